@@ -1,0 +1,1 @@
+"""The media bridge: transports, forwarding, bridge channel, Colibri2."""

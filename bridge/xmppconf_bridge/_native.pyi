@@ -1,0 +1,149 @@
+"""The packet engine (Rust).  Only `xmppconf_bridge.engine` imports this module.
+
+Ids of conferences, transports and sources are integers that the caller chooses, unique
+while in use and never reused (count upwards).  Calls other than the constructor only put
+a command into the worker's bounded queue and return at once; what an id names may already
+be gone when the command is carried out, and then the command does nothing.  A full queue
+raises `BlockingIOError`.  Times are seconds of CLOCK_MONOTONIC.
+"""
+
+from typing import Any, final
+
+PROFILE_AES128_CM_SHA1_80: int  # 0x0001 (RFC 5764, 4.1.2)
+PROFILE_AEAD_AES_128_GCM: int  # 0x0007 (RFC 7714, 14.2)
+PROFILE_AEAD_AES_256_GCM: int  # 0x0008
+
+@final
+class Engine:
+    def __init__(
+        self,
+        addresses: list[tuple[str, int]],
+        *,
+        queue: int = 4096,
+        event_queue: int = 16384,
+        receive_buffer: int = 10485760,
+        send_buffer: int = 10485760,
+    ) -> None:
+        """Bind one UDP socket per address (host, port; port 0 picks one) and start the worker.
+
+        Raises OSError (with errno and the address in its text) if a socket cannot be bound.
+        """
+
+    def local_addresses(self) -> list[tuple[str, int]]:
+        """The bound addresses, in the order given, with the real port."""
+
+    def event_fd(self) -> int:
+        """An eventfd that is readable while events wait; owned by the engine."""
+
+    def take_events(self) -> list[tuple[Any, ...]]:
+        """Take all waiting events, oldest first, and reset the eventfd.
+
+        Each is a tuple that begins with its name:
+
+        ("ice-valid", transport, host, port, rtt)  first validated pair: DTLS may begin
+        ("ice-selected", transport, host, port, relayed: bool)  nominated, again on change
+        ("ice-failed", transport)  no pair within 15 s of the remote credentials, or consent lost
+        ("dtls", transport, data: bytes)  a DTLS datagram that came over a validated pair
+        ("srtp-active", transport)  first authenticated SRTP packet of this transport
+        ("source-active", source, encoding: int, size: (width, height) | None)
+            first packets of an encoding, or a keyframe with another size
+        ("source-silent", source, encoding)  no packet for 2 s
+        ("levels", conference, data: bytes)  records of struct "<IIBx3": source (u32),
+            milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit (u8);
+            batched, at most every 40 ms
+        ("unknown-ssrc", transport, ssrc, payload_type)  once per SSRC, at most 64 per transport
+        ("receiver-report", transport, fraction_lost, rtt)  from the receiver about what we sent
+        ("lost-events", count)  the event queue was full; levels are dropped first
+        """
+
+    def close(self) -> None:
+        """Stop the worker and close the sockets; idempotent, returns within 200 ms."""
+
+    # -- transports -------------------------------------------------------------------
+    def add_transport(
+        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
+    ) -> None: ...
+    def set_remote_ice(
+        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+    ) -> None:
+        """Remote credentials and candidates (host, port, priority).
+
+        May be repeated to add candidates; other credentials than before restart ICE
+        (RFC 8445, 9) with the present local ones.
+        """
+
+    def send_dtls(self, transport: int, datagrams: list[bytes]) -> None:
+        """Send over the selected pair, or the first validated one; dropped if there is none."""
+
+    def set_srtp(
+        self,
+        transport: int,
+        profile: int,
+        send_key: bytes,
+        send_salt: bytes,
+        receive_key: bytes,
+        receive_salt: bytes,
+    ) -> None:
+        """Install SRTP master keys (RFC 5764, 4.2).  Raises ValueError for a bad profile or length."""
+
+    def remove_transport(self, transport: int) -> None:
+        """Also removes its sources and every route from and to it."""
+
+    # -- conferences and sources ------------------------------------------------------
+    def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None:
+        """`audio_ssrc` and `video_ssrc` are the sender SSRCs of our RTCP (jvb-a0, jvb-v0)."""
+
+    def remove_conference(self, conference: int) -> None:
+        """Also removes its transports."""
+
+    def set_payload_types(
+        self, transport: int, payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]]
+    ) -> None:
+        """(id, lower-case codec name, clock rate, id it retransmits (rtx) or None,
+        nack, pli, transport-cc); replaces the former list."""
+
+    def set_header_extensions(self, transport: int, extensions: list[tuple[int, str]]) -> None:
+        """(id, URI); unknown URIs are dropped from what is forwarded."""
+
+    def set_sources(
+        self, transport: int, sources: list[tuple[int, str, list[tuple[int, int | None]]]]
+    ) -> None:
+        """What the transport's owner sends: (source, "audio" | "video", encodings lowest first
+        as (ssrc, rtx ssrc or None)).  Replaces the former list; known source ids keep state."""
+
+    def set_muted(self, source: int, muted: bool) -> None:
+        """Force-mute: authenticate but do not forward."""
+
+    def request_keyframe(self, source: int) -> None:
+        """Ask the sender for a keyframe; merged and throttled like receivers' requests."""
+
+    # -- routes -----------------------------------------------------------------------
+    def set_route(
+        self,
+        receiver: int,
+        source: int,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        max_encoding: int,
+        max_temporal: int,
+    ) -> None:
+        """Forward `source` to the transport `receiver` under `ssrc`.
+
+        Video goes at the best active encoding not above `max_encoding`; -1 pauses without
+        forgetting.  `max_temporal` caps the temporal layer (VP8), 7 means all.  The same
+        `ssrc` given to another source of the receiver moves the slot: the outgoing sequence
+        numbers, timestamps and codec ids go on where they were.
+        """
+
+    def remove_route(self, receiver: int, source: int) -> None: ...
+
+    # -- figures ----------------------------------------------------------------------
+    def stats(self) -> dict[str, int]:
+        """Counters since start of the whole engine (packets_received, packets_sent,
+        bytes_received, bytes_sent, dropped_* by reason, stun_*, nack_*, rtx_*, pli_*,
+        keyframes, transports, worker_cpu_ns, and *_ns per stage when built for profiling)."""
+
+    def transport_stats(self, transport: int) -> dict[str, Any] | None:
+        """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt
+        (seconds or None), fraction_lost both ways, last_activity (monotonic seconds of the
+        last authenticated packet or consent answer)."""

@@ -1,0 +1,1 @@
+"""Where the bridge meets the event loop, the XMPP stream and HTTP."""

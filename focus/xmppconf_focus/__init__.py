@@ -1,0 +1,1 @@
+"""The conference focus: rooms, participants, Jingle, bridges."""

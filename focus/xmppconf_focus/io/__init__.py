@@ -1,0 +1,1 @@
+"""Where the focus meets the event loop and the XMPP stream."""

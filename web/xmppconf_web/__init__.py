@@ -1,0 +1,1 @@
+"""The web gateway: pages, settings for clients, proxies to XMPP and bridges."""

@@ -1,0 +1,1 @@
+"""What focus, bridge and web share: values, errors, settings, stanzas, the command."""

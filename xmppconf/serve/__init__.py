@@ -1,0 +1,1 @@
+"""`xmppconf serve`: a whole conference service as child processes."""

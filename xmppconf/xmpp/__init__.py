@@ -1,0 +1,1 @@
+"""Stanzas: the only place besides `*/io` that may import slixmpp."""
