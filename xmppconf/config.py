@@ -1,0 +1,148 @@
+"""Settings: one optional TOML file, every key with a default, a type and a sentence.
+
+A section is a frozen dataclass; the string under a field is its documentation and ends up
+in `docs/reference/settings.md`.  A field marked `SECRET` is never printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Field metadata of settings that `xmppconf config` must not print.
+SECRET: dict[str, Any] = {"secret": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class XmppSettings:
+    """The XMPP server.  With `private` it is our own child process."""
+
+    private: bool = True
+    """Run a private Prosody; false: use the server named below."""
+    host: str = "127.0.0.1"
+    """Where the server listens for the component, bridges and the gateway."""
+    client_port: int = 0
+    """c2s port for the bridge's account; 0 picks a free one (private server only)."""
+    component_port: int = 0
+    """XEP-0114 port for the focus; 0 picks a free one (private server only)."""
+    http_port: int = 0
+    """Port of BOSH and WebSocket; 0 picks a free one (private server only)."""
+    server_port: int = 0
+    """s2s port for federation; 0 switches federation off."""
+    websocket_path: str = "/xmpp-websocket"
+    """Path of the server's WebSocket (RFC 7395)."""
+    bosh_path: str = "/http-bind"
+    """Path of the server's BOSH (XEP-0124)."""
+    members_domain: str = ""
+    """Host of accounts; empty: the domain."""
+    guests_domain: str = ""
+    """Host of anonymous logins; empty: guest.<domain>."""
+    rooms_domain: str = ""
+    """MUC host of conference rooms; empty: muc.<domain>."""
+    internal_domain: str = ""
+    """MUC host of the brewery; empty: internal.<domain>."""
+    accounts_domain: str = ""
+    """Host of the bridges' accounts; empty: auth.<domain>."""
+    focus_domain: str = ""
+    """The focus's component; empty: focus.<domain>."""
+    verify_certificate: bool = True
+    """Check the server's certificate on c2s; not needed over loopback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocusSettings:
+    """The conference focus."""
+
+    component_secret: str = field(default="", metadata=SECRET)
+    """The component's shared secret (XEP-0114); empty: made at random by `serve`."""
+    http_host: str = "127.0.0.1"
+    """Address of conference requests over HTTP, health and metrics."""
+    http_port: int = 0
+    """Its port; 0 picks a free one."""
+    brewery: str = "jvbbrewery"
+    """Room on the internal MUC host where bridges announce themselves."""
+    initial_timeout: float = 15.0
+    """Seconds an empty new conference is kept."""
+    single_participant_timeout: float = 20.0
+    """Seconds after which the last participant's session is ended."""
+    codecs: tuple[str, ...] = ("vp8", "vp9", "av1", "h264")
+    """Video codecs offered, in this order."""
+    ssrc_rewriting: bool = True
+    """Let the bridge rewrite SSRCs for clients that can follow."""
+    data_channel: bool = True
+    """Offer the bridge channel over SCTP beside the WebSocket."""
+    max_sources_per_endpoint: int = 20
+    """SSRCs and groups that one participant may announce."""
+    max_participants: int = 300
+    """Participants in one conference."""
+    max_conferences: int = 1000
+    """Conferences at the same time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeSettings:
+    """A media bridge."""
+
+    id: str = "bridge-1"
+    """Account, brewery nickname and part of the WebSocket URL."""
+    password: str = field(default="", metadata=SECRET)
+    """Password of the account; empty: made at random by `serve`."""
+    brewery: str = "jvbbrewery"
+    """Room on the internal MUC host to announce this bridge in."""
+    udp_port: int = 10000
+    """The one port for media."""
+    udp_addresses: tuple[str, ...] = ()
+    """Local addresses to use; empty: all that are up, loopback included."""
+    public_addresses: tuple[str, ...] = ()
+    """Addresses to advertise besides, for a host behind NAT."""
+    http_host: str = "127.0.0.1"
+    """Address of the colibri WebSocket, health and metrics; the gateway proxies the first."""
+    http_port: int = 0
+    """Its port; 0 picks a free one."""
+    websocket_base: str = ""
+    """Public URL before `/colibri-ws`, such as wss://meet.example; empty: no WebSocket offered."""
+    region: str = ""
+    """Region announced to the focus."""
+    max_endpoints: int = 500
+    """Endpoints of all conferences together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings:
+    """The web gateway."""
+
+    host: str = ""
+    """Address to listen on; empty: loopback for the domain localhost, otherwise all."""
+    port: int = 8080
+    """TCP port of pages, sockets and requests."""
+    tls_certificate: str = ""
+    """PEM file with the certificate chain; empty: plain HTTP."""
+    tls_key: str = ""
+    """PEM file with the private key."""
+    public_url: str = ""
+    """What people open; empty: made of domain, port and TLS."""
+    focus_url: str = ""
+    """Base URL of the focus's HTTP; set by `serve`."""
+    bridges: dict[str, str] = field(default_factory=dict)
+    """Bridge id to the base URL of its HTTP, for `/colibri-ws/<id>/`; set by `serve`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """Logging.  No level writes names, addresses, room names or message text."""
+
+    level: str = "info"
+    """debug, info, warning or error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings; every part reads the same file."""
+
+    domain: str = "localhost"
+    """The service's name, as people type it and as XMPP knows it."""
+    xmpp: XmppSettings = field(default_factory=XmppSettings)
+    focus: FocusSettings = field(default_factory=FocusSettings)
+    bridge: BridgeSettings = field(default_factory=BridgeSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    log: LogSettings = field(default_factory=LogSettings)
