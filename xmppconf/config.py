@@ -96,11 +96,11 @@ class BridgeSettings:
     public_addresses: tuple[str, ...] = ()
     """Addresses to advertise besides, for a host behind NAT."""
     http_host: str = "127.0.0.1"
-    """Address of the colibri WebSocket, health and metrics; the gateway proxies the first."""
+    """Address of the colibri WebSocket (behind the gateway), health and metrics."""
     http_port: int = 0
     """Its port; 0 picks a free one."""
     websocket_base: str = ""
-    """Public URL before `/colibri-ws`, such as wss://meet.example; empty: no WebSocket offered."""
+    """Public URL before `/colibri-ws`, such as wss://meet.example; empty: no WebSocket."""
     region: str = ""
     """Region announced to the focus."""
     max_endpoints: int = 500
@@ -125,6 +125,8 @@ class WebSettings:
     """Base URL of the focus's HTTP; set by `serve`."""
     bridges: dict[str, str] = field(default_factory=dict)
     """Bridge id to the base URL of its HTTP, for `/colibri-ws/<id>/`; set by `serve`."""
+    origins: tuple[str, ...] = ()
+    """Other sites (such as https://www.example) whose pages may open sockets here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,3 +148,32 @@ class Settings:
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     web: WebSettings = field(default_factory=WebSettings)
     log: LogSettings = field(default_factory=LogSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Every XMPP address of one service, after the defaults are filled in."""
+
+    members: str
+    guests: str
+    rooms: str
+    internal: str
+    accounts: str
+    focus: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Names:
+        domain, xmpp = settings.domain, settings.xmpp
+        return cls(
+            members=xmpp.members_domain or domain,
+            guests=xmpp.guests_domain or f"guest.{domain}",
+            rooms=xmpp.rooms_domain or f"muc.{domain}",
+            internal=xmpp.internal_domain or f"internal.{domain}",
+            accounts=xmpp.accounts_domain or f"auth.{domain}",
+            focus=xmpp.focus_domain or f"focus.{domain}",
+        )
+
+    @property
+    def focus_jid(self) -> str:
+        """The bare JID that joins rooms; the rooms' host lists it as administrator."""
+        return f"focus@{self.focus}"

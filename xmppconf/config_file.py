@@ -1,0 +1,189 @@
+"""Reads and writes the one settings file (TOML).
+
+An unknown key, a wrong type or an impossible value is a `SettingsError` that names the
+setting in full: an operator must never have to guess which line is meant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from xmppconf.config import Settings
+from xmppconf.errors import SettingsError
+
+MAX_FILE = 256 * 1024  # bytes
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
+_NODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+}
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from a file (None: defaults); `overrides` maps full names to values."""
+    table: dict[str, Any] = {}
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_FILE + 1)
+        except OSError as exc:
+            raise SettingsError(f"{path}: {exc.strerror}") from None
+        if len(text) > MAX_FILE:
+            raise SettingsError(f"{path}: larger than {MAX_FILE} bytes")
+        try:
+            table = tomllib.loads(text.decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{path}: {exc}") from None
+    for name, value in (overrides or {}).items():
+        section, _, key = name.rpartition(".")
+        inner = table.setdefault(section, {}) if section else table
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{section}: must be a section")
+        inner[key] = value
+    return parse(table)
+
+
+def parse(table: Mapping[str, Any]) -> Settings:
+    """Settings from a table as TOML gives it."""
+    settings: Settings = _build(Settings, table, "")
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Refuse values that have the right type and cannot work."""
+    for name, value in values(settings):
+        last = name.rpartition(".")[2]
+        if (last == "port" or last.endswith("_port")) and not 0 <= value <= 65535:
+            raise SettingsError(f"{name}: must be between 0 and 65535")
+        if (
+            (name == "domain" or last.endswith("_domain"))
+            and (value or name == "domain")
+            and not _HOST_NAME.fullmatch(value)
+        ):
+            raise SettingsError(f"{name}: must be a host name in lower case")
+        if last.endswith("_timeout") and value <= 0:
+            raise SettingsError(f"{name}: must be more than 0 seconds")
+        if last.startswith("max_") and value < 1:
+            raise SettingsError(f"{name}: must be at least 1")
+    for name, value in (
+        ("bridge.id", settings.bridge.id),
+        ("bridge.brewery", settings.bridge.brewery),
+        ("focus.brewery", settings.focus.brewery),
+    ):
+        if not _NODE.fullmatch(value):
+            raise SettingsError(
+                f"{name}: must be lower-case letters, digits, '.', '_' or '-'"
+            )
+    if settings.log.level not in LOG_LEVELS:
+        raise SettingsError(f"log.level: must be one of {', '.join(LOG_LEVELS)}")
+    if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
+        missing = "tls_key" if settings.web.tls_certificate else "tls_certificate"
+        raise SettingsError(f"web.{missing}: needed, because the other of the pair is set")
+
+
+def values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Every setting with its full name, top level first, then section by section."""
+    for name, value, _ in _walk(settings, ""):
+        yield name, value
+
+
+def to_toml(settings: Settings, *, secrets: bool) -> str:
+    """The effective settings as a file `load` reads; secrets only on request."""
+    lines: list[str] = []
+    section = ""
+    for name, value, secret in _walk(settings, ""):
+        prefix, _, key = name.rpartition(".")
+        if prefix != section:
+            section = prefix
+            lines += ["", f"[{section}]"]
+        if secret and not secrets:
+            lines.append(f"# {key}: {'set' if value else 'not set'}, not shown")
+        else:
+            lines.append(f"{key} = {toml_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _walk(table: Any, prefix: str) -> Iterator[tuple[str, Any, bool]]:
+    sections = []
+    for field in dataclasses.fields(table):
+        value = getattr(table, field.name)
+        if dataclasses.is_dataclass(value):
+            sections.append((field.name, value))
+        else:
+            yield prefix + field.name, value, bool(field.metadata.get("secret"))
+    for name, value in sections:
+        yield from _walk(value, f"{prefix}{name}.")
+
+
+def _build(cls: Any, table: Mapping[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for key, value in table.items():
+        name = prefix + key
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            advice = f"; did you mean '{prefix}{near[0]}'?" if near else ""
+            raise SettingsError(f"unknown setting '{name}'{advice}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, dict):
+                raise SettingsError(f"{name}: must be a section")
+            arguments[key] = _build(hints[key], value, f"{name}.")
+        else:
+            arguments[key] = _convert(hints[key], value, name)
+    return cls(**arguments)
+
+
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise SettingsError(f"{name}: must be a list")
+        inner = typing.get_args(kind)[0]
+        return tuple(_convert(inner, item, f"{name}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise SettingsError(f"{name}: must be a section")
+        inner = typing.get_args(kind)[1]
+        return {key: _convert(inner, item, f"{name}.{key}") for key, item in value.items()}
+    if kind is float and type(value) is int:
+        value = float(value)
+    # bool is an int to isinstance; a port of `true` is a slip, not a number.
+    if isinstance(kind, types.UnionType) or type(value) is not kind:
+        raise SettingsError(f"{name}: must be {_KINDS[kind]}")
+    if kind is str and not value.isprintable():
+        raise SettingsError(f"{name}: contains control characters")
+    return value
+
+
+def toml_value(value: Any) -> str:
+    """One value in TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value)  # a JSON string is a TOML basic string
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        pairs = ", ".join(
+            f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items()
+        )
+        return "{ " + pairs + " }" if pairs else "{}"
+    return repr(value)
