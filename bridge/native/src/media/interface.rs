@@ -1,0 +1,188 @@
+//! What goes into the media machine and what comes out of it.
+//!
+//! The values mirror the calls and events of `_native.pyi`; ids are the caller's, unique
+//! while in use and never reused.
+
+/// Nanoseconds of a monotonic clock.
+pub type Time = u64;
+
+pub const MICROSECOND: Time = 1_000;
+pub const MILLISECOND: Time = 1_000_000;
+pub const SECOND: Time = 1_000_000_000;
+
+/// One negotiated payload type of a transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadType {
+    pub id: u8,
+    /// Lower-case encoding name, as in `rtpmap`.
+    pub codec: String,
+    pub clock_rate: u32,
+    /// The payload type that this one retransmits (RFC 4588), if it is `rtx`.
+    pub retransmits: Option<u8>,
+    pub nack: bool,
+    pub pli: bool,
+    pub transport_cc: bool,
+}
+
+/// One negotiated RTP header extension of a transport (RFC 8285).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderExtension {
+    pub id: u8,
+    pub uri: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio,
+    Video,
+}
+
+/// One simulcast stream of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    pub ssrc: u32,
+    pub rtx_ssrc: Option<u32>,
+}
+
+/// What a transport's owner sends; `encodings` are ordered lowest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDescription {
+    pub source: u32,
+    pub kind: Kind,
+    pub encodings: Vec<Encoding>,
+}
+
+/// A change ordered from outside.  A command about an unknown id does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The two SSRCs are the sender SSRCs of our RTCP.
+    AddConference { conference: u32, audio_ssrc: u32, video_ssrc: u32 },
+    /// Also removes its transports.
+    RemoveConference { conference: u32 },
+    AddTransport { transport: u32, conference: u32 },
+    /// Also removes its sources and every route from and to it.
+    RemoveTransport { transport: u32 },
+    SetPayloadTypes { transport: u32, payload_types: Vec<PayloadType> },
+    SetHeaderExtensions { transport: u32, extensions: Vec<HeaderExtension> },
+    /// Replaces the former list; known source ids keep their state.
+    SetSources { transport: u32, sources: Vec<SourceDescription> },
+    /// Force-mute: the source's packets are counted but not forwarded.
+    SetMuted { source: u32, muted: bool },
+    RequestKeyframe { source: u32 },
+    /// Forward `source` to `receiver` under `ssrc`; `max_encoding` -1 pauses.
+    SetRoute {
+        receiver: u32,
+        source: u32,
+        ssrc: u32,
+        rtx_ssrc: Option<u32>,
+        max_encoding: i32,
+        max_temporal: u8,
+    },
+    RemoveRoute { receiver: u32, source: u32 },
+    /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
+    SetRoundTrip { transport: u32, rtt: Time },
+}
+
+/// Something for the control side to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    SourceActive { source: u32, encoding: u8, size: Option<(u16, u16)> },
+    SourceSilent { source: u32, encoding: u8 },
+    /// Records of 12 bytes, little endian: source (u32), milliseconds (u32, wraps),
+    /// RFC 6464 byte (u8), three zero bytes.
+    Levels { conference: u32, records: Vec<u8> },
+    UnknownSsrc { transport: u32, ssrc: u32, payload_type: u8 },
+    /// What a receiver says about what we sent; 0 ≤ `fraction_lost` < 1.
+    ReceiverReport { transport: u32, fraction_lost: f64, rtt: Option<Time> },
+}
+
+/// Where packets and events go.  Nothing is kept by reference beyond the call.
+pub trait Output {
+    /// Send `header` and `payload` together as one RTP packet; `header` is exactly the RTP
+    /// header with its extension block, so encryption starts at `payload`.
+    ///
+    /// Sequence numbers of one SSRC mostly grow, but a packet recovered late goes out up to
+    /// 512 numbers behind the newest, and a plain retransmission repeats a packet byte for byte.
+    fn send_rtp(&mut self, receiver: u32, header: &[u8], payload: &[u8]);
+    /// Send one (possibly reduced-size, RFC 5506) RTCP compound packet.
+    fn send_rtcp(&mut self, receiver: u32, compound: &[u8]);
+    fn event(&mut self, event: Event);
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name { $($(#[$field_doc])* pub $field: u64,)* }
+
+        impl $name {
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($field),)*];
+
+            /// Every counter with its name, in the order of `NAMES`.
+            pub fn pairs(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                let values = [$(self.$field,)*];
+                Self::NAMES.iter().copied().zip(values)
+            }
+        }
+    };
+}
+
+counters! {
+    /// Counters since the start.
+    Stats {
+        rtp_received,
+        rtp_forwarded,
+        rtp_bytes_forwarded,
+        rtcp_received,
+        rtcp_sent,
+        dropped_malformed,
+        dropped_unknown_transport,
+        /// Payload type not negotiated by the sender.
+        dropped_payload_type,
+        dropped_unknown_ssrc,
+        /// SSRC announced by another transport of the conference.
+        dropped_foreign_ssrc,
+        dropped_duplicate,
+        dropped_too_old,
+        dropped_padding,
+        dropped_silence,
+        dropped_muted,
+        /// The receiver has negotiated no payload type for the codec.
+        dropped_not_negotiated,
+        /// Feedback about an SSRC that is not a route of the receiver.
+        dropped_feedback,
+        /// A route was refused because the receiver has used too many SSRCs.
+        dropped_routes,
+        nack_sent,
+        nack_requested,
+        nack_received,
+        nack_unanswered,
+        rtx_received,
+        rtx_recovered,
+        rtx_sent,
+        resend_sent,
+        resend_over_budget,
+        holes_filled,
+        pli_received,
+        pli_sent,
+        keyframes,
+        encoding_switches,
+        tcc_sent,
+        receiver_reports_sent,
+        sender_reports_sent,
+    }
+}
+
+/// Figures of one transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TransportStats {
+    pub packets_received: u64,
+    pub bytes_received: u64,
+    pub packets_sent: u64,
+    pub bytes_sent: u64,
+    pub rtt: Option<Time>,
+    /// Of what the transport's owner sent to us, over the last report interval.
+    pub fraction_lost_received: f64,
+    /// Of what we sent, as last reported by the receiver.
+    pub fraction_lost_sent: f64,
+}

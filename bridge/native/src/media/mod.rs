@@ -1,0 +1,14 @@
+//! The media half of the packet engine: what happens to RTP and RTCP between decryption and
+//! encryption.
+//!
+//! Sans-I/O: decrypted packets and commands go in with the time, packets and events come out
+//! through [`Output`].  There is no socket, no clock, no thread and no unsafe code in here; no
+//! input makes it panic, and forwarding allocates nothing once a stream runs.
+
+#![forbid(unsafe_code)]
+
+mod interface;
+mod engine;
+
+pub use engine::Media;
+pub use interface::*;
