@@ -1,0 +1,89 @@
+"""The same sources as a bridge, a receiver and an offer want to see them."""
+
+from __future__ import annotations
+
+from xmppconf.ids import EndpointId, SourceName
+from xmppconf.media import MediaType, Ssrc
+from xmppconf.sources import MediaSource, Semantics, Source, SourceSet, SsrcGroup
+
+
+def to_media_sources(owner: EndpointId, sources: SourceSet) -> tuple[MediaSource, ...]:
+    """All SSRCs and groups by source name, as a bridge is told (Colibri2 `media-source`)."""
+    by_name: dict[SourceName, list[Source]] = {}
+    for source in sources.sources:
+        by_name.setdefault(_name_of(owner, source), []).append(source)
+    result = []
+    for name, members in by_name.items():
+        ssrcs = tuple(member.ssrc for member in members)
+        result.append(
+            MediaSource(
+                name,
+                members[0].media_type,
+                ssrcs,
+                tuple(g for g in sources.groups if set(g.ssrcs) <= set(ssrcs)),
+                next((m.video_type for m in members if m.video_type), None),
+            )
+        )
+    return tuple(result)
+
+
+def _name_of(owner: EndpointId, source: Source) -> SourceName:
+    letter = "a" if source.media_type is MediaType.AUDIO else "v"
+    return source.name or SourceName(f"{owner}-{letter}0")
+
+
+def strip_simulcast(sources: SourceSet) -> SourceSet:
+    """What receivers are told: of each simulcast group the first SSRC and its RTX.
+
+    Bridges rewrite whatever layer they forward to that SSRC.
+    """
+    dropped: set[Ssrc] = set()
+    for group in sources.groups:
+        if group.semantics is Semantics.SIM:
+            dropped.update(group.ssrcs[1:])
+    for group in sources.groups:
+        if group.semantics is not Semantics.SIM and group.ssrcs[0] in dropped:
+            dropped.update(group.ssrcs)
+    return SourceSet(
+        tuple(s for s in sources.sources if s.ssrc not in dropped),
+        tuple(
+            g
+            for g in sources.groups
+            if g.semantics is not Semantics.SIM and dropped.isdisjoint(g.ssrcs)
+        ),
+    )
+
+
+def difference(left: SourceSet, right: SourceSet) -> SourceSet:
+    """Sources (by SSRC) and groups that only `left` has."""
+    ssrcs = {source.ssrc for source in right.sources}
+    groups: frozenset[SsrcGroup] = frozenset(right.groups)
+    return SourceSet(
+        tuple(s for s in left.sources if s.ssrc not in ssrcs),
+        tuple(g for g in left.groups if g not in groups),
+    )
+
+
+def union(left: SourceSet, right: SourceSet) -> SourceSet:
+    extra = difference(right, left)
+    return SourceSet(left.sources + extra.sources, left.groups + extra.groups)
+
+
+def bridge_sources(feedback: tuple[MediaSource, ...]) -> SourceSet:
+    """The bridge's own sources as an offer lists them first.
+
+    Clients know by the stream id `mixedmslabel` that they are no tracks, and send their
+    own media on these m-lines.
+    """
+    return SourceSet(
+        tuple(
+            Source(
+                ssrc,
+                source.media_type,
+                source.name,
+                f"mixedmslabel mixedlabel{source.media_type}0",
+            )
+            for source in feedback
+            for ssrc in source.ssrcs
+        )
+    )
