@@ -1,0 +1,15 @@
+//! The packet engine of the bridge.
+//!
+//! A worker thread owns the sockets and runs each batch of datagrams to completion: classify
+//! (`demux`), answer ICE (`stun`, `ice`), decrypt (`srtp`), decide what goes where (`media`),
+//! encrypt into the send slots, send.  Other threads talk to it through two bounded queues
+//! (`engine`).  `python` is the binding, conversions only; everything else knows no Python.
+//!
+//! No input from the network makes anything in here panic; unsafe code is confined to `socket`.
+
+#![deny(unsafe_code)]
+
+pub mod crypto;
+pub mod demux;
+pub mod media;
+pub mod stun;
