@@ -177,3 +177,13 @@ class Names:
     def focus_jid(self) -> str:
         """The bare JID that joins rooms; the rooms' host lists it as administrator."""
         return f"focus@{self.focus}"
+
+
+def public_url(settings: Settings) -> str:
+    """What people open, without a slash at the end."""
+    web = settings.web
+    if web.public_url:
+        return web.public_url.rstrip("/")
+    scheme, usual = ("https", 443) if web.tls_certificate else ("http", 80)
+    port = "" if web.port == usual else f":{web.port}"
+    return f"{scheme}://{settings.domain}{port}"

@@ -1,0 +1,36 @@
+"""`/config.js`, in the form that stock Jitsi clients read; ours reads the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from xmppconf.config import Names, Settings
+
+
+def client_config(settings: Settings, base_url: str) -> str:
+    """The script for a page opened at `base_url` (scheme and host, no slash at the end)."""
+    names = Names.of(settings)
+    sockets = "ws" + base_url.removeprefix("http")
+    config: dict[str, Any] = {
+        "hosts": {
+            "domain": names.members,
+            "anonymousdomain": names.guests,
+            "muc": names.rooms,
+            "focus": names.focus,
+        },
+        "bosh": f"{base_url}/http-bind",
+        "websocket": f"{sockets}/xmpp-websocket",
+        "serviceUrl": f"{sockets}/xmpp-websocket",
+        "conferenceRequestUrl": f"{base_url}/conference-request/v1",
+        "focusUserJid": names.focus_jid,
+        # A plain server gives an anonymous login a new address each time, so there is
+        # nothing to resume.
+        "enableWebsocketResume": False,
+        "bridgeChannel": {"preferSctp": settings.focus.data_channel},
+        "p2p": {"enabled": False},
+        "disableThirdPartyRequests": True,
+        "analytics": {"disabled": True},
+        "gravatar": {"disabled": True},
+    }
+    return f"var config = {json.dumps(config, indent=2)};\n"

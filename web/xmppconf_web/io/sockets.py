@@ -1,0 +1,105 @@
+"""Carries WebSocket frames between a browser and a server behind the gateway.
+
+A side that reads slowly stops the other one: each frame is sent before the next is read,
+and sending waits while the write buffer is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import ClientError, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
+
+from xmppconf_web.io.state import GATEWAY, MAX_SOCKETS, check_origin
+
+CONNECT_TIMEOUT = ClientTimeout(total=None, sock_connect=5.0)
+HANDSHAKE_TIMEOUT = 10.0  # seconds
+HEARTBEAT = 30.0  # seconds between pings; a peer that does not answer is gone
+#: Codes that exist only inside a program and never on the wire (RFC 6455, 7.4.1).
+_NEVER_SENT = frozenset({1005, 1006, 1015})
+
+Socket = web.WebSocketResponse | ClientWebSocketResponse
+
+
+async def carry(
+    request: web.Request,
+    url: str,
+    *,
+    protocols: tuple[str, ...] = (),
+    headers: dict[str, str] | None = None,
+    max_in: int,
+    max_out: int,
+) -> web.WebSocketResponse:
+    """Connect to `url`, then accept the browser, then carry frames until one side ends.
+
+    `max_in` and `max_out` bound a message from and to the browser, in bytes.
+    """
+    gateway = request.app[GATEWAY]
+    check_origin(request)
+    if len(gateway.sockets) >= MAX_SOCKETS:
+        gateway.refused.increment("sockets")
+        raise web.HTTPServiceUnavailable(text="too many connections\n")
+    near = web.WebSocketResponse(
+        protocols=protocols, max_msg_size=max_in, heartbeat=HEARTBEAT, compress=False
+    )
+    if not near.can_prepare(request):
+        raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"})
+    gateway.sockets.add(near)
+    try:
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+            far = await gateway.http.ws_connect(
+                url, protocols=protocols, headers=headers, max_msg_size=max_out
+            )
+    except (TimeoutError, ClientError) as exc:
+        gateway.sockets.discard(near)
+        status = getattr(exc, "status", None)
+        if status in (401, 403, 404):
+            # One answer for "no such" and "not allowed", the one the server chose.
+            raise web.HTTPForbidden if status != 404 else web.HTTPNotFound from None
+        gateway.refused.increment("upstream")
+        raise web.HTTPBadGateway(
+            text="the server behind this one does not answer\n"
+        ) from None
+    try:
+        await near.prepare(request)
+        await _exchange(near, far)
+    finally:
+        gateway.sockets.discard(near)
+        await far.close()
+    return near
+
+
+async def _exchange(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:
+    outward = asyncio.create_task(_pump(near, far))
+    inward = asyncio.create_task(_pump(far, near))
+    try:
+        done, _ = await asyncio.wait((outward, inward), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (outward, inward):
+            task.cancel()
+        await asyncio.gather(outward, inward, return_exceptions=True)
+    for task in done:
+        code, reason = task.result()
+        sink: Socket = far if task is outward else near
+        await sink.close(code=code, message=reason)
+
+
+async def _pump(source: Socket, sink: Socket) -> tuple[int, bytes]:
+    """Carry messages one way; returns the close code and reason to pass on."""
+    while True:
+        message = await source.receive()
+        try:
+            if message.type is WSMsgType.TEXT:
+                await sink.send_str(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await sink.send_bytes(message.data)
+            elif message.type is WSMsgType.CLOSE:
+                code = message.data if message.data else 1000
+                reason = (message.extra or "").encode()[:120]
+                return (1001 if code in _NEVER_SENT else code), reason
+            else:  # broken, or already closed
+                code = source.close_code or 1001
+                return (1001 if code in _NEVER_SENT else code), b""
+        except (ConnectionError, RuntimeError):
+            # The sink closed while we were sending; its own pump tells why.
+            return 1001, b""

@@ -1,0 +1,59 @@
+"""What the handlers share, made once in `app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiohttp import ClientSession, web
+
+from xmppconf.config import Settings
+from xmppconf.metrics import Counter, Metrics
+from xmppconf_web.origins import is_host, may_connect
+
+BODY_TIMEOUT = 10.0  # seconds in which a request's body must be here
+MAX_SOCKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    settings: Settings
+    public_url: str
+    http: ClientSession
+    metrics: Metrics
+    refused: Counter
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)
+
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+
+
+def base_url(request: web.Request) -> str:
+    """The address under which the browser found us, as far as it can be believed."""
+    gateway = request.app[GATEWAY]
+    if gateway.settings.web.public_url or not is_host(request.host):
+        return gateway.public_url
+    return f"{request.scheme}://{request.host}"
+
+
+def check_origin(request: web.Request) -> str | None:
+    """The request's origin if its page may talk to us; otherwise 403."""
+    gateway = request.app[GATEWAY]
+    origin = request.headers.get("Origin")
+    others = gateway.settings.web.origins
+    if not may_connect(origin, request.host, gateway.public_url, others):
+        gateway.refused.increment("origin")
+        raise web.HTTPForbidden(text="not from this page\n")
+    return origin
+
+
+def cors_headers(origin: str | None) -> dict[str, str]:
+    """Let a page that `check_origin` passed read the answer (no cookies are involved)."""
+    if origin is None:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Access-Control-Max-Age": "86400",
+        "Vary": "Origin",
+    }
