@@ -6,7 +6,7 @@
 
 use aes::cipher::generic_array::GenericArray;
 use aes::cipher::{BlockEncrypt, KeyInit};
-use aes::Aes128Enc;
+use aes::{Aes128Enc, Aes256Enc};
 use hmac::{Hmac, Mac};
 use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_128_GCM, AES_256_GCM};
 use sha1::Sha1;
@@ -39,35 +39,47 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// AES-128 in counter mode (RFC 3711, 4.1.1).
-pub struct AesCtr(Aes128Enc);
-
 const BLOCK: usize = 16;
 const LANES: usize = 8;
+
+/// AES-128 in counter mode (RFC 3711, 4.1.1).
+pub struct AesCtr(Aes128Enc);
 
 impl AesCtr {
     pub fn new(key: &[u8; 16]) -> Self {
         Self(Aes128Enc::new(GenericArray::from_slice(key)))
     }
 
-    /// XOR the keystream that begins at `iv` into `data`; only the last 16 bits of the counter count.
+    /// XOR the keystream that begins at `iv` into `data`, at most 1 MiB; the counter is the
+    /// last 16 bits.
     pub fn apply(&self, iv: &[u8; BLOCK], data: &mut [u8]) {
-        let mut counter = u16::from_be_bytes([iv[14], iv[15]]);
-        let mut blocks = [GenericArray::from(*iv); LANES];
-        for chunk in data.chunks_mut(BLOCK * LANES) {
-            let used = chunk.len().div_ceil(BLOCK);
-            for block in blocks.iter_mut().take(used) {
-                block.copy_from_slice(iv);
-                block[14..].copy_from_slice(&counter.to_be_bytes());
-                counter = counter.wrapping_add(1);
-            }
-            if let Some(used) = blocks.get_mut(..used) {
-                self.0.encrypt_blocks(used);
-            }
-            for (piece, block) in chunk.chunks_mut(BLOCK).zip(&blocks) {
-                for (byte, key) in piece.iter_mut().zip(block) {
-                    *byte ^= key;
-                }
+        apply_ctr(&self.0, iv, data);
+    }
+}
+
+/// As `AesCtr::apply`, with a key of 256 bits that is used once (RFC 7714, 11).
+pub fn apply_ctr_256(key: &[u8; 32], iv: &[u8; BLOCK], data: &mut [u8]) {
+    apply_ctr(&Aes256Enc::new(GenericArray::from_slice(key)), iv, data);
+}
+
+fn apply_ctr<C>(cipher: &C, iv: &[u8; BLOCK], data: &mut [u8])
+where
+    C: BlockEncrypt<BlockSize = aes::cipher::consts::U16>,
+{
+    let mut counter = u16::from_be_bytes([iv[14], iv[15]]);
+    let mut blocks = [GenericArray::from(*iv); LANES];
+    for chunk in data.chunks_mut(BLOCK * LANES) {
+        let count = chunk.len().div_ceil(BLOCK);
+        let Some(used) = blocks.get_mut(..count) else { return };
+        for block in used.iter_mut() {
+            block.copy_from_slice(iv);
+            block[14..].copy_from_slice(&counter.to_be_bytes());
+            counter = counter.wrapping_add(1);
+        }
+        cipher.encrypt_blocks(used);
+        for (piece, block) in chunk.chunks_mut(BLOCK).zip(used.iter()) {
+            for (byte, key) in piece.iter_mut().zip(block) {
+                *byte ^= key;
             }
         }
     }

@@ -12,4 +12,5 @@
 pub mod crypto;
 pub mod demux;
 pub mod media;
+pub mod srtp;
 pub mod stun;
