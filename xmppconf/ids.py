@@ -27,19 +27,25 @@ _MEETING_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 def parse_endpoint_id(text: str) -> EndpointId:
     """Check an endpoint id that came from the network; raises `PeerError`."""
     if not _ENDPOINT_ID.fullmatch(text):
-        raise PeerError("endpoint id has other characters than letters, digits, '_', '.', '-'")
+        raise PeerError(
+            "endpoint id has other characters than letters, digits, '_', '.', '-'"
+        )
     return EndpointId(text)
 
 
 def parse_source_name(text: str) -> SourceName:
     """Check a source name that came from the network; raises `PeerError`."""
     if not _SOURCE_NAME.fullmatch(text):
-        raise PeerError("source name has other characters than letters, digits, '_', '.', '-'")
+        raise PeerError(
+            "source name has other characters than letters, digits, '_', '.', '-'"
+        )
     return SourceName(text)
 
 
 def parse_meeting_id(text: str) -> MeetingId:
     """Check a meeting id that came from the network; raises `PeerError`."""
     if not _MEETING_ID.fullmatch(text):
-        raise PeerError("meeting id has other characters than letters, digits, '_', '.', '-'")
+        raise PeerError(
+            "meeting id has other characters than letters, digits, '_', '.', '-'"
+        )
     return MeetingId(text)

@@ -93,10 +93,10 @@ class ExtensionUri:
     RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
     REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
     MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-    TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-    DEPENDENCY_DESCRIPTOR = (
-        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+    TRANSPORT_CC = (
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
     )
+    DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     VIDEO_LAYERS_ALLOCATION = (
         "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00"
     )
