@@ -204,9 +204,7 @@ def refused_from_error(error: StanzaError) -> ColibriRefused:
         reason = Reason(extension.get("reason", "").lower())
     except ValueError:
         reason = Reason.UNSPECIFIED
-    named = [
-        e.get("id", "") for e in error.extensions if e.tag == tag(COLIBRI2, "endpoint")
-    ]
+    endpoints = [e for e in error.extensions if e.tag == tag(COLIBRI2, "endpoint")]
     endpoint = parse_endpoint_id(endpoints[0].get("id", "")) if endpoints else None
     return ColibriRefused(error.condition, reason, endpoint=endpoint)
 
