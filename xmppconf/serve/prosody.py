@@ -79,7 +79,7 @@ def configuration(settings: Settings, files: Files, *, as_root: bool) -> str:
         ),
         "-- Only the focus opens rooms, so it is there before anybody else is.",
         _host(f'Component {_lua(names.rooms)} "muc"', _rooms(settings, names)),
-        "-- Focus and bridge own every room here, whoever starts first; no one else gets in.",
+        "-- Focus and bridge own every room here, whoever is first; no one else gets in.",
         _host(f'Component {_lua(names.internal)} "muc"', _brewery(names, bridge)),
         _host(
             f"Component {_lua(names.focus)}",

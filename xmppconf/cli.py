@@ -1,0 +1,147 @@
+"""The `xmppconf` command.
+
+Each part is imported only when it is asked for: `xmppconf config` must not load a packet
+engine, and a bridge must not load the gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xmppconf import __version__
+from xmppconf.errors import SettingsError
+
+if TYPE_CHECKING:
+    from xmppconf.config import Settings
+
+#: Exit code for a setting that cannot work: restarting would not help.
+BAD_SETTINGS = 2
+
+PARTS = {
+    "focus": "xmppconf_focus.app",
+    "bridge": "xmppconf_bridge.app",
+    "web": "xmppconf_web.app",
+}
+
+#: Options that stand for one setting each.
+_SHORTCUTS = {
+    "domain": "domain",
+    "port": "web.port",
+    "udp_port": "bridge.udp_port",
+    "tls_certificate": "web.tls_certificate",
+    "tls_key": "web.tls_key",
+    "log_level": "log.level",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except SettingsError as exc:
+        print(f"xmppconf: {exc}", file=sys.stderr)
+        return BAD_SETTINGS
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    command: str = options.command
+    if command == "version":
+        print(f"xmppconf {__version__}")
+        return 0
+    if command == "config" and options.reference:
+        print(import_module("xmppconf.config_reference").reference(), end="")
+        return 0
+    settings = _settings(options)
+    if command == "config":
+        print(
+            import_module("xmppconf.config_file").to_toml(settings, secrets=False), end=""
+        )
+        return 0
+    if command in PARTS:
+        return _run_part(PARTS[command], settings)
+    state = import_module("xmppconf.serve.state")
+    folder: Path = options.state or state.default_folder()
+    module = {"serve": "xmppconf.serve.app", "doctor": "xmppconf.serve.doctor"}[command]
+    return int(import_module(module).main(settings, folder))
+
+
+def _run_part(module: str, settings: Settings) -> int:
+    part = import_module(module)
+    import_module("xmppconf.log").setup(settings.log.level)
+    try:
+        return int(part.main(settings))
+    except SettingsError:
+        raise
+    except Exception:
+        # Python itself would print the error's text, which may quote a peer.
+        logging.getLogger("xmppconf").critical("ended by a bug", exc_info=True)
+        return 1
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    path: Path | None = options.config
+    if path is None:
+        usual = _usual_file()
+        path = usual if usual.is_file() else None
+    chosen = {
+        name: value
+        for option, name in _SHORTCUTS.items()
+        if (value := getattr(options, option)) is not None
+    }
+    settings: Settings = import_module("xmppconf.config_file").load(path, chosen)
+    return settings
+
+
+def _usual_file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    home = Path(base) if base.startswith("/") else Path.home() / ".config"
+    return home / "xmppconf" / "xmppconf.toml"
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    _add(common, "--config", "FILE", "settings (TOML); `xmppconf config` shows all", Path)
+    _add(common, "--domain", "NAME", "the service's name (default: localhost)")
+    _add(common, "--port", "N", "TCP port of pages (default: 8080)", int)
+    _add(common, "--udp-port", "N", "UDP port of media (default: 10000)", int)
+    _add(common, "--tls-certificate", "FILE", "PEM chain; without it plain HTTP")
+    _add(common, "--tls-key", "FILE", "PEM key")
+    _add(common, "--log-level", "LEVEL", "debug, info, warning or error")
+
+    parser = argparse.ArgumentParser(
+        prog="xmppconf", description="A complete conference service on XMPP."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (
+        ("serve", "run everything on this machine and print the URL"),
+        ("focus", "run the focus against an existing XMPP server"),
+        ("bridge", "run a media bridge against an existing XMPP server"),
+        ("web", "run the web gateway"),
+        ("doctor", "check this machine and the settings, with a fix for each fault"),
+        ("config", "print the effective settings, without secrets"),
+    ):
+        command = commands.add_parser(name, help=text, description=text, parents=[common])
+        if name in ("serve", "doctor"):
+            _add(command, "--state", "DIR", "folder for what the service writes", Path)
+        if name == "config":
+            command.add_argument(
+                "--reference", action="store_true", help="print the page on all settings"
+            )
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _add(
+    parser: argparse.ArgumentParser, name: str, metavar: str, text: str, kind: Any = str
+) -> None:
+    parser.add_argument(name, metavar=metavar, help=text, type=kind, default=None)

@@ -1,0 +1,169 @@
+"""`xmppconf serve`: the whole service on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shutil
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from xmppconf.config import Settings, public_url
+from xmppconf.config_file import check, to_toml
+from xmppconf.errors import SettingsError
+from xmppconf.serve import prosody
+from xmppconf.serve.ports import check_tcp, check_udp, free_ports
+from xmppconf.serve.probe import is_healthy, ports_answer
+from xmppconf.serve.process import Part, say
+from xmppconf.serve.prosody_log import discreet
+from xmppconf.serve.state import StateFolder, random_secret, write_private
+from xmppconf.serve.supervisor import Supervisor
+
+#: Seconds in which a second signal is the first one's echo: a terminal and a wrapper
+#: such as timeout(1) both pass it on.  After that it means "now".
+SAME_WISH = 0.5
+
+
+def main(settings: Settings, state: Path) -> int:
+    """Run until SIGINT or SIGTERM; returns the exit code."""
+    check_machine(settings)
+    folder = StateFolder(state)
+    try:
+        settings = complete(settings)
+        check(settings)
+        write_private(folder.run_file, to_toml(settings, secrets=True))
+        files = prosody.Files(folder.path / "prosody")
+        if settings.xmpp.private:
+            prosody.write(settings, files)
+        return asyncio.run(_run(settings, folder.run_file, files))
+    finally:
+        folder.close()
+
+
+def check_machine(settings: Settings) -> None:
+    """Refuse before anything is written or started."""
+    xmpp, web = settings.xmpp, settings.web
+    if xmpp.private and shutil.which("prosody") is None:
+        raise SettingsError("Prosody is not installed; run: apt install prosody")
+    check_tcp(listen_host(settings), web.port, "web.port")
+    for address in settings.bridge.udp_addresses or ("",):
+        check_udp(address, settings.bridge.udp_port, "bridge.udp_port")
+    for setting, host, port in (
+        ("focus.http_port", settings.focus.http_host, settings.focus.http_port),
+        ("bridge.http_port", settings.bridge.http_host, settings.bridge.http_port),
+    ):
+        if port:
+            check_tcp(host, port, setting)
+    if not xmpp.private:
+        for setting, given in (
+            ("xmpp.client_port", xmpp.client_port),
+            ("xmpp.component_port", xmpp.component_port),
+            ("xmpp.http_port", xmpp.http_port),
+            ("focus.component_secret", settings.focus.component_secret),
+            ("bridge.password", settings.bridge.password),
+        ):
+            if not given:
+                raise SettingsError(f"{setting}: needed with your own XMPP server")
+        return
+    for name in ("client_port", "component_port", "http_port"):
+        if port := getattr(xmpp, name):
+            check_tcp(xmpp.host, port, f"xmpp.{name}")
+    if xmpp.server_port:
+        if not web.tls_certificate:
+            raise SettingsError("xmpp.server_port: federation needs web.tls_certificate")
+        check_tcp("", xmpp.server_port, "xmpp.server_port")
+
+
+def complete(settings: Settings) -> Settings:
+    """Fill in ports, secrets and addresses that were left to us."""
+    client, component, http, focus_http, bridge_http = free_ports(5)
+    xmpp, focus, bridge = settings.xmpp, settings.focus, settings.bridge
+    xmpp = replace(
+        xmpp,
+        client_port=xmpp.client_port or client,
+        component_port=xmpp.component_port or component,
+        http_port=xmpp.http_port or http,
+    )
+    focus = replace(
+        focus,
+        component_secret=focus.component_secret or random_secret(),
+        http_port=focus.http_port or focus_http,
+    )
+    # http becomes ws and https wss.
+    sockets = "ws" + public_url(settings).removeprefix("http")
+    bridge = replace(
+        bridge,
+        password=bridge.password or random_secret(),
+        http_port=bridge.http_port or bridge_http,
+        websocket_base=bridge.websocket_base or sockets,
+    )
+    own_bridge = {bridge.id: f"http://{bridge.http_host}:{bridge.http_port}"}
+    web = replace(
+        settings.web,
+        focus_url=settings.web.focus_url or f"http://{focus.http_host}:{focus.http_port}",
+        bridges=own_bridge | settings.web.bridges,
+    )
+    return replace(settings, xmpp=xmpp, focus=focus, bridge=bridge, web=web)
+
+
+def listen_host(settings: Settings) -> str:
+    """The address to try the gateway's port on."""
+    if settings.web.host:
+        return settings.web.host
+    return "127.0.0.1" if settings.domain == "localhost" else ""
+
+
+def parts(
+    settings: Settings, run_file: Path, files: prosody.Files
+) -> tuple[list[Part], list[Part]]:
+    """The XMPP server (or nothing, if it is not ours), and the parts that need it."""
+    xmpp = settings.xmpp
+    server = Part(
+        "prosody",
+        files.command,
+        functools.partial(
+            ports_answer, xmpp.host, (xmpp.client_port, xmpp.component_port, xmpp.http_port)
+        ),
+        rewrite=discreet,
+    )
+    others = [
+        Part(
+            name,
+            [sys.executable, "-m", "xmppconf", name, "--config", str(run_file)],
+            functools.partial(is_healthy, host, port, tls=tls),
+        )
+        for name, host, port, tls in (
+            ("focus", settings.focus.http_host, settings.focus.http_port, False),
+            ("bridge", settings.bridge.http_host, settings.bridge.http_port, False),
+            (
+                "web",
+                listen_host(settings) or "127.0.0.1",
+                settings.web.port,
+                bool(settings.web.tls_certificate),
+            ),
+        )
+    ]
+    return ([server] if xmpp.private else []), others
+
+
+async def _run(settings: Settings, run_file: Path, files: prosody.Files) -> int:
+    first, others = parts(settings, run_file, files)
+    url = public_url(settings) + "/"
+    supervisor = Supervisor(first, others, lambda: print(f"Ready: {url}", flush=True))
+
+    loop = asyncio.get_running_loop()
+    asked_at = -SAME_WISH
+
+    def stop() -> None:
+        nonlocal asked_at
+        before, asked_at = asked_at, loop.time()
+        if asked_at - before < SAME_WISH:
+            return
+        say("stopping" if before < 0 else "killing what is left")
+        supervisor.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    return await supervisor.run()
