@@ -111,7 +111,7 @@ def _audio(features: frozenset[str]) -> MediaDescription:
 
 def _video(features: frozenset[str], codecs: tuple[str, ...]) -> MediaDescription:
     extensions = [ABS_SEND_TIME]
-    feedback = KEYFRAMES_AND_LOSS
+    feedback: tuple[RtcpFeedback, ...] = KEYFRAMES_AND_LOSS
     if Feature.TRANSPORT_CC in features:
         extensions.append(TRANSPORT_WIDE)
         feedback += (TRANSPORT_CC,)

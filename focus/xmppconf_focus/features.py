@@ -1,4 +1,4 @@
-"""What a participant's client can do, as its service discovery says (XEP-0030, XEP-0115)."""
+"""What a participant's client can do, as service discovery says (XEP-0030, XEP-0115)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class SourcesRefused(PeerError):
 
 
 class SourceMap:
-    """Sources by owner.  `max_per_endpoint` bounds SSRCs and, apart, groups of one owner."""
+    """Sources by owner.  `max_per_endpoint` bounds SSRCs, and groups, of one owner."""
 
     def __init__(self, max_per_endpoint: int) -> None:
         self._max = max_per_endpoint
@@ -54,7 +54,7 @@ class SourceMap:
 
     def reserve(self, ssrcs: Iterable[Ssrc]) -> None:
         """Keep participants off the SSRCs with which the bridge sends its feedback."""
-        self._reserved |= frozenset(ssrcs)
+        self._reserved = frozenset(ssrcs)
 
     def add(self, owner: EndpointId, added: SourceSet) -> None:
         """Add sources of one owner; raises `SourcesRefused` and changes nothing."""
@@ -148,7 +148,7 @@ def _check_group(group: SsrcGroup, by_ssrc: dict[Ssrc, Source]) -> None:
 
 
 def _check_one_track_per_msid(sources: SourceSet, by_ssrc: dict[Ssrc, Source]) -> None:
-    """Per medium an msid is one track: a SIM group with its FIDs, a FID, or a lone source."""
+    """Per medium an msid is one track: SIM group with FIDs, FID, or lone source."""
     leader = {ssrc: ssrc for ssrc in by_ssrc}
 
     def find(ssrc: Ssrc) -> Ssrc:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaType, Ssrc
-from xmppconf.sources import MediaSource, Semantics, Source, SourceSet, SsrcGroup
+from xmppconf.sources import MediaSource, Semantics, Source, SourceSet
 
 
 def to_media_sources(owner: EndpointId, sources: SourceSet) -> tuple[MediaSource, ...]:
-    """All SSRCs and groups by source name, as a bridge is told (Colibri2 `media-source`)."""
+    """All SSRCs and groups by source name, as a bridge is told (`media-source`)."""
     by_name: dict[SourceName, list[Source]] = {}
     for source in sources.sources:
         by_name.setdefault(_name_of(owner, source), []).append(source)
@@ -55,18 +55,12 @@ def strip_simulcast(sources: SourceSet) -> SourceSet:
 
 
 def difference(left: SourceSet, right: SourceSet) -> SourceSet:
-    """Sources (by SSRC) and groups that only `left` has."""
-    ssrcs = {source.ssrc for source in right.sources}
-    groups: frozenset[SsrcGroup] = frozenset(right.groups)
+    """Sources and groups that only `left` has."""
+    sources, groups = frozenset(right.sources), frozenset(right.groups)
     return SourceSet(
-        tuple(s for s in left.sources if s.ssrc not in ssrcs),
+        tuple(s for s in left.sources if s not in sources),
         tuple(g for g in left.groups if g not in groups),
     )
-
-
-def union(left: SourceSet, right: SourceSet) -> SourceSet:
-    extra = difference(right, left)
-    return SourceSet(left.sources + extra.sources, left.groups + extra.groups)
 
 
 def bridge_sources(feedback: tuple[MediaSource, ...]) -> SourceSet:

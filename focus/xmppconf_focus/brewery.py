@@ -1,0 +1,167 @@
+"""The bridges that have announced themselves, and whether they can be used.
+
+Health checks go out every ten seconds; a check that finds no answer is repeated once.
+A bridge that failed is tried again after a minute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xmppconf.errors import Condition
+from xmppconf_focus.effects import BridgeJid, CheckHealth
+
+CHECK_INTERVAL = 10.0  # seconds
+RETRY_DELAY = 5.0  # seconds
+FAILURE_RESET = 60.0  # seconds a failed bridge is left alone
+RAMP_UP = 20.0  # seconds until an endpoint's load shows in the bridge's figures
+DEFAULT_ENDPOINT_STRESS = 0.01
+MAX_BRIDGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeStats:
+    """What a bridge says about itself.  Until it has, it counts as draining."""
+
+    stress: float = 0.0
+    endpoint_stress: float = DEFAULT_ENDPOINT_STRESS
+    drain: bool = True
+    graceful_shutdown: bool = False
+    shutting_down: bool = False
+    version: str | None = None
+    release: str | None = None
+    region: str | None = None
+    relay_id: str | None = None
+
+
+@dataclass(slots=True)
+class Bridge:
+    jid: BridgeJid
+    stats: BridgeStats
+    check_at: float
+    retrying: bool = False
+    failed_until: float | None = None
+    refuses_new: bool = False
+    """It answered that it shuts down before its presence said so."""
+    added: deque[float] = field(default_factory=deque)
+    """When endpoints were placed here lately."""
+
+    def is_usable(self) -> bool:
+        return self.failed_until is None and not self.stats.shutting_down
+
+    def is_closing(self) -> bool:
+        return self.stats.graceful_shutdown or self.refuses_new
+
+    def corrected_stress(self, now: float) -> float:
+        """Reported load plus that of endpoints too new to be in the report."""
+        while self.added and self.added[0] <= now - RAMP_UP:
+            self.added.popleft()
+        return self.stats.stress + len(self.added) * self.stats.endpoint_stress
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLost:
+    """Conferences on this bridge have to go elsewhere."""
+
+    bridge: BridgeJid
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeUsable:
+    """A bridge came, or came back."""
+
+    bridge: BridgeJid
+
+
+class Brewery:
+    def __init__(self) -> None:
+        self.bridges: dict[BridgeJid, Bridge] = {}
+        self._effects: deque[CheckHealth | BridgeLost | BridgeUsable] = deque()
+
+    def announced(self, jid: BridgeJid, stats: BridgeStats | None, now: float) -> None:
+        """A bridge's presence; `stats` is None before its first figures."""
+        bridge = self.bridges.get(jid)
+        if bridge is None:
+            if len(self.bridges) >= MAX_BRIDGES:
+                return
+            bridge = Bridge(jid, stats or BridgeStats(), check_at=now + CHECK_INTERVAL)
+            self.bridges[jid] = bridge
+            if bridge.is_usable() and stats is not None:
+                self._effects.append(BridgeUsable(jid))
+            return
+        if stats is None:
+            return
+        before, bridge.stats = bridge.stats, stats
+        if stats.shutting_down and not before.shutting_down:
+            self._effects.append(BridgeLost(jid))
+        elif before.drain and not stats.drain and bridge.is_usable():
+            self._effects.append(BridgeUsable(jid))
+
+    def left(self, jid: BridgeJid) -> None:
+        if self.bridges.pop(jid, None) is not None:
+            self._effects.append(BridgeLost(jid))
+
+    def all_left(self) -> None:
+        """The brewery is gone with our connection; what runs on bridges is not judged."""
+        self.bridges.clear()
+        self._effects.clear()
+
+    def placed(self, jid: BridgeJid, now: float) -> None:
+        """An endpoint was allocated there."""
+        if (bridge := self.bridges.get(jid)) is not None:
+            bridge.added.append(now)
+
+    def failed(self, jid: BridgeJid, now: float) -> None:
+        """An allocation failed in a way that speaks against the bridge."""
+        if (bridge := self.bridges.get(jid)) is not None:
+            bridge.failed_until = now + FAILURE_RESET
+            bridge.check_at = now + FAILURE_RESET
+
+    def refused_new(self, jid: BridgeJid) -> None:
+        if (bridge := self.bridges.get(jid)) is not None:
+            bridge.refuses_new = True
+
+    def health_answered(self, jid: BridgeJid, now: float) -> None:
+        bridge = self.bridges.get(jid)
+        if bridge is None:
+            return
+        bridge.retrying = False
+        bridge.check_at = now + CHECK_INTERVAL
+        if bridge.failed_until is not None and bridge.failed_until <= now:
+            bridge.failed_until = None
+            self._effects.append(BridgeUsable(jid))
+
+    def health_failed(self, jid: BridgeJid, condition: Condition, now: float) -> None:
+        """`remote-server-timeout` stands for no answer.
+
+        Silence means no new allocations; an answer that it is ill moves its conferences.
+        """
+        bridge = self.bridges.get(jid)
+        if bridge is None:
+            return
+        if condition == "remote-server-timeout" and not bridge.retrying:
+            bridge.retrying = True
+            bridge.check_at = now + RETRY_DELAY
+            return
+        bridge.retrying = False
+        was_usable = bridge.is_usable()
+        bridge.failed_until = now + FAILURE_RESET
+        bridge.check_at = bridge.failed_until
+        if condition in ("internal-server-error", "service-unavailable") and was_usable:
+            self._effects.append(BridgeLost(jid))
+
+    def next_timeout(self) -> float | None:
+        return min((bridge.check_at for bridge in self.bridges.values()), default=None)
+
+    def timeout(self, now: float) -> None:
+        for bridge in self.bridges.values():
+            if bridge.check_at <= now:
+                # Until the answer; longer than the answer may take.
+                bridge.check_at = now + FAILURE_RESET
+                self._effects.append(CheckHealth(bridge.jid))
+
+    def effects(self) -> Iterator[CheckHealth | BridgeLost | BridgeUsable]:
+        while self._effects:
+            yield self._effects.popleft()

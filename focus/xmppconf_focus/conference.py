@@ -1,0 +1,326 @@
+"""One conference: the room's set-up, its occupants, and when to end.
+
+The media are `MediaSessions`; this machine tells them who is there and why to talk.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from xmppconf.colibri2 import ColibriRefused, ConferenceModified
+from xmppconf.config import FocusSettings
+from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
+from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
+from xmppconf.jingle import Received
+from xmppconf_focus.brewery import Brewery
+from xmppconf_focus.effects import (
+    AnswerRequest,
+    AskFeatures,
+    BridgeJid,
+    ConferenceEnded,
+    ConfigureRoom,
+    Effect,
+    GrantOwner,
+    JoinRoom,
+    LeaveRoom,
+    RoomJid,
+    SendMute,
+    ShowPresence,
+    Ticket,
+)
+from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.media_sessions import MediaSessions
+from xmppconf_focus.occupant import Occupant
+
+SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
+MAX_WAITING = 1000  # requests that wait for the same room
+MIN_TALKERS = 2
+
+
+class State(enum.Enum):
+    JOINING = "joining"
+    CONFIGURING = "configuring"
+    READY = "ready"
+    ENDED = "ended"
+
+
+class MuteRefused(PeerError):
+    condition: Condition = "not-allowed"
+
+
+class MuteFailed(PeerError):
+    condition: Condition = "internal-server-error"
+
+
+@dataclass(frozen=True, slots=True)
+class MuteRequest:
+    """A participant asks that one be muted, perhaps itself.  `media` is as in `SendMute`."""
+
+    target: EndpointId
+    media: str
+    mute: bool
+
+
+class Conference:
+    def __init__(
+        self,
+        room: RoomJid,
+        settings: FocusSettings,
+        brewery: Brewery,
+        cache: FeatureCache,
+        initiator: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.room = room
+        self.state = State.JOINING
+        self.occupants: dict[str, Occupant] = {}
+        self.media = MediaSessions(room, settings, brewery, initiator, new_id)
+        self._settings = settings
+        self._cache = cache
+        self._waiting: list[Ticket] = []
+        self._setup_deadline: float | None = None
+        self._empty_deadline: float | None = None
+        self._alone_deadline: float | None = None
+        self._granted: str | None = None
+        self._shown: ShowPresence | None = None
+        self._effects: deque[Effect] = deque()
+
+    # -- requests and set-up -----------------------------------------------------------
+    def start(self, now: float) -> None:
+        self._setup_deadline = now + SETUP_TIMEOUT
+        self._effects.append(JoinRoom(self.room))
+
+    def request(self, ticket: Ticket, now: float) -> None:
+        """Answer when the room is ready; raises `LimitExceeded`."""
+        if self.state is State.READY:
+            if not self.occupants:
+                self._empty_deadline = now + self._settings.initial_timeout
+            self._effects.append(AnswerRequest(ticket, ready=True))
+        elif len(self._waiting) >= MAX_WAITING:
+            raise LimitExceeded("requests for one room", MAX_WAITING)
+        else:
+            self._waiting.append(ticket)
+
+    def joined(self, affiliation: str, now: float) -> None:
+        """Our own presence came back, at the join or later."""
+        if affiliation != "owner":
+            self._end("not owner of the room", "service-unavailable", leave=True)
+        elif self.state is State.JOINING:
+            self.state = State.CONFIGURING
+            self._effects.append(ConfigureRoom(self.room))
+
+    def configured(self, meeting_id: MeetingId, now: float) -> None:
+        if self.state is not State.CONFIGURING:
+            return
+        self.state = State.READY
+        self.media.meeting_id = meeting_id
+        self._setup_deadline = None
+        self._empty_deadline = now + self._settings.initial_timeout
+        self._show()
+        waiting, self._waiting = self._waiting, []
+        self._effects.extend(AnswerRequest(ticket, ready=True) for ticket in waiting)
+        self._reconsider(now)
+
+    def room_failed(self, condition: Condition) -> None:
+        """Joining or configuring was refused, as when somebody sits on our nickname."""
+        if self.state in (State.JOINING, State.CONFIGURING):
+            self._end("room could not be set up", condition, leave=True)
+
+    def removed(self) -> None:
+        """We are out of the room: it was destroyed, or somebody threw us out."""
+        if self.state is State.JOINING:
+            # That was our leaving it before; whoever we saw since belonged to then.
+            for nick in list(self.occupants):
+                self._forget(nick)
+        else:
+            self._end("removed from the room", "service-unavailable", leave=False)
+
+    # -- occupants ---------------------------------------------------------------------
+    def occupant_seen(self, occupant: Occupant, now: float) -> None:
+        """An occupant joined or changed."""
+        known = occupant.nick in self.occupants
+        if not known and len(self.occupants) >= self._settings.max_participants:
+            return
+        self.occupants[occupant.nick] = occupant
+        if not known:
+            self._serve(occupant)
+        self._empty_deadline = None
+        self._reconsider(now)
+
+    def _serve(self, occupant: Occupant) -> None:
+        # An occupant may call itself what it likes; not every nickname can be an endpoint.
+        try:
+            endpoint = parse_endpoint_id(occupant.nick)
+        except PeerError:
+            return
+        if endpoint == BRIDGE_OWNER:
+            return
+        features = self._cache.get(occupant.ver)
+        self.media.add(endpoint, features)
+        if features is None:
+            self._effects.append(AskFeatures(self.room, endpoint, occupant.ver))
+
+    def features_known(
+        self, endpoint: EndpointId, features: frozenset[str], now: float
+    ) -> None:
+        self.media.features_known(endpoint, features)
+        self._reconsider(now)
+
+    def occupant_left(self, nick: str, now: float) -> None:
+        if nick not in self.occupants:
+            return
+        self._forget(nick)
+        if not self.occupants and self.state is State.READY:
+            self._end("everybody left", "service-unavailable", leave=True)
+            return
+        self._reconsider(now)
+
+    def _forget(self, nick: str) -> None:
+        occupant = self.occupants.pop(nick)
+        self.media.remove(EndpointId(nick))
+        if self._granted is not None and occupant.bare_jid == self._granted:
+            self._granted = None
+
+    # -- what participants ask ---------------------------------------------------------
+    def jingle(self, endpoint: EndpointId, received: Received, now: float) -> None:
+        """Take a Jingle request; raises `PeerError` to refuse it."""
+        try:
+            self.media.receive(endpoint, received, now)
+        finally:
+            self._reconsider(now)
+
+    def mute(self, endpoint: EndpointId, request: MuteRequest) -> None:
+        """Pass a moderator's wish on; raises `PeerError` to refuse it."""
+        sender = self.occupants.get(endpoint)
+        if sender is None:
+            raise NotFound("occupant")
+        if request.target != endpoint and not (sender.is_moderator and request.mute):
+            raise MuteRefused("not a moderator, or an attempt to unmute another")
+        target = self.media.participants.get(request.target)
+        if target is None or not target.is_active():
+            raise MuteFailed("target has no session")
+        if request.target != endpoint:
+            self._effects.append(
+                SendMute(self.room, request.target, request.media, actor=endpoint)
+            )
+
+    # -- bridges -----------------------------------------------------------------------
+    def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
+        self.media.offer_refused(endpoint, sid, now)
+        self._reconsider(now)
+
+    def colibri_answered(
+        self, request: int, answer: ConferenceModified, now: float
+    ) -> None:
+        self.media.colibri_answered(request, answer, now)
+        self._reconsider(now)
+
+    def colibri_refused(
+        self, request: int, refused: ColibriRefused | None, now: float
+    ) -> None:
+        self.media.colibri_refused(request, refused, now)
+        self._reconsider(now)
+
+    def bridge_lost(self, bridge: BridgeJid, now: float) -> None:
+        self.media.bridge_lost(bridge, now)
+        self._reconsider(now)
+
+    def bridge_usable(self, bridge: BridgeJid, now: float) -> None:
+        self.media.bridge_usable(bridge, now)
+        self._reconsider(now)
+
+    # -- decisions ---------------------------------------------------------------------
+    def _reconsider(self, now: float) -> None:
+        """Bring everything in line with who is in the room."""
+        if self.state is not State.READY:
+            return
+        if self.media.talkers() >= MIN_TALKERS:
+            self._alone_deadline = None
+            self.media.inviting = True
+            self.media.invite_idle(now)
+        else:
+            self.media.inviting = False
+            if self.media.bridge_count == 0:
+                self._alone_deadline = None
+            elif self._alone_deadline is None:
+                self._alone_deadline = now + self._settings.single_participant_timeout
+        self._grant_owner()
+        self._show()
+
+    def _grant_owner(self) -> None:
+        if self._granted is not None or any(
+            occupant.affiliation == "owner" for occupant in self.occupants.values()
+        ):
+            return
+        for occupant in self.occupants.values():
+            if occupant.bare_jid is not None and occupant.nick in self.media.participants:
+                self._granted = occupant.bare_jid
+                self._effects.append(GrantOwner(self.room, occupant.bare_jid))
+                return
+
+    def _show(self) -> None:
+        presence = ShowPresence(
+            self.room, not self.media.bridge_missing, self.media.bridge_count
+        )
+        if presence != self._shown:
+            self._shown = presence
+            self._effects.append(presence)
+
+    def _end(self, reason: str, error: Condition, *, leave: bool) -> None:
+        if self.state is State.ENDED:
+            return
+        self.state = State.ENDED
+        for ticket in self._waiting:
+            self._effects.append(AnswerRequest(ticket, ready=False, error=error))
+        self._waiting.clear()
+        self.media.inviting = False
+        self.media.abandon()
+        self._setup_deadline = self._empty_deadline = self._alone_deadline = None
+        self._effects.extend(self.media.effects())
+        if leave:
+            self._effects.append(LeaveRoom(self.room))
+        self._effects.append(ConferenceEnded(self.room, reason))
+
+    def connection_lost(self) -> None:
+        """Our stream broke: nothing can be said any more, to nobody."""
+        self._end("connection lost", "service-unavailable", leave=False)
+
+    # -- time --------------------------------------------------------------------------
+    def next_timeout(self) -> float | None:
+        if self.state is State.ENDED:
+            return None
+        deadlines = (
+            self._setup_deadline,
+            self._empty_deadline,
+            self._alone_deadline,
+            self.media.next_timeout(),
+        )
+        return min((due for due in deadlines if due is not None), default=None)
+
+    def timeout(self, now: float) -> None:
+        if self._setup_deadline is not None and now >= self._setup_deadline:
+            self._give_up_setup()
+        elif self._empty_deadline is not None and now >= self._empty_deadline:
+            self._end("nobody came", "service-unavailable", leave=True)
+        elif self.state is State.READY:
+            if self._alone_deadline is not None and now >= self._alone_deadline:
+                self._alone_deadline = None
+                self.media.end_all("expired", "Idle session timeout", now)
+            self.media.timeout(now)
+            self._reconsider(now)
+
+    def _give_up_setup(self) -> None:
+        # No answer is transient trouble: clients ask again by themselves.
+        for ticket in self._waiting:
+            self._effects.append(AnswerRequest(ticket, ready=False))
+        self._waiting.clear()
+        self._end("set-up took too long", "service-unavailable", leave=True)
+
+    def effects(self) -> Iterator[Effect]:
+        """Own effects first: who is answered and shown; then what the media need."""
+        while self._effects:
+            yield self._effects.popleft()
+        yield from self.media.effects()

@@ -1,0 +1,272 @@
+"""The whole focus as one machine: conferences by room, and the bridges they share.
+
+Inputs name the room they are about; a room without a conference is no error, because
+stanzas cross on the wire.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from xmppconf.colibri2 import ColibriRefused, ConferenceModified
+from xmppconf.config import Names, Settings
+from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
+from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
+from xmppconf.jingle import Received
+from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
+from xmppconf_focus.conference import Conference, MuteRequest, State
+from xmppconf_focus.effects import (
+    AnswerRequest,
+    BridgeJid,
+    ConferenceEnded,
+    Effect,
+    RoomJid,
+    Ticket,
+)
+from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.occupant import Occupant
+
+MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
+
+
+class Focus:
+    """`new_id` makes random ids of at most 64 letters, digits and hyphens."""
+
+    def __init__(self, settings: Settings, new_id: Callable[[], str]) -> None:
+        self.conferences: dict[RoomJid, Conference] = {}
+        self.brewery = Brewery()
+        self.created = 0
+        """Conferences since the start."""
+        self._settings = settings.focus
+        self._initiator = f"{Names.of(settings).focus_jid}/focus"
+        self._new_id = new_id
+        self._cache = FeatureCache()
+        self._requesters: dict[RoomJid, str] = {}
+        self._deadlines: list[tuple[float, RoomJid]] = []
+        self._effects: deque[Effect] = deque()
+
+    # -- requests ----------------------------------------------------------------------
+    def request(self, ticket: Ticket, room: RoomJid, requester: str, now: float) -> None:
+        """Ask for a room; `AnswerRequest` follows.  `requester` is a bare address or empty.
+
+        Raises `LimitExceeded`.
+        """
+        conference = self.conferences.get(room)
+        if conference is None:
+            if len(self.conferences) >= self._settings.max_conferences:
+                # Somebody will leave: clients ask again by themselves.
+                self._effects.append(AnswerRequest(ticket, ready=False))
+                return
+            self._check_requester(requester)
+            conference = Conference(
+                room,
+                self._settings,
+                self.brewery,
+                self._cache,
+                self._initiator,
+                self._new_id,
+            )
+            self.conferences[room] = conference
+            self._requesters[room] = requester
+            self.created += 1
+            conference.start(now)
+        conference.request(ticket, now)
+        self._settle(conference)
+
+    def _check_requester(self, requester: str) -> None:
+        empty = sum(
+            1
+            for room, other in self._requesters.items()
+            if other == requester and not self.conferences[room].occupants
+        )
+        if requester and empty >= MAX_EMPTY_PER_REQUESTER:
+            raise LimitExceeded("empty rooms of one address", MAX_EMPTY_PER_REQUESTER)
+
+    # -- rooms -------------------------------------------------------------------------
+    def joined(self, room: RoomJid, affiliation: str, now: float) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.joined(affiliation, now)
+            self._settle(conference)
+
+    def room_configured(self, room: RoomJid, meeting_id: str | None, now: float) -> None:
+        """`meeting_id` is what the server's form said, if it did."""
+        if (conference := self.conferences.get(room)) is not None:
+            conference.configured(self._choose_meeting_id(meeting_id), now)
+            self._settle(conference)
+
+    def _choose_meeting_id(self, proposed: str | None) -> MeetingId:
+        try:
+            meeting_id = parse_meeting_id(proposed or "")
+        except PeerError:
+            return MeetingId(self._new_id())
+        if any(c.media.meeting_id == meeting_id for c in self.conferences.values()):
+            return MeetingId(self._new_id())
+        return meeting_id
+
+    def room_failed(self, room: RoomJid, condition: Condition) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.room_failed(condition)
+            self._settle(conference)
+
+    def removed(self, room: RoomJid) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.removed()
+            self._settle(conference)
+
+    def occupant_seen(self, room: RoomJid, occupant: Occupant, now: float) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.occupant_seen(occupant, now)
+            self._settle(conference)
+
+    def occupant_left(self, room: RoomJid, nick: str, now: float) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.occupant_left(nick, now)
+            self._settle(conference)
+
+    def features_known(
+        self,
+        room: RoomJid,
+        endpoint: EndpointId,
+        features: frozenset[str],
+        now: float,
+        *,
+        verified: str | None = None,
+    ) -> None:
+        """`verified` is the verification string if it was found to fit the features."""
+        if verified is not None:
+            self._cache.put(verified, features)
+        if (conference := self.conferences.get(room)) is not None:
+            conference.features_known(endpoint, features, now)
+            self._settle(conference)
+
+    # -- what participants ask ---------------------------------------------------------
+    def jingle(
+        self, room: RoomJid, endpoint: EndpointId, received: Received, now: float
+    ) -> None:
+        """Raises `PeerError` to refuse it."""
+        conference = self._serving(room)
+        try:
+            conference.jingle(endpoint, received, now)
+        finally:
+            self._settle(conference)
+
+    def mute(self, room: RoomJid, endpoint: EndpointId, request: MuteRequest) -> None:
+        """Raises `PeerError` to refuse it."""
+        conference = self._serving(room)
+        conference.mute(endpoint, request)
+        self._settle(conference)
+
+    def is_occupant(self, room: RoomJid, nick: str) -> bool:
+        conference = self.conferences.get(room)
+        return conference is not None and nick in conference.occupants
+
+    def _serving(self, room: RoomJid) -> Conference:
+        conference = self.conferences.get(room)
+        if conference is None or conference.state is not State.READY:
+            raise NotFound("conference")
+        return conference
+
+    def offer_refused(
+        self, room: RoomJid, endpoint: EndpointId, sid: str, now: float
+    ) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.offer_refused(endpoint, sid, now)
+            self._settle(conference)
+
+    # -- bridges -----------------------------------------------------------------------
+    def bridge_announced(
+        self, bridge: BridgeJid, stats: BridgeStats | None, now: float
+    ) -> None:
+        self.brewery.announced(bridge, stats, now)
+        self._settle_brewery(now)
+
+    def bridge_left(self, bridge: BridgeJid, now: float) -> None:
+        self.brewery.left(bridge)
+        self._settle_brewery(now)
+
+    def health_answered(self, bridge: BridgeJid, now: float) -> None:
+        self.brewery.health_answered(bridge, now)
+        self._settle_brewery(now)
+
+    def health_failed(self, bridge: BridgeJid, condition: Condition, now: float) -> None:
+        self.brewery.health_failed(bridge, condition, now)
+        self._settle_brewery(now)
+
+    def colibri_answered(
+        self, room: RoomJid, request: int, answer: ConferenceModified, now: float
+    ) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.colibri_answered(request, answer, now)
+            self._settle(conference)
+
+    def colibri_refused(
+        self, room: RoomJid, request: int, refused: ColibriRefused | None, now: float
+    ) -> None:
+        """`refused` is None if no answer came in time."""
+        if (conference := self.conferences.get(room)) is not None:
+            conference.colibri_refused(request, refused, now)
+            self._settle(conference)
+
+    def _settle_brewery(self, now: float) -> None:
+        for effect in self.brewery.effects():
+            if not isinstance(effect, BridgeLost | BridgeUsable):
+                self._effects.append(effect)
+                continue
+            for conference in list(self.conferences.values()):
+                if isinstance(effect, BridgeLost):
+                    conference.bridge_lost(effect.bridge, now)
+                else:
+                    conference.bridge_usable(effect.bridge, now)
+                self._settle(conference)
+
+    # -- the connection ----------------------------------------------------------------
+    def connection_lost(self) -> None:
+        """End every conference and forget the bridges; a new connection starts afresh."""
+        self.brewery.all_left()
+        for conference in list(self.conferences.values()):
+            conference.connection_lost()
+            self._settle(conference)
+
+    # -- the machine -------------------------------------------------------------------
+    def _settle(self, conference: Conference) -> None:
+        for effect in conference.effects():
+            self._effects.append(effect)
+            if isinstance(effect, ConferenceEnded):
+                self.conferences.pop(effect.room, None)
+                self._requesters.pop(effect.room, None)
+        due = conference.next_timeout()
+        if due is not None:
+            heapq.heappush(self._deadlines, (due, conference.room))
+        if len(self._deadlines) > 64 + 8 * len(self.conferences):
+            self._deadlines = [
+                (due, c.room)
+                for c in self.conferences.values()
+                if (due := c.next_timeout()) is not None
+            ]
+            heapq.heapify(self._deadlines)
+
+    def next_timeout(self) -> float | None:
+        while self._deadlines:
+            due, room = self._deadlines[0]
+            conference = self.conferences.get(room)
+            if conference is not None and conference.next_timeout() == due:
+                break
+            heapq.heappop(self._deadlines)
+        first = self._deadlines[0][0] if self._deadlines else None
+        brewery = self.brewery.next_timeout()
+        return min((due for due in (first, brewery) if due is not None), default=None)
+
+    def timeout(self, now: float) -> None:
+        self.brewery.timeout(now)
+        self._settle_brewery(now)
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, room = heapq.heappop(self._deadlines)
+            if (conference := self.conferences.get(room)) is not None:
+                conference.timeout(now)
+                self._settle(conference)
+
+    def effects(self) -> Iterator[Effect]:
+        while self._effects:
+            yield self._effects.popleft()

@@ -1,0 +1,480 @@
+"""The media of one conference: who has a session, on which bridge, with which sources.
+
+Every participant is allocated and offered by itself; allocations are sent one after the
+other without waiting for answers.  No bridge is asked before there are two who can talk:
+the allocation is one round trip on the server's own network, while one held ready would
+have to be kept alive for everybody who waits alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from xmppconf.colibri2 import ColibriRefused, ConferenceModified
+from xmppconf.config import FocusSettings
+from xmppconf.errors import Condition, NotFound, PeerError
+from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId
+from xmppconf.jingle import Action, Offer, Received
+from xmppconf.sources import OwnedSources
+from xmppconf.transport import IceTransport
+from xmppconf_focus.brewery import Brewery
+from xmppconf_focus.bridge_session import BridgeSession
+from xmppconf_focus.codecs import describe_media
+from xmppconf_focus.effects import (
+    BridgeJid,
+    Effect,
+    RoomJid,
+    SendOffer,
+    SendSources,
+    SendTerminate,
+)
+from xmppconf_focus.features import Feature
+from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
+from xmppconf_focus.participant import Participant, Stage
+from xmppconf_focus.reactions import Reaction, on_allocation, on_update
+from xmppconf_focus.selection import select_bridge
+from xmppconf_focus.signalling import signalling_delay
+from xmppconf_focus.source_map import SourceMap
+from xmppconf_focus.source_views import bridge_sources, strip_simulcast, to_media_sources
+
+MAX_RETRY_DELAY = 30.0  # seconds between attempts when bridges fail one after the other
+FAILURES_FORGOTTEN = 60.0  # seconds
+
+_ACCEPTED = frozenset(action for actions in TRANSITIONS.values() for action in actions)
+
+
+class Unsupported(PeerError):
+    condition: Condition = "feature-not-implemented"
+
+
+class RestartRefused(PeerError):
+    condition: Condition = "resource-constraint"
+
+
+class MediaSessions:
+    """`new_id` makes random ids; `initiator` is the focus's real address in offers."""
+
+    def __init__(
+        self,
+        room: RoomJid,
+        settings: FocusSettings,
+        brewery: Brewery,
+        initiator: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._room = room
+        self._settings = settings
+        self._brewery = brewery
+        self._initiator = initiator
+        self._new_id = new_id
+        self.meeting_id = MeetingId("")
+        self.participants: dict[EndpointId, Participant] = {}
+        self.sources = SourceMap(settings.max_sources_per_endpoint)
+        self.inviting = False
+        """Whether there is reason to invite those who are idle."""
+        self.bridge_missing = False
+        """Whether somebody waits and no bridge can be selected."""
+        self._bridge: BridgeSession | None = None
+        self._next_request = 1
+        self._failures = 0
+        self._failed_at = 0.0
+        self._retry_at: float | None = None
+        self._avoid: set[BridgeJid] = set()
+        self._effects: deque[Effect] = deque()
+
+    @property
+    def bridge_count(self) -> int:
+        return 1 if self._bridge is not None else 0
+
+    # -- people ------------------------------------------------------------------------
+    def add(self, endpoint: EndpointId, features: frozenset[str] | None) -> None:
+        self.participants[endpoint] = Participant(endpoint)
+        if features is not None:
+            self.features_known(endpoint, features)
+
+    def features_known(self, endpoint: EndpointId, features: frozenset[str]) -> None:
+        """Only the first answer counts."""
+        participant = self.participants.get(endpoint)
+        if participant is not None and participant.stage is Stage.UNKNOWN:
+            participant.features = features
+            participant.stage = Stage.IDLE
+
+    def remove(self, endpoint: EndpointId) -> None:
+        """It left the room: clients drop its sources without being told."""
+        participant = self.participants.pop(endpoint, None)
+        if participant is None:
+            return
+        self.sources.remove_owner(endpoint)
+        for other in self.participants.values():
+            other.signalling.owner_left(endpoint)
+        self._free(endpoint)
+
+    def talkers(self) -> int:
+        return sum(p.can_talk() for p in self.participants.values())
+
+    # -- invitations -------------------------------------------------------------------
+    def invite_idle(self, now: float) -> None:
+        if not self.inviting or (self._retry_at is not None and now < self._retry_at):
+            return
+        self._retry_at = None
+        for participant in self.participants.values():
+            if participant.stage is Stage.IDLE and participant.can_talk():
+                self._allocate(participant, now)
+
+    def end_all(self, reason: str, text: str, now: float) -> None:
+        """End every session, as when only one participant is left."""
+        self._retry_at = None
+        for participant in self.participants.values():
+            if participant.stage in (Stage.ALLOCATING, Stage.IN_SESSION):
+                self._end(participant, Stage.IDLE, now, reason, text)
+        self._leave_bridge(expire=True)
+
+    def abandon(self) -> None:
+        """The conference is over: free the bridge, tell nobody."""
+        self._retry_at = None
+        self._leave_bridge(expire=True)
+        self.participants.clear()
+
+    def _allocate(self, participant: Participant, now: float) -> None:
+        bridge = self._bridge
+        if bridge is None:
+            chosen = select_bridge(self._brewery.bridges.values(), now, self._avoid)
+            # Better a bridge that just failed us than none at all.
+            chosen = chosen or select_bridge(self._brewery.bridges.values(), now)
+            self.bridge_missing = chosen is None
+            if chosen is None:
+                return
+            bridge = self._bridge = BridgeSession(
+                self._room,
+                self.meeting_id,
+                chosen.jid,
+                chosen.stats.region,
+                self._new_id(),
+                self._next_request,
+            )
+        self._brewery.placed(bridge.bridge, now)
+        participant.stage = Stage.ALLOCATING
+        self._effects.append(
+            bridge.allocate(
+                participant.id,
+                describe_media(participant.features, self._settings.codecs),
+                data=self._wants_data(participant),
+                ssrc_rewriting=self._rewrites(participant),
+            )
+        )
+
+    def _offer(self, participant: Participant, transport: IceTransport) -> None:
+        if self._bridge is None:
+            return
+        sources: OwnedSources = {}
+        if not self._rewrites(participant):
+            sources = {
+                owner: strip_simulcast(sources)
+                for owner, sources in self.sources
+                if owner != participant.id
+            }
+        participant.signalling.offered(sources)
+        session = JingleSession(self._new_id(), self._bridge.id)
+        session.start()
+        participant.session = session
+        participant.stage = Stage.IN_SESSION
+        feedback = bridge_sources(self._bridge.feedback)
+        offer = Offer(
+            sid=session.sid,
+            initiator=self._initiator,
+            media=describe_media(participant.features, self._settings.codecs),
+            data=self._wants_data(participant),
+            transport=transport,
+            sources={BRIDGE_OWNER: feedback} | sources if feedback else sources,
+            json_sources=Feature.JSON_SOURCES in participant.features,
+            bridge_session_id=self._bridge.id,
+            region=self._bridge.region,
+        )
+        self._effects.append(SendOffer(self._room, participant.id, offer))
+
+    def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
+        """The client answered session-initiate with an error: no second try."""
+        participant = self.participants.get(endpoint)
+        if participant is None or participant.session is None:
+            return
+        if participant.session.sid == sid and participant.stage is Stage.IN_SESSION:
+            self._end(participant, Stage.OUT, now, "general-error", "jingle session failed")
+
+    def _wants_data(self, participant: Participant) -> bool:
+        return self._settings.data_channel and Feature.SCTP in participant.features
+
+    def _rewrites(self, participant: Participant) -> bool:
+        return self._settings.ssrc_rewriting and (
+            Feature.SSRC_REWRITING in participant.features
+        )
+
+    # -- what participants send --------------------------------------------------------
+    def receive(self, endpoint: EndpointId, received: Received, now: float) -> None:
+        """Take a Jingle request; raises `PeerError` to refuse it."""
+        if received.action not in _ACCEPTED:
+            raise Unsupported("unsupported action")
+        participant = self.participants.get(endpoint)
+        session = participant.session if participant is not None else None
+        if participant is None or session is None or session.sid != received.sid:
+            raise PeerError("no session")
+        if received.action is Action.TRANSPORT_INFO and received.transport is None:
+            raise PeerError("transport-info without transport")
+        session.receive(received.action)
+        match received.action:
+            case Action.SESSION_ACCEPT:
+                self._accepted(participant, received, now)
+            case Action.SOURCE_ADD if received.sources:
+                self.sources.add(endpoint, received.sources)
+                self._sources_changed(participant, now)
+            case Action.SOURCE_REMOVE if received.sources:
+                self.sources.remove(endpoint, received.sources)
+                self._sources_changed(participant, now)
+            case Action.TRANSPORT_INFO if self._bridge is not None:
+                self._effects.append(
+                    self._bridge.update(endpoint, transport=received.transport)
+                )
+            case Action.SESSION_TERMINATE:
+                self._terminated(participant, session, received, now)
+            case Action.SESSION_INFO if received.session_info == "failed":
+                self._ice_failed(participant, session, received, now)
+        self._flush(now)
+
+    def _accepted(self, participant: Participant, received: Received, now: float) -> None:
+        try:
+            self.sources.add(participant.id, received.sources)
+        except PeerError:
+            self._end(participant, Stage.OUT, now)
+            raise
+        if self._bridge is not None:
+            self._effects.append(
+                self._bridge.update(
+                    participant.id,
+                    transport=received.transport,
+                    sources=to_media_sources(participant.id, received.sources),
+                    initial_last_n=received.initial_last_n,
+                )
+            )
+        self._announce(participant.id, now)
+        participant.signalling.due = now
+
+    def _terminated(
+        self,
+        participant: Participant,
+        session: JingleSession,
+        received: Received,
+        now: float,
+    ) -> None:
+        known = received.bridge_session_id == session.bridge_session_id
+        again = received.restart and known and participant.may_restart(now)
+        self._end(participant, Stage.IDLE if again else Stage.OUT, now)
+        self._flush(now)
+        if again:
+            self.invite_idle(now)
+        elif received.restart:
+            raise RestartRefused("rate-limited") if known else NotFound("bridge session")
+
+    def _ice_failed(
+        self,
+        participant: Participant,
+        session: JingleSession,
+        received: Received,
+        now: float,
+    ) -> None:
+        if received.bridge_session_id != session.bridge_session_id:
+            raise NotFound("bridge session")
+        if not participant.may_restart(now):
+            raise RestartRefused("rate-limited")
+        self._end(participant, Stage.IDLE, now, "success", "restarting")
+        self.invite_idle(now)
+
+    # -- sources -----------------------------------------------------------------------
+    def _sources_changed(self, participant: Participant, now: float) -> None:
+        if self._bridge is not None:
+            sources = to_media_sources(participant.id, self.sources.of(participant.id))
+            self._effects.append(self._bridge.update(participant.id, sources=sources))
+        self._announce(participant.id, now)
+
+    def _announce(self, owner: EndpointId, now: float) -> None:
+        sources = strip_simulcast(self.sources.of(owner))
+        due = now + signalling_delay(len(self.participants))
+        for other in self.participants.values():
+            if (
+                other.id != owner
+                and other.stage is Stage.IN_SESSION
+                and not self._rewrites(other)
+            ):
+                other.signalling.changed(owner, sources, due)
+
+    def _flush(self, now: float) -> None:
+        for participant in self.participants.values():
+            due, session = participant.signalling.due, participant.session
+            if due is None or due > now or session is None or not participant.is_active():
+                continue
+            json_sources = Feature.JSON_SOURCES in participant.features
+            for action, sources in participant.signalling.take():
+                self._effects.append(
+                    SendSources(
+                        self._room,
+                        participant.id,
+                        session.sid,
+                        action,
+                        sources,
+                        json_sources,
+                    )
+                )
+
+    # -- ends --------------------------------------------------------------------------
+    def _end(
+        self,
+        participant: Participant,
+        stage: Stage,
+        now: float,
+        reason: str | None = None,
+        text: str = "",
+    ) -> None:
+        """End one session, on the bridge too; tell the client only with a reason."""
+        session, participant.session = participant.session, None
+        if session is not None:
+            session.end()
+            if reason is not None:
+                self._effects.append(
+                    SendTerminate(self._room, participant.id, session.sid, reason, text)
+                )
+        participant.stage = stage
+        if self.sources.remove_owner(participant.id):
+            self._announce(participant.id, now)
+        self._free(participant.id)
+
+    def _free(self, endpoint: EndpointId) -> None:
+        if self._bridge is None:
+            return
+        request = self._bridge.expire((endpoint,))
+        if request is not None:
+            self._effects.append(request)
+        if not self._bridge.endpoints:
+            self._leave_bridge(expire=False)
+
+    def _leave_bridge(self, *, expire: bool) -> None:
+        if self._bridge is None:
+            return
+        if expire and self._bridge.endpoints:
+            self._effects.append(self._bridge.expire_all())
+        self._next_request = self._bridge.next_request
+        self._bridge = None
+
+    # -- what bridges answer -----------------------------------------------------------
+    def colibri_answered(
+        self, request: int, answer: ConferenceModified, now: float
+    ) -> None:
+        bridge = self._bridge
+        if bridge is None:
+            return
+        bridge.updates.discard(request)
+        allocation = bridge.allocations.pop(request, None)
+        if allocation is None:
+            return
+        if answer.sources and not bridge.feedback:
+            bridge.feedback = answer.sources
+            self.sources.reserve(ssrc for s in answer.sources for ssrc in s.ssrcs)
+        participant = self.participants[allocation.endpoint]
+        transport = next(
+            (e.transport for e in answer.endpoints if e.id == allocation.endpoint), None
+        )
+        port = transport.sctp.port if transport and transport.sctp else None
+        if transport is None or transport.ice is None or (allocation.data and port is None):
+            self._end(participant, Stage.OUT, now)
+            return
+        self._offer(participant, replace(transport.ice, sctp_port=port))
+
+    def colibri_refused(
+        self, request: int, refused: ColibriRefused | None, now: float
+    ) -> None:
+        """`refused` is None if no answer came in time."""
+        bridge = self._bridge
+        if bridge is None:
+            return
+        if (allocation := bridge.allocations.get(request)) is not None:
+            reaction = on_allocation(refused)
+            endpoint = allocation.endpoint
+        elif request in bridge.updates:
+            bridge.updates.discard(request)
+            reaction = on_update(refused)
+            endpoint = (refused and refused.endpoint) or EndpointId("")
+        else:
+            return
+        match reaction:
+            case Reaction.FAIL_INVITE:
+                self._end(self.participants[endpoint], Stage.OUT, now)
+            case Reaction.REINVITE_ENDPOINT:
+                self._reinvite(endpoint, now)
+            case Reaction.BRIDGE_FAILED:
+                self._brewery.failed(bridge.bridge, now)
+                self._move(now, expire=True)
+            case Reaction.REFUSES_NEW:
+                self._brewery.refused_new(bridge.bridge)
+                self._move(now, expire=True)
+            case Reaction.LEAVE_BRIDGE:
+                self._move(now, expire=True)
+        self._flush(now)
+
+    def bridge_lost(self, jid: BridgeJid, now: float) -> None:
+        if self._bridge is not None and self._bridge.bridge == jid:
+            self._move(now, expire=jid in self._brewery.bridges)
+
+    def bridge_usable(self, jid: BridgeJid, now: float) -> None:
+        self._avoid.discard(jid)
+        if self.bridge_missing:
+            self.invite_idle(now)
+
+    def _reinvite(self, endpoint: EndpointId, now: float) -> None:
+        participant = self.participants.get(endpoint)
+        if participant is None or participant.stage is not Stage.IN_SESSION:
+            return
+        stage = Stage.IDLE if participant.may_restart(now) else Stage.OUT
+        self._end(participant, stage, now, "success", "moving")
+        self.invite_idle(now)
+
+    def _move(self, now: float, *, expire: bool) -> None:
+        """Leave the bridge and invite everybody again, later and later if it repeats."""
+        if self._bridge is None:
+            return
+        if now - self._failed_at > FAILURES_FORGOTTEN:
+            self._failures = 0
+            self._avoid.clear()
+        self._avoid.add(self._bridge.bridge)
+        bridge_session = self._bridge
+        self._leave_bridge(expire=expire)
+        for participant in self.participants.values():
+            if participant.id in bridge_session.endpoints or participant.stage in (
+                Stage.ALLOCATING,
+                Stage.IN_SESSION,
+            ):
+                self._end(participant, Stage.IDLE, now, "success", "moving")
+        self._retry_at = None
+        if self._failures:
+            self._retry_at = now + min(MAX_RETRY_DELAY, 2.0 ** (self._failures - 1))
+        self._failures = min(self._failures + 1, 10)
+        self._failed_at = now
+        self.invite_idle(now)
+
+    # -- time --------------------------------------------------------------------------
+    def next_timeout(self) -> float | None:
+        due = [
+            participant.signalling.due
+            for participant in self.participants.values()
+            if participant.signalling.due is not None and participant.is_active()
+        ]
+        if self._retry_at is not None:
+            due.append(self._retry_at)
+        return min(due, default=None)
+
+    def timeout(self, now: float) -> None:
+        self._flush(now)
+        if self._retry_at is not None and now >= self._retry_at:
+            self.invite_idle(now)
+
+    def effects(self) -> Iterator[Effect]:
+        while self._effects:
+            yield self._effects.popleft()

@@ -1,0 +1,28 @@
+"""Occupants of a room, as the room's own presence describes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Our nickname in rooms and brewery; clients know the focus by it.
+FOCUS_NICK = "focus"
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """Only what the MUC service itself vouches for, but for `ver`, which is a hint."""
+
+    nick: str
+    real_jid: str | None
+    role: str
+    affiliation: str
+    ver: str | None = None
+    """The client's verification string (XEP-0115), if it sent one."""
+
+    @property
+    def is_moderator(self) -> bool:
+        return self.role == "moderator"
+
+    @property
+    def bare_jid(self) -> str | None:
+        return self.real_jid.partition("/")[0] if self.real_jid else None
