@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from xmppconf_bridge.speech import (
+    DECISION_INTERVAL,
+    IDLE_TIMEOUT,
+    MIN_SCORE,
+    RECENT_SPEAKERS,
+    DominantSpeakerChanged,
+    DominantSpeakerIdentification,
+    score,
+)
+
+from xmppconf.ids import EndpointId
+
+ANN, BOB, EVE = EndpointId("ann"), EndpointId("bob"), EndpointId("eve")
+LOUD, QUIET, SILENT = 10, 90, 127  # RFC 6464: smaller is louder
+ROOM = 80  # the level between two syllables
+
+
+class Meeting:
+    """Feeds a level every 20 ms for each of several speakers, and collects changes.
+
+    Speech falls back to the noise of the room between syllables; a steady level is noise.
+    """
+
+    def __init__(self) -> None:
+        self.speech = DominantSpeakerIdentification()
+        self.now = 1000.0
+        self.step = 0
+        self.changes: list[DominantSpeakerChanged] = []
+
+    def run(self, seconds: float, **levels: int) -> None:
+        for _ in range(round(seconds / 0.02)):
+            self.now += 0.02
+            self.step += 1
+            for name, steady in levels.items():
+                pause = steady == LOUD and self.step % 10 == 0
+                level = ROOM if pause else steady
+                self.speech.level(EndpointId(name), level, self.now)
+            due = self.speech.next_timeout()
+            if due is not None and due <= self.now:
+                self.speech.timeout(self.now)
+            self.changes += self.speech.effects()
+
+
+def test_the_first_speaker_is_dominant_at_the_first_decision() -> None:
+    meeting = Meeting()
+    meeting.run(DECISION_INTERVAL - 0.02, ann=LOUD)
+    assert meeting.changes == []
+    meeting.run(0.06, ann=LOUD)
+    assert meeting.changes == [DominantSpeakerChanged(ANN, ())]
+
+
+def test_it_follows_the_one_who_makes_sound() -> None:
+    meeting = Meeting()
+    meeting.run(3, ann=LOUD, bob=SILENT)
+    assert meeting.speech.dominant == ANN
+    meeting.run(3, ann=SILENT, bob=LOUD)
+    assert meeting.speech.dominant == BOB
+    assert meeting.changes[-1] == DominantSpeakerChanged(BOB, (ANN,))
+    meeting.run(3, ann=LOUD, bob=SILENT)
+    assert meeting.speech.recent == (ANN, BOB)
+
+
+def test_a_cough_does_not_take_over() -> None:
+    meeting = Meeting()
+    meeting.run(3, ann=LOUD, bob=SILENT)
+    meeting.run(0.1, ann=LOUD, bob=0)
+    meeting.run(1, ann=LOUD, bob=SILENT)
+    assert [change.speaker for change in meeting.changes] == [ANN]
+
+
+def test_steady_noise_does_not_beat_speech() -> None:
+    meeting = Meeting()
+    meeting.run(20, ann=LOUD, bob=QUIET)
+    assert meeting.speech.dominant == ANN
+
+
+def test_the_incumbent_does_not_lose_by_silence_alone() -> None:
+    meeting = Meeting()
+    meeting.run(3, ann=LOUD, bob=SILENT)
+    meeting.run(10, ann=SILENT, bob=SILENT)
+    assert meeting.speech.dominant == ANN
+
+
+def test_no_levels_stop_the_decisions_and_one_starts_them_again() -> None:
+    meeting = Meeting()
+    meeting.run(1, ann=LOUD)
+    meeting.run(IDLE_TIMEOUT + 1)
+    assert meeting.speech.next_timeout() is None
+    meeting.run(0.02, ann=LOUD)
+    assert meeting.speech.next_timeout() is not None
+
+
+def test_a_late_level_is_ignored() -> None:
+    speech = DominantSpeakerIdentification()
+    speech.level(ANN, LOUD, 10.0)
+    speech.level(ANN, LOUD, 9.0)
+    assert speech.next_timeout() == pytest.approx(10.04)
+
+
+def test_who_leaves_is_forgotten_and_somebody_else_follows() -> None:
+    meeting = Meeting()
+    meeting.run(3, ann=LOUD, bob=SILENT)
+    meeting.speech.endpoint_gone(ANN)
+    meeting.run(1, bob=SILENT)
+    assert meeting.speech.dominant == BOB
+    assert meeting.changes[-1] == DominantSpeakerChanged(BOB, ())
+
+
+def test_the_list_of_previous_speakers_is_bounded() -> None:
+    meeting = Meeting()
+    names = [f"e{number}" for number in range(RECENT_SPEAKERS + 4)]
+    for name in names:
+        meeting.run(3, **{other: LOUD if other == name else SILENT for other in names})
+    assert len(meeting.changes[-1].previous) == RECENT_SPEAKERS
+
+
+def test_scores_are_those_of_the_paper() -> None:
+    # n = 13, lambda = 0.78, nothing active: 13 ln 0.5 - ln 0.78 is negative, so the floor.
+    assert score(0, 13, 0.78) == MIN_SCORE
+    expected = math.log(math.comb(5, 3)) + 5 * math.log(0.5) - math.log(24) + 72
+    assert score(3, 5, 24.0) == pytest.approx(expected)
