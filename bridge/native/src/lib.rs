@@ -11,6 +11,7 @@
 
 pub mod crypto;
 pub mod demux;
+pub mod ice;
 pub mod media;
 pub mod srtp;
 pub mod stun;

@@ -1,0 +1,764 @@
+//! A full ICE agent for one transport of one component (RFC 8445, RFC 7675), sans-I/O.
+//!
+//! It checks signalled candidates and every address that an authenticated check came from,
+//! nominates the first good pair when it controls (regular nomination), follows the latest
+//! nomination when it does not, and keeps asking for consent where it sends.  Nothing is
+//! answered, and nothing remembered, before MESSAGE-INTEGRITY has been verified.
+
+use std::net::SocketAddr;
+
+use crate::crypto::HmacSha1;
+use crate::stun::{Class, Message, TransactionId, Writer};
+
+/// Nanoseconds of a monotonic clock.
+pub type Time = u64;
+
+const MS: Time = 1_000_000;
+
+/// Pairs of one agent (RFC 8445, 6.1.2.5); more are not formed.
+pub const MAX_PAIRS: usize = 100;
+
+/// Between two new ordinary checks (Ta; RFC 8445, 14.2).
+const PACE: Time = 20 * MS;
+const FIRST_RTO: Time = 100 * MS;
+const LAST_RTO: Time = 1600 * MS;
+const MAX_TRIES: u32 = 7;
+
+/// No pair by then is failure.
+const CONNECT_TIMEOUT: Time = 15_000 * MS;
+
+/// Consent is asked for every 4 to 6 s, then every 500 ms until an answer (RFC 7675, 5.1).
+const CONSENT_INTERVAL: Time = 5_000 * MS;
+const CONSENT_RETRY: Time = 500 * MS;
+const CONSENT_TIMEOUT: Time = 15_000 * MS;
+/// That many unanswered checks make a pair the peer still uses look better.
+const SUSPECT_TRIES: u32 = 4;
+const RECENT: Time = 5_000 * MS;
+
+/// A pair with a relayed candidate waits that long for a better one.
+const RELAYED_WAIT: Time = 800 * MS;
+
+/// What neither sends nor answers for that long is forgotten.
+const IDLE_PAIR: Time = 30_000 * MS;
+
+/// A socket of ours and an address of the peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    pub socket: u8,
+    pub remote: SocketAddr,
+}
+
+/// A candidate that the peer has signalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub address: SocketAddr,
+    pub priority: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first pair over which the peer has answered.
+    Valid { path: Path, rtt: Time },
+    Selected { path: Path, relayed: bool },
+    Failed,
+    /// From now on what comes over the path is the peer's.
+    PathOpened(Path),
+    PathClosed(Path),
+}
+
+pub trait Output {
+    fn send(&mut self, path: Path, datagram: &[u8]);
+    fn event(&mut self, event: Event);
+}
+
+/// What became of a STUN message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Answered,
+    Conflict,
+    Confirmed,
+    Unauthentic,
+    /// A response to nothing that is under way, or over another path than its request.
+    Unexpected,
+    /// Authentic, but malformed for its purpose.
+    Malformed,
+}
+
+/// SplitMix64: spreads one random seed over transaction ids and timers.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    InProgress,
+    Succeeded,
+    Failed,
+}
+
+struct Check {
+    transaction: TransactionId,
+    sent: Time,
+    next: Time,
+    rto: Time,
+    tries: u32,
+    nominate: bool,
+    consent: bool,
+    controlling: bool,
+}
+
+struct Pair {
+    path: Path,
+    remote_priority: u32,
+    relayed: bool,
+    state: State,
+    /// The peer has answered here and its consent has not run out.
+    open: bool,
+    /// A controlling peer has asked for this pair.
+    wanted: bool,
+    check: Option<Check>,
+    /// Checks that were given up.
+    failures: u32,
+    last_answer: Time,
+    last_request: Time,
+    next_consent: Time,
+}
+
+struct Credentials {
+    ufrag: Vec<u8>,
+    pwd: Vec<u8>,
+    key: HmacSha1,
+}
+
+pub struct Agent {
+    tag: u32,
+    ufrag: Vec<u8>,
+    key: HmacSha1,
+    remote: Option<Credentials>,
+    controlling: bool,
+    tie_breaker: u64,
+    random: Random,
+    pairs: Vec<Pair>,
+    selected: Option<Path>,
+    /// Whether `selected` was nominated under the present remote credentials.
+    settled: bool,
+    nominating: Option<Path>,
+    announced: bool,
+    failed: bool,
+    deadline: Time,
+    first_valid: Time,
+    next_start: Time,
+    next: Option<Time>,
+}
+
+impl Agent {
+    /// `tag` becomes the first four octets of each transaction id, so that a response can be
+    /// brought to its agent.
+    pub fn new(tag: u32, ufrag: &[u8], pwd: &[u8], controlling: bool, seed: u64) -> Self {
+        let mut random = Random(seed);
+        Self {
+            tag,
+            ufrag: ufrag.to_vec(),
+            key: HmacSha1::new(pwd),
+            remote: None,
+            controlling,
+            tie_breaker: random.next(),
+            random,
+            pairs: Vec::new(),
+            selected: None,
+            settled: false,
+            nominating: None,
+            announced: false,
+            failed: false,
+            deadline: 0,
+            first_valid: 0,
+            next_start: 0,
+            next: None,
+        }
+    }
+
+    pub fn ufrag(&self) -> &[u8] {
+        &self.ufrag
+    }
+
+    /// The transport's tag in a transaction id.
+    pub fn tag_of(transaction: &TransactionId) -> u32 {
+        let [a, b, c, d, ..] = *transaction;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// Where to send: the selected pair, or the best valid one before there is one.
+    pub fn destination(&self) -> Option<Path> {
+        self.selected.or_else(|| {
+            let open = self.pairs.iter().filter(|pair| pair.open);
+            open.max_by_key(|pair| (!pair.relayed, self.priority(pair))).map(|pair| pair.path)
+        })
+    }
+
+    /// The paths over which the peer's packets are accepted.
+    pub fn paths(&self) -> impl Iterator<Item = Path> + '_ {
+        self.pairs.iter().filter(|pair| pair.open).map(|pair| pair.path)
+    }
+
+    /// Take the peer's credentials and candidates; other credentials restart the checks, and
+    /// the selected pair carries on until a new nomination.
+    ///
+    /// `sockets` are our own addresses; a candidate is paired with each of its family.
+    pub fn set_remote(
+        &mut self,
+        now: Time,
+        ufrag: &[u8],
+        pwd: &[u8],
+        candidates: &[Candidate],
+        sockets: &[SocketAddr],
+        out: &mut impl Output,
+    ) {
+        let known = self.remote.as_ref().is_some_and(|old| old.ufrag == ufrag && old.pwd == pwd);
+        if !known {
+            let key = HmacSha1::new(pwd);
+            self.remote = Some(Credentials { ufrag: ufrag.to_vec(), pwd: pwd.to_vec(), key });
+            self.deadline = now.saturating_add(CONNECT_TIMEOUT);
+            self.failed = false;
+            self.settled = false;
+            self.nominating = None;
+            for pair in &mut self.pairs {
+                pair.state = State::Waiting;
+                pair.check = None;
+                pair.wanted = false;
+                // The clock of consent starts again under the new credentials.
+                pair.last_answer = now;
+            }
+        }
+        for candidate in candidates {
+            for (index, local) in (0u8..).zip(sockets) {
+                if local.is_ipv4() == candidate.address.is_ipv4() && candidate.address.port() != 0 {
+                    let path = Path { socket: index, remote: candidate.address };
+                    // Type preference 0 is relayed (RFC 8445, 5.1.2.2).
+                    let relayed = candidate.priority >> 24 == 0;
+                    self.add_pair(now, path, candidate.priority, relayed);
+                }
+            }
+        }
+        self.advance(now, out);
+    }
+
+    fn pair(&self, path: Path) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.path == path)
+    }
+
+    fn pair_mut(&mut self, path: Path) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.path == path)
+    }
+
+    /// RFC 8445, 6.1.2.3.
+    fn priority(&self, pair: &Pair) -> u64 {
+        let local = u64::from(host_priority(pair.path.socket));
+        let remote = u64::from(pair.remote_priority);
+        let (g, d) = if self.controlling { (local, remote) } else { (remote, local) };
+        (g.min(d) << 32) | (g.max(d) << 1).min(0xffff_fffe) | u64::from(g > d)
+    }
+
+    fn add_pair(&mut self, now: Time, path: Path, remote_priority: u32, relayed: bool) -> bool {
+        if let Some(pair) = self.pair_mut(path) {
+            pair.relayed = relayed;
+            return true;
+        }
+        if self.pairs.len() >= MAX_PAIRS {
+            let useless = self.pairs.iter().position(|pair| !pair.open && pair.state == State::Failed);
+            match useless {
+                Some(index) => _ = self.pairs.swap_remove(index),
+                None => return false,
+            }
+        }
+        self.pairs.push(Pair {
+            path,
+            remote_priority,
+            relayed,
+            state: State::Waiting,
+            open: false,
+            wanted: false,
+            check: None,
+            failures: 0,
+            last_answer: 0,
+            last_request: now,
+            next_consent: 0,
+        });
+        true
+    }
+
+    /// Take a message that is addressed to this agent: a request by its user name, a response
+    /// by its transaction id.
+    pub fn receive(
+        &mut self,
+        now: Time,
+        path: Path,
+        message: &Message<'_>,
+        out: &mut impl Output,
+    ) -> Outcome {
+        let outcome = match message.class {
+            Class::Request => self.request(now, path, message, out),
+            Class::Success | Class::Error => self.response(now, path, message, out),
+        };
+        if matches!(outcome, Outcome::Answered | Outcome::Conflict | Outcome::Confirmed) {
+            self.advance(now, out);
+        }
+        outcome
+    }
+
+    fn request(
+        &mut self,
+        now: Time,
+        path: Path,
+        message: &Message<'_>,
+        out: &mut impl Output,
+    ) -> Outcome {
+        let Some((_, sender)) = message.ufrags().filter(|(to, _)| *to == self.ufrag) else {
+            return Outcome::Unauthentic;
+        };
+        if !message.authentic(&self.key) {
+            return Outcome::Unauthentic;
+        }
+        let Some(priority) = message.priority.filter(|_| !message.unknown) else {
+            return Outcome::Malformed;
+        };
+        // RFC 8445, 7.3.1.1.
+        let conflict = match (self.controlling, message.controlling, message.controlled) {
+            (true, Some(theirs), _) => Some(self.tie_breaker >= theirs),
+            (false, _, Some(theirs)) => Some(self.tie_breaker < theirs),
+            (_, None, None) => return Outcome::Malformed,
+            _ => None,
+        };
+        match conflict {
+            Some(true) => {
+                let writer = Writer::new(Class::Error, message.transaction);
+                let mut writer = writer.error(487, "Role Conflict");
+                out.send(path, writer.finish(&self.key));
+                return Outcome::Conflict;
+            }
+            Some(false) => self.switch_role(!self.controlling),
+            None => {}
+        }
+        let mut writer = Writer::new(Class::Success, message.transaction).mapped(path.remote);
+        out.send(path, writer.finish(&self.key));
+
+        // A check of a newer generation than the one signalled is answered but forms no pair:
+        // its password is not known yet.
+        if self.remote.as_ref().is_some_and(|remote| remote.ufrag != sender) {
+            return Outcome::Answered;
+        }
+        let known = self.pair(path).is_some();
+        if !known && !self.add_pair(now, path, priority, false) {
+            return Outcome::Answered;
+        }
+        let nominates = message.use_candidate && !self.controlling;
+        let ready = self.remote.is_some();
+        let mut start = false;
+        if let Some(pair) = self.pair_mut(path) {
+            pair.last_request = now;
+            pair.wanted |= nominates;
+            match pair.state {
+                State::Waiting => start = ready,
+                State::Failed => {
+                    pair.state = State::Waiting;
+                    start = ready;
+                }
+                State::InProgress | State::Succeeded => {}
+            }
+        }
+        if start {
+            self.start_check(now, path, false, false, out);
+        } else if nominates && self.pair(path).is_some_and(|pair| pair.state == State::Succeeded) {
+            self.select(now, path, out);
+        }
+        Outcome::Answered
+    }
+
+    fn response(
+        &mut self,
+        now: Time,
+        path: Path,
+        message: &Message<'_>,
+        out: &mut impl Output,
+    ) -> Outcome {
+        let pending = self.pairs.iter().position(|pair| {
+            let check = pair.check.as_ref();
+            check.is_some_and(|check| check.transaction == message.transaction)
+        });
+        let Some(remote) = &self.remote else { return Outcome::Unexpected };
+        let Some(pair) = pending.and_then(|index| self.pairs.get_mut(index)) else {
+            return Outcome::Unexpected;
+        };
+        if !message.authentic(&remote.key) {
+            return Outcome::Unauthentic;
+        }
+        // RFC 8445, 7.2.5.2.1: the answer must come back the way the request went.
+        if pair.path != path {
+            return Outcome::Unexpected;
+        }
+        let Some(check) = pair.check.take() else { return Outcome::Unexpected };
+        if message.class == Class::Error {
+            if message.error == Some(487) {
+                pair.state = if pair.open { State::Succeeded } else { State::Waiting };
+                pair.next_consent = now;
+                if self.nominating == Some(path) {
+                    self.nominating = None;
+                }
+                self.switch_role(!check.controlling);
+            } else if !check.consent {
+                self.fail_pair(path, out);
+            }
+            return Outcome::Conflict;
+        }
+        if message.mapped.is_none() {
+            pair.check = Some(check);
+            return Outcome::Malformed;
+        }
+        let rtt = now.saturating_sub(check.sent);
+        let opened = !pair.open;
+        let wanted = pair.wanted;
+        pair.state = State::Succeeded;
+        pair.open = true;
+        pair.last_answer = now;
+        pair.next_consent = now.saturating_add(consent_interval(&mut self.random));
+        if opened {
+            out.event(Event::PathOpened(path));
+            // A new path may mean that the old one is dying: ask there at once.
+            if let Some(old) = self.selected {
+                if let Some(old) = self.pair_mut(old).filter(|old| old.check.is_none()) {
+                    old.next_consent = now;
+                }
+            }
+        }
+        if !self.announced {
+            self.announced = true;
+            self.first_valid = now;
+            out.event(Event::Valid { path, rtt });
+        }
+        if self.controlling {
+            if check.nominate {
+                self.select(now, path, out);
+            }
+        } else if wanted {
+            self.select(now, path, out);
+        }
+        Outcome::Confirmed
+    }
+
+    fn switch_role(&mut self, controlling: bool) {
+        if self.controlling != controlling {
+            self.controlling = controlling;
+            self.tie_breaker = self.random.next();
+            self.nominating = None;
+        }
+    }
+
+    fn select(&mut self, now: Time, path: Path, out: &mut impl Output) {
+        let changed = self.selected != Some(path) || !self.settled;
+        self.selected = Some(path);
+        self.settled = true;
+        self.failed = false;
+        self.nominating = None;
+        for pair in &mut self.pairs {
+            pair.wanted = false;
+            if pair.path != path && pair.check.as_ref().is_some_and(|check| check.consent) {
+                pair.check = None;
+            }
+        }
+        let random = &mut self.random;
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.path == path) else { return };
+        pair.next_consent = now.saturating_add(consent_interval(random));
+        if changed {
+            out.event(Event::Selected { path, relayed: pair.relayed });
+        }
+    }
+
+    fn fail_pair(&mut self, path: Path, out: &mut impl Output) {
+        let Some(pair) = self.pair_mut(path) else { return };
+        pair.state = State::Failed;
+        pair.check = None;
+        if std::mem::take(&mut pair.open) {
+            out.event(Event::PathClosed(path));
+        }
+        if self.nominating == Some(path) {
+            self.nominating = None;
+        }
+        if self.selected == Some(path) {
+            self.selected = None;
+            self.settled = false;
+        }
+    }
+
+    fn start_check(
+        &mut self,
+        now: Time,
+        path: Path,
+        nominate: bool,
+        consent: bool,
+        out: &mut impl Output,
+    ) {
+        let mut transaction = [0; 12];
+        transaction[..4].copy_from_slice(&self.tag.to_be_bytes());
+        transaction[4..].copy_from_slice(&self.random.next().to_be_bytes());
+        let controlling = self.controlling;
+        let Some(pair) = self.pair_mut(path) else { return };
+        let rto = if consent { CONSENT_RETRY } else { FIRST_RTO };
+        pair.check = Some(Check {
+            transaction,
+            sent: now,
+            next: now.saturating_add(rto),
+            rto,
+            tries: 1,
+            nominate,
+            consent,
+            controlling,
+        });
+        if pair.state == State::Waiting {
+            pair.state = State::InProgress;
+        }
+        self.send_check(path, out);
+    }
+
+    fn send_check(&self, path: Path, out: &mut impl Output) {
+        let Some(remote) = &self.remote else { return };
+        let Some(check) = self.pair(path).and_then(|pair| pair.check.as_ref()) else { return };
+        let mut writer = Writer::new(Class::Request, check.transaction)
+            .username(&remote.ufrag, &self.ufrag)
+            .priority(peer_reflexive_priority(path.socket))
+            .role(check.controlling, self.tie_breaker);
+        if check.nominate {
+            writer = writer.use_candidate();
+        }
+        out.send(path, writer.finish(&remote.key));
+    }
+
+    /// When to call `timeout` next; `None` while there is nothing to wait for.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.next
+    }
+
+    pub fn timeout(&mut self, now: Time, out: &mut impl Output) {
+        if self.next.is_some_and(|next| next <= now) {
+            self.advance(now, out);
+        }
+    }
+
+    /// Do everything that is due and find out when something will be.
+    fn advance(&mut self, now: Time, out: &mut impl Output) {
+        self.next = None;
+        if self.remote.is_none() {
+            return;
+        }
+        self.repeat_checks(now, out);
+        self.expire(now, out);
+        self.start_next(now, out);
+        self.nominate(now, out);
+        self.ask_consent(now, out);
+        if !self.failed && self.deadline != 0 && now >= self.deadline && !self.settled {
+            let alive = self.pairs.iter().any(|pair| pair.open && pair.state == State::Succeeded);
+            // A controlled agent may wait for its nomination as long as a pair works.
+            if !alive {
+                self.fail(out);
+            }
+        }
+        self.next = self.next_due(now);
+    }
+
+    fn fail(&mut self, out: &mut impl Output) {
+        self.failed = true;
+        self.announced = false;
+        self.settled = false;
+        self.selected = None;
+        self.nominating = None;
+        for pair in &mut self.pairs {
+            pair.check = None;
+            pair.state = State::Failed;
+            if std::mem::take(&mut pair.open) {
+                out.event(Event::PathClosed(pair.path));
+            }
+        }
+        out.event(Event::Failed);
+    }
+
+    fn repeat_checks(&mut self, now: Time, out: &mut impl Output) {
+        for index in 0..self.pairs.len() {
+            let Some(pair) = self.pairs.get_mut(index) else { return };
+            let path = pair.path;
+            let Some(check) = pair.check.as_mut().filter(|check| check.next <= now) else {
+                continue;
+            };
+            if !check.consent && check.tries >= MAX_TRIES {
+                pair.failures = pair.failures.saturating_add(1);
+                if pair.open {
+                    // It has worked; only consent decides whether it still does.
+                    pair.check = None;
+                    pair.state = State::Succeeded;
+                    if self.nominating == Some(path) {
+                        self.nominating = None;
+                    }
+                } else if !self.announced && now < self.deadline {
+                    pair.check = None;
+                    pair.state = State::Waiting;
+                } else {
+                    self.fail_pair(path, out);
+                }
+                continue;
+            }
+            check.tries = check.tries.saturating_add(1);
+            if !check.consent {
+                check.rto = (check.rto * 2).min(LAST_RTO);
+            }
+            check.next = now.saturating_add(check.rto);
+            self.send_check(path, out);
+        }
+    }
+
+    fn expire(&mut self, now: Time, out: &mut impl Output) {
+        let had = self.destination();
+        let active = had;
+        for pair in &mut self.pairs {
+            let last = if Some(pair.path) == active {
+                pair.last_answer.saturating_add(CONSENT_TIMEOUT)
+            } else {
+                pair.last_answer.max(pair.last_request).saturating_add(IDLE_PAIR)
+            };
+            if pair.open && now >= last {
+                pair.open = false;
+                pair.state = State::Failed;
+                pair.check = None;
+                out.event(Event::PathClosed(pair.path));
+            }
+        }
+        if let Some(lost) = had.filter(|path| !self.pair(*path).is_some_and(|pair| pair.open)) {
+            if self.selected == Some(lost) {
+                self.selected = None;
+                self.settled = false;
+            }
+            if self.nominating == Some(lost) {
+                self.nominating = None;
+            }
+            if self.destination().is_none() {
+                self.fail(out);
+            }
+        }
+        self.pairs.retain(|pair| {
+            let idle = pair.last_answer.max(pair.last_request).saturating_add(IDLE_PAIR) <= now;
+            pair.open || pair.state != State::Failed || !idle
+        });
+    }
+
+    fn start_next(&mut self, now: Time, out: &mut impl Output) {
+        if now < self.next_start {
+            return;
+        }
+        let waiting = self.pairs.iter().filter(|pair| pair.state == State::Waiting);
+        let best = waiting.max_by_key(|pair| self.priority(pair)).map(|pair| pair.path);
+        if let Some(path) = best {
+            self.start_check(now, path, false, false, out);
+            self.next_start = now.saturating_add(PACE);
+        }
+    }
+
+    fn nominate(&mut self, now: Time, out: &mut impl Output) {
+        if !self.controlling || self.nominating.is_some() {
+            return;
+        }
+        let path = if self.settled {
+            self.better_than_suspect(now)
+        } else {
+            let good = self.pairs.iter().filter(|pair| pair.state == State::Succeeded);
+            let best = good.max_by_key(|pair| {
+                (!pair.relayed, std::cmp::Reverse(pair.failures), self.priority(pair))
+            });
+            let hurry = self.relayed_hurry(now);
+            best.filter(|pair| !pair.relayed || hurry).map(|pair| pair.path)
+        };
+        if let Some(path) = path {
+            self.nominating = Some(path);
+            self.start_check(now, path, true, false, out);
+        }
+    }
+
+    fn relayed_hurry(&self, now: Time) -> bool {
+        let undecided = |pair: &Pair| matches!(pair.state, State::Waiting | State::InProgress);
+        now >= self.first_valid.saturating_add(RELAYED_WAIT) || !self.pairs.iter().any(undecided)
+    }
+
+    /// The selected pair has stopped answering; a pair that the peer has just checked may do.
+    fn better_than_suspect(&self, now: Time) -> Option<Path> {
+        let selected = self.pair(self.selected?)?;
+        let check = selected.check.as_ref()?;
+        if check.tries <= SUSPECT_TRIES {
+            return None;
+        }
+        let usable = self.pairs.iter().filter(|pair| {
+            pair.path != selected.path
+                && pair.state == State::Succeeded
+                && pair.check.is_none()
+                && pair.last_request.max(pair.last_answer).saturating_add(RECENT) > now
+        });
+        usable.max_by_key(|pair| pair.last_request).map(|pair| pair.path)
+    }
+
+    fn ask_consent(&mut self, now: Time, out: &mut impl Output) {
+        let Some(path) = self.destination() else { return };
+        let due = self.pair(path).is_some_and(|pair| {
+            pair.check.is_none() && pair.state == State::Succeeded && pair.next_consent <= now
+        });
+        if due {
+            self.start_check(now, path, false, true, out);
+        }
+    }
+
+    fn next_due(&self, now: Time) -> Option<Time> {
+        let active = self.destination();
+        let mut next = Time::MAX;
+        for pair in &self.pairs {
+            if let Some(check) = &pair.check {
+                next = next.min(check.next);
+            }
+            if pair.state == State::Waiting {
+                next = next.min(self.next_start.max(now.saturating_add(MS)));
+            }
+            if Some(pair.path) == active {
+                next = next.min(pair.last_answer.saturating_add(CONSENT_TIMEOUT));
+                if pair.check.is_none() && pair.state == State::Succeeded {
+                    next = next.min(pair.next_consent);
+                }
+            } else {
+                next = next.min(pair.last_answer.max(pair.last_request).saturating_add(IDLE_PAIR));
+            }
+        }
+        if self.controlling && !self.settled && self.nominating.is_none() && active.is_some() {
+            next = next.min(self.first_valid.saturating_add(RELAYED_WAIT));
+        }
+        if !self.failed && !self.settled && active.is_none() {
+            next = next.min(self.deadline);
+        }
+        (next != Time::MAX).then_some(next.max(now.saturating_add(MS)))
+    }
+}
+
+fn consent_interval(random: &mut Random) -> Time {
+    CONSENT_INTERVAL / 5 * 4 + random.next() % (CONSENT_INTERVAL / 5 * 2)
+}
+
+/// RFC 8445, 5.1.2.1, with the earlier sockets preferred.
+fn host_priority(socket: u8) -> u32 {
+    (126 << 24) | ((65535 - u32::from(socket)) << 8) | 255
+}
+
+fn peer_reflexive_priority(socket: u8) -> u32 {
+    (110 << 24) | ((65535 - u32::from(socket)) << 8) | 255
+}
+
+#[cfg(test)]
+mod tests;
