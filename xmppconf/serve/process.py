@@ -109,8 +109,8 @@ class Process:
         self._driver.pump()
 
     async def _ask(self) -> None:
-        while not await self.part.answers():
-            await asyncio.sleep(INTERVAL)  # noqa: ASYNC110  (the part cannot tell us)
+        while not await self.part.answers():  # noqa: ASYNC110  (a process sets no event)
+            await asyncio.sleep(INTERVAL)
         self.machine.ready(self._driver.now())
         self._driver.pump()
 
