@@ -1,0 +1,40 @@
+"""What holds for every test: it leaves nothing behind and does not block the loop.
+
+A fixture of wider scope (a server, a browser) is set up before the count begins and torn
+down after it, so it may hold what it likes for its tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.runners
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.leaks import Census, wait_until_clean
+
+#: Seconds that things about to end may take after a test.
+GRACE = 3.0
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test that leaves a task, thread, child process or descriptor."""
+    tasks: list[str] = []
+    cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+    def note_and_cancel(loop: asyncio.AbstractEventLoop) -> None:
+        # The runner would end them in silence, and nobody would know.
+        pending = asyncio.all_tasks(loop)
+        if pending:
+            _, pending = loop.run_until_complete(asyncio.wait(pending, timeout=GRACE))
+        tasks.extend(f"task {task.get_coro()!r}" for task in pending)
+        cancel_all(loop)
+
+    monkeypatch.setattr(asyncio.runners, "_cancel_all_tasks", note_and_cancel)
+    before = Census.take()
+    yield
+    left = tasks + wait_until_clean(before, seconds=GRACE)
+    if left:
+        pytest.fail("left behind: " + "; ".join(left), pytrace=False)
