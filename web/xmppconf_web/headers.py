@@ -6,7 +6,9 @@ from __future__ import annotations
 def security_headers(host: str, bridge_url: str, *, secure: bool) -> dict[str, str]:
     """Headers for every answer; `host` is a checked `Host`, `bridge_url` may be empty."""
     sockets = f"{'wss' if secure else 'ws'}://{host}" if host else ""
-    connect = " ".join(dict.fromkeys(part for part in ("'self'", sockets, bridge_url) if part))
+    connect = " ".join(
+        dict.fromkeys(part for part in ("'self'", sockets, bridge_url) if part)
+    )
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",

@@ -1,0 +1,288 @@
+"""`xmppconf doctor`: one line a check, and for each fault the way to mend it."""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import resource
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmppconf.config import Settings, public_url
+from xmppconf.config_file import load
+from xmppconf.errors import SettingsError
+from xmppconf.serve.app import listen_host
+from xmppconf.serve.ports import check_tcp, check_udp
+
+WANTED_FILES = 4096
+WANTED_BUFFER = 2 * 1024 * 1024  # bytes, a tenth of a second at 160 Mbit/s
+WANTED_SPACE = 100 * 1024 * 1024  # bytes
+EXPIRY_WARNING = 14 * 86400.0  # seconds before a certificate ends
+TIMEOUT = 2.0  # seconds for one answer
+OLDEST_PROSODY = (0, 12)
+
+_STUN_COOKIE = 0x2112A442
+
+
+class Verdict(enum.Enum):
+    GOOD = "ok"
+    WARNING = "warning"
+    FAULT = "FAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    verdict: Verdict
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict.value:8}{self.what}" + (f": {self.fix}" if self.fix else "")
+
+
+def main(settings: Settings, state: Path) -> int:
+    """Print every finding; the exit code is 1 if there is a fault."""
+    found = list(examine(settings, state))
+    for finding in found:
+        print(finding)
+    return 1 if any(finding.verdict is Verdict.FAULT for finding in found) else 0
+
+
+def examine(settings: Settings, state: Path) -> Iterator[Finding]:
+    """All checks, one after the other; those of a running service if there is one."""
+    running = _running(state)
+    effective = running or settings
+    yield Finding(Verdict.GOOD, f"service {'running' if running else 'not running'} here")
+    if settings.xmpp.private:
+        yield prosody_version()
+    if running is None:
+        yield port_free(
+            lambda: check_tcp(listen_host(settings), settings.web.port, "web.port"),
+            f"TCP port {settings.web.port} free",
+        )
+        yield port_free(
+            lambda: check_udp("", settings.bridge.udp_port, "bridge.udp_port"),
+            f"UDP port {settings.bridge.udp_port} free",
+        )
+    else:
+        yield bridge_answers(effective.bridge.udp_port)
+    if running is not None or not settings.xmpp.private:
+        yield server_reachable(effective)
+    yield advertised_address(effective)
+    yield from certificate(effective)
+    yield open_files()
+    yield receive_buffer()
+    yield state_folder(state)
+
+
+def prosody_version() -> Finding:
+    if shutil.which("prosodyctl") is None:
+        return Finding(Verdict.FAULT, "no Prosody", "run: apt install prosody")
+    answer = subprocess.run(  # noqa: S603
+        ["prosodyctl", "about"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    found = re.search(r"^Prosody (\d+)\.(\d+)\S*", answer.stdout, re.MULTILINE)
+    if found is None:
+        return Finding(Verdict.WARNING, "Prosody's version unknown")
+    version = (int(found[1]), int(found[2]))
+    if version < OLDEST_PROSODY:
+        return Finding(Verdict.FAULT, found[0], "install Prosody 0.12 or later")
+    return Finding(Verdict.GOOD, found[0])
+
+
+def port_free(check: Callable[[], None], what: str) -> Finding:
+    try:
+        check()
+    except SettingsError as exc:
+        return Finding(Verdict.FAULT, f"not so: {what}", str(exc))
+    return Finding(Verdict.GOOD, what)
+
+
+def bridge_answers(port: int) -> Finding:
+    """Ask the bridge's own UDP port who we are (STUN Binding, RFC 8489, 2)."""
+    transaction = os.urandom(12)
+    request = struct.pack("!HHI", 1, 0, _STUN_COOKIE) + transaction
+    what = f"UDP port {port} of the bridge"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(TIMEOUT)
+        try:
+            sock.sendto(request, ("127.0.0.1", port))
+            answer = sock.recv(1500)
+        except OSError:
+            return Finding(
+                Verdict.WARNING, f"{what} does not answer", "see whether the bridge runs"
+            )
+    if answer[8:20] != transaction:
+        return Finding(
+            Verdict.FAULT, f"{what}: another program answers", "set bridge.udp_port"
+        )
+    return Finding(Verdict.GOOD, f"{what} answers")
+
+
+def server_reachable(settings: Settings) -> Finding:
+    xmpp = settings.xmpp
+    for setting, port in (
+        ("component_port", xmpp.component_port),
+        ("client_port", xmpp.client_port),
+        ("http_port", xmpp.http_port),
+    ):
+        try:
+            socket.create_connection((xmpp.host, port), TIMEOUT).close()
+        except OSError as exc:
+            return Finding(
+                Verdict.FAULT,
+                f"the XMPP server does not accept on {xmpp.host} port {port}",
+                f"{exc.strerror or 'no answer'}; see xmpp.host, xmpp.{setting}",
+            )
+    return Finding(Verdict.GOOD, "XMPP server accepts components, clients and HTTP")
+
+
+def advertised_address(settings: Settings) -> Finding:
+    """Can others reach the addresses that the bridge will advertise?"""
+    if settings.domain == "localhost":
+        return Finding(
+            Verdict.WARNING,
+            "domain is localhost",
+            "others cannot connect; set domain and TLS",
+        )
+    try:
+        entries = socket.getaddrinfo(settings.domain, None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return Finding(
+            Verdict.FAULT, f"{settings.domain} has no address", "add it to the DNS"
+        )
+    named = {str(entry[4][0]) for entry in entries}
+    known = set(settings.bridge.public_addresses)
+    if named & known or any(_is_ours(address) for address in named):
+        return Finding(Verdict.GOOD, f"{settings.domain} leads to an address of the bridge")
+    return Finding(
+        Verdict.WARNING,
+        f"{settings.domain} leads to {', '.join(sorted(named))}, not to this machine",
+        "if this is a NAT, set bridge.public_addresses",
+    )
+
+
+def certificate(settings: Settings) -> Iterator[Finding]:
+    web = settings.web
+    if not web.tls_certificate:
+        if settings.domain != "localhost" and public_url(settings).startswith("http:"):
+            yield Finding(
+                Verdict.FAULT,
+                "no TLS",
+                "browsers give camera and microphone only to https; set web.tls_certificate",
+            )
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            web.tls_certificate, web.tls_key
+        )
+    except (OSError, ssl.SSLError):
+        yield Finding(
+            Verdict.FAULT,
+            "certificate and key cannot be loaded",
+            "see web.tls_certificate and web.tls_key: readable PEM files that fit",
+        )
+        return
+    yield _certificate_facts(Path(web.tls_certificate).read_bytes(), settings.domain)
+
+
+def open_files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= WANTED_FILES:
+        return Finding(Verdict.GOOD, f"{soft} open files allowed")
+    return Finding(
+        Verdict.WARNING,
+        f"only {soft} open files allowed (at most {hard})",
+        f"ulimit -n {WANTED_FILES}, or LimitNOFILE= in the service's unit",
+    )
+
+
+def receive_buffer() -> Finding:
+    try:
+        size = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    except (OSError, ValueError):
+        return Finding(Verdict.WARNING, "net.core.rmem_max unknown")
+    if size >= WANTED_BUFFER:
+        return Finding(Verdict.GOOD, f"UDP receive buffer up to {size} bytes")
+    return Finding(
+        Verdict.WARNING,
+        f"UDP receive buffer only up to {size} bytes",
+        f"sysctl -w net.core.rmem_max={WANTED_BUFFER}",
+    )
+
+
+def state_folder(state: Path) -> Finding:
+    existing = next(path for path in (state, *state.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(Verdict.FAULT, f"{existing} is not writable", "choose with --state")
+    if existing == state and state.stat().st_mode & 0o077:
+        return Finding(Verdict.FAULT, f"others may enter {state}", f"chmod 700 {state}")
+    if shutil.disk_usage(existing).free < WANTED_SPACE:
+        return Finding(Verdict.WARNING, f"little space left on {existing}", "make room")
+    return Finding(Verdict.GOOD, f"state folder {state}")
+
+
+def _running(state: Path) -> Settings | None:
+    """The settings of the service that runs on this folder, if one does."""
+    run_file = state / "run.toml"
+    try:
+        settings = load(run_file) if run_file.is_file() else None
+    except (OSError, SettingsError):
+        return None
+    if settings is None:
+        return None
+    try:
+        socket.create_connection(
+            (settings.focus.http_host, settings.focus.http_port), 1
+        ).close()
+    except OSError:
+        return None
+    return settings
+
+
+def _is_ours(address: str) -> bool:
+    """Whether a local socket can have this address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _certificate_facts(pem: bytes, domain: str) -> Finding:
+    from datetime import UTC, datetime
+
+    from cryptography import x509
+
+    leaf = x509.load_pem_x509_certificates(pem)[0]
+    left = (leaf.not_valid_after_utc - datetime.now(UTC)).total_seconds()
+    if left <= 0:
+        return Finding(Verdict.FAULT, "the certificate has expired", "renew it")
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        hosts = names.value.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        hosts = []
+    parent = "*." + domain.partition(".")[2]
+    if domain not in hosts and parent not in hosts:
+        return Finding(
+            Verdict.FAULT, f"the certificate is not for {domain}", "use one that names it"
+        )
+    if left < EXPIRY_WARNING:
+        return Finding(
+            Verdict.WARNING, f"the certificate ends in {left / 86400:.0f} days", "renew it"
+        )
+    return Finding(Verdict.GOOD, f"certificate good for {left / 86400:.0f} days")
