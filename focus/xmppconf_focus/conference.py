@@ -57,7 +57,7 @@ class MuteFailed(PeerError):
 
 @dataclass(frozen=True, slots=True)
 class MuteRequest:
-    """A participant asks that one be muted, perhaps itself.  `media` is as in `SendMute`."""
+    """One participant asks that one be muted; `media` is as in `SendMute`."""
 
     target: EndpointId
     media: str

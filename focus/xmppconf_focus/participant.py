@@ -34,10 +34,8 @@ class Participant:
     restarts: deque[float] = field(default_factory=deque)
 
     def can_talk(self) -> bool:
-        """Whether it has media to exchange, or may turn out to."""
-        return self.stage is Stage.UNKNOWN or not self.features.isdisjoint(
-            (Feature.AUDIO, Feature.VIDEO)
-        )
+        """Whether it is known to have media to exchange."""
+        return not self.features.isdisjoint((Feature.AUDIO, Feature.VIDEO))
 
     def is_active(self) -> bool:
         return self.session is not None and self.session.state is State.ACTIVE

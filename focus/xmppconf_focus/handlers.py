@@ -1,0 +1,90 @@
+"""Every request the focus answers, and who may make it.
+
+The sender's address is the one that servers stamped; nothing inside a request counts.
+`tests/focus/test_authorisation.py` makes its matrix from this registry.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from xmppconf.config import Names
+from xmppconf.errors import NotAllowed
+from xmppconf.jid import Jid
+from xmppconf_focus.effects import RoomJid
+from xmppconf_focus.occupant import FOCUS_NICK
+
+
+class Origin(enum.Enum):
+    """What a sender's address says about it."""
+
+    OCCUPANT = "occupant"  # of a room with a conference, seen there by us
+    STRANGER = "stranger"  # from the rooms' host, but no occupant we know
+    LOCAL = "local"  # an account or a guest of this service
+    BACKEND = "backend"  # a bridge's account, or an occupant of the brewery
+    FOCUS = "focus"  # our own component
+    FOREIGN = "foreign"  # another server, or a server itself
+
+
+EVERYBODY = frozenset(Origin)
+
+
+class Kind(enum.StrEnum):
+    CONFERENCE_REQUEST = "{http://jitsi.org/protocol/focus}conference"
+    JINGLE = "{urn:xmpp:jingle:1}jingle"
+    MUTE_AUDIO = "{http://jitsi.org/jitmeet/audio}mute"
+    MUTE_VIDEO = "{http://jitsi.org/jitmeet/video}mute"
+    MUTE_DESKTOP = "{http://jitsi.org/jitmeet/desktop}mute"
+    DISCO_INFO = "{http://jabber.org/protocol/disco#info}query"
+    VERSION = "{jabber:iq:version}query"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A kind of request, by its payload's name, and the origins it is answered for."""
+
+    kind: Kind
+    type: Literal["get", "set"]
+    allowed: frozenset[Origin]
+
+
+_OCCUPANTS = frozenset({Origin.OCCUPANT})
+
+HANDLERS = (
+    Handler(Kind.CONFERENCE_REQUEST, "set", frozenset({Origin.LOCAL})),
+    Handler(Kind.JINGLE, "set", _OCCUPANTS),
+    Handler(Kind.MUTE_AUDIO, "set", _OCCUPANTS),
+    Handler(Kind.MUTE_VIDEO, "set", _OCCUPANTS),
+    Handler(Kind.MUTE_DESKTOP, "set", _OCCUPANTS),
+    Handler(Kind.DISCO_INFO, "get", EVERYBODY),
+    Handler(Kind.VERSION, "get", EVERYBODY),
+)
+
+
+def origin_of(
+    sender: Jid, names: Names, is_occupant: Callable[[RoomJid, str], bool]
+) -> Origin:
+    """Sort a sender; `is_occupant` knows the occupants of our conferences."""
+    if sender.domain == names.focus:
+        return Origin.FOCUS
+    if sender.domain == names.rooms:
+        known = (
+            sender.resource
+            and sender.resource != FOCUS_NICK
+            and is_occupant(RoomJid(sender.bare), sender.resource)
+        )
+        return Origin.OCCUPANT if known else Origin.STRANGER
+    if sender.domain in (names.accounts, names.internal):
+        return Origin.BACKEND
+    if sender.domain in (names.members, names.guests) and sender.local:
+        return Origin.LOCAL
+    return Origin.FOREIGN
+
+
+def authorise(handler: Handler, origin: Origin) -> None:
+    """Raises `NotAllowed`."""
+    if origin not in handler.allowed:
+        raise NotAllowed(f"{origin.value} may not ask this")
