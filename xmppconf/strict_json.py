@@ -30,8 +30,13 @@ def loads(text: str, limit: int) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Write compact JSON; characters outside ASCII are escaped."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    """Write compact JSON that can be encoded as UTF-8."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON's escapes can carry
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:
