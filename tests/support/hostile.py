@@ -1,0 +1,248 @@
+"""What strangers send: datagrams at a media port, stanzas no library would write.
+
+All of it is bounded in count and goes to loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import os
+import random
+import re
+import socket
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAGIC_COOKIE = 0x2112A442
+
+# -- datagrams ----------------------------------------------------------------------------
+
+
+def client_hello(*, suites: tuple[int, ...] = (0x0001,), minor: int = 0xFD) -> bytes:
+    """A DTLS ClientHello (RFC 6347, 4.2) with these cipher suites; 0x0001 is null."""
+    offered = b"".join(suite.to_bytes(2, "big") for suite in suites)
+    body = struct.pack("!BB32sBBH", 0xFE, minor, os.urandom(32), 0, 0, len(offered))
+    body += offered + b"\x01\x00"
+    length = len(body).to_bytes(3, "big")
+    message = b"\x01" + length + b"\x00\x00" + b"\x00\x00\x00" + length + body
+    return (
+        b"\x16\xfe" + bytes([minor]) + bytes(8) + len(message).to_bytes(2, "big") + message
+    )
+
+
+def stun(
+    kind: int = 0x0001,
+    attributes: tuple[tuple[int, bytes], ...] = (),
+    *,
+    transaction: bytes | None = None,
+    fingerprint: bool = True,
+    wrong_fingerprint: bool = False,
+) -> bytes:
+    """A STUN message (RFC 8489, 5) with or without a right fingerprint, and no integrity."""
+    body = b"".join(
+        struct.pack("!HH", type_, len(value)) + value + bytes(-len(value) % 4)
+        for type_, value in attributes
+    )
+    length = len(body) + (8 if fingerprint else 0)
+    head = struct.pack("!HHI", kind, length, MAGIC_COOKIE) + (transaction or os.urandom(12))
+    if not fingerprint:
+        return head + body
+    crc = zlib.crc32(head + body) ^ 0x5354554E ^ (1 if wrong_fingerprint else 0)
+    return head + body + struct.pack("!HHI", 0x8028, 4, crc)
+
+
+def wrong_checks(user: str) -> Iterator[bytes]:
+    """Binding requests to a known or unknown user, each with one thing wrong."""
+    name = (0x0006, user.encode())
+    priority = (0x0024, struct.pack("!I", 1_853_817_087))
+    controlled, controlling = (0x8029, os.urandom(8)), (0x802A, os.urandom(8))
+    forged = (0x0008, os.urandom(20))
+    yield stun(attributes=(name, priority, controlled))
+    yield stun(attributes=(name, priority, controlled, forged))
+    yield stun(attributes=(name, priority, controlling, (0x0025, b""), forged))
+    yield stun(attributes=(name, priority, controlled, forged), wrong_fingerprint=True)
+    yield stun(attributes=(name, priority, controlled, forged), fingerprint=False)
+    yield stun(attributes=((0x0006, b"nobody:nowhere"), priority, controlled, forged))
+    yield stun(attributes=((0x0006, b":"), forged))
+    yield stun(0x0101, (name, forged))  # a response nobody asked for
+    yield stun(0x0111, ((0x0009, b"\x00\x00\x04\x87"), forged))  # role conflict
+    whole = stun(attributes=(name, priority, controlled, forged))
+    for length in range(0, len(whole), 7):
+        yield whole[:length]
+
+
+def every_length(limit: int = 1500) -> Iterator[bytes]:
+    """Zeros, then random bytes, of each length; and one datagram as large as they get."""
+    for length in range(limit + 1):
+        yield bytes(length)
+        yield os.urandom(length)
+    yield bytes(65_507)
+
+
+def like_media(chance: random.Random, count: int) -> Iterator[bytes]:
+    """What looks like RTP and RTCP at the first octets and is nothing."""
+    for _ in range(count):
+        first = chance.randrange(0x80, 0xC0)
+        yield bytes([first, chance.randrange(256)]) + chance.randbytes(
+            chance.randrange(1300)
+        )
+
+
+def stranger(seed: int, *, user: str = "") -> Iterator[bytes]:
+    """About seven thousand datagrams of every kind."""
+    chance = random.Random(seed)
+    yield from every_length()
+    yield from (client_hello() for _ in range(200))
+    yield from (client_hello(suites=(0xC02B, 0xC02F), minor=0xFF) for _ in range(50))
+    yield from (client_hello()[: chance.randrange(1, 60)] for _ in range(200))
+    for _ in range(20):
+        yield from wrong_checks(user)
+    yield from like_media(chance, 2000)
+    yield from (chance.randbytes(chance.randrange(1200)) for _ in range(500))
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a stranger sent and got back, in bytes."""
+
+    sent: int
+    received: int
+
+
+async def pester(
+    address: tuple[str, int], datagrams: Iterator[bytes], *, limit: int = 20_000
+) -> Answered:
+    """Send from a socket of nobody, a hundred at a time; says how much was answered."""
+    if not ipaddress.ip_address(address[0]).is_loopback:
+        raise ValueError("strangers live on loopback")
+    loop = asyncio.get_running_loop()
+    sent = received = 0
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as nobody:
+        nobody.setblocking(False)
+        for number, datagram in enumerate(datagrams):
+            if number >= limit:
+                break
+            await loop.sock_sendto(nobody, datagram, address)
+            sent += len(datagram)
+            if number % 100 == 99:
+                await asyncio.sleep(0.005)
+            received += _read_all(nobody)
+        await asyncio.sleep(0.2)
+        received += _read_all(nobody)
+    return Answered(sent, received)
+
+
+def _read_all(sock: socket.socket) -> int:
+    total = 0
+    while True:
+        try:
+            total += len(sock.recv(65_535))
+        except BlockingIOError:
+            return total
+
+
+# -- stanzas ------------------------------------------------------------------------------
+
+
+class RawClient:
+    """An XMPP client that writes whatever bytes it is given.  Anonymous login, no TLS."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, domain: str
+    ) -> None:
+        self._reader, self._writer = reader, writer
+        self._domain = domain
+        self._got = ""
+        self.jid = ""
+
+    @classmethod
+    async def login(cls, host: str, port: int, domain: str) -> RawClient:
+        """Connect to c2s and log in; raises TimeoutError after 10 s without an answer."""
+        reader, writer = await asyncio.open_connection(host, port)
+        self = cls(reader, writer, domain)
+        begin = (
+            f"<stream:stream to='{domain}' version='1.0' xmlns='jabber:client' "
+            "xmlns:stream='http://etherx.jabber.org/streams'>"
+        )
+        await self.send(begin)
+        await self.read_until(r"</stream:features>")
+        sasl = "urn:ietf:params:xml:ns:xmpp-sasl"
+        await self.send(f"<auth xmlns='{sasl}' mechanism='ANONYMOUS'/>")
+        await self.read_until(r"<success")
+        await self.send(begin)
+        await self.read_until(r"</stream:features>")
+        await self.send(
+            "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
+        )
+        bound = await self.read_until(r"<jid>([^<]+)</jid>")
+        self.jid = bound.group(1)
+        return self
+
+    async def send(self, data: str | bytes) -> None:
+        """Write bytes as they are."""
+        self._writer.write(data.encode() if isinstance(data, str) else data)
+        await self._writer.drain()
+
+    async def read_until(self, pattern: str, *, seconds: float = 10.0) -> re.Match[str]:
+        """Read on until this has come; what came before it is forgotten."""
+        async with asyncio.timeout(seconds):
+            while not (match := re.search(pattern, self._got)):
+                data = await self._reader.read(65_536)
+                if not data:
+                    raise ConnectionResetError("the server closed the stream")
+                self._got += data.decode(errors="replace")
+        self._got = self._got[match.end() :]
+        return match
+
+    async def close(self) -> None:
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except ConnectionError:
+            return
+
+
+def hostile_stanzas(to: str) -> Iterator[str]:
+    """Well-formed stanzas that are wrong, deep, large or odd, for one recipient."""
+    big = "x" * 100_000
+    colibri = "http://jitsi.org/protocol/focus"
+    jingle = "urn:xmpp:jingle:1"
+    yield f"<iq type='set' id='h1' to='{to}'><conference xmlns='{colibri}'/></iq>"
+    large = f"<conference xmlns='{colibri}' room='{big}'/>"
+    yield f"<iq type='set' id='h2' to='{to}'>{large}</iq>"
+    yield f"<iq type='set' id='h3' to='{to}'><conference xmlns='{colibri}' room='@'/></iq>"
+    yield f"<iq type='get' id='h4' to='{to}'>{'<a>' * 2000}{'</a>' * 2000}</iq>"
+    yield f"<iq type='set' id='h5' to='{to}'><a xmlns='urn:x' {_attributes(500)}/></iq>"
+    yield f"<iq type='result' id='h6' to='{to}'/>"
+    yield f"<iq type='error' id='h7' to='{to}'><error type='cancel'/></iq>"
+    for number, action in enumerate(
+        (
+            "session-initiate",
+            "session-accept",
+            "source-add",
+            "session-terminate",
+            "nonsense",
+            "",
+        )
+    ):
+        yield (
+            f"<iq type='set' id='j{number}' to='{to}'><jingle xmlns='{jingle}' "
+            f"action='{action}' sid='none'><content name='video' creator='x'>"
+            "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='video'>"
+            "<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='99999999999'/>"
+            "</description></content></jingle></iq>"
+        )
+    noise = base64.b64encode(os.urandom(99)).decode()
+    yield f"<message to='{to}' type='error'><body>{noise}</body></message>"
+    yield f"<message to='{to}'><body>&#x202e;${{jndi:x}} %s {{0}}</body></message>"
+    yield f"<presence to='{to}' type='unavailable'/>"
+    yield f"<presence to='{to}' type='subscribe'/>"
+
+
+def _attributes(count: int) -> str:
+    return " ".join(f"a{number}='{number}'" for number in range(count))
