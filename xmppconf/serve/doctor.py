@@ -85,7 +85,7 @@ def examine(settings: Settings, state: Path) -> Iterator[Finding]:
 def prosody_version() -> Finding:
     if shutil.which("prosodyctl") is None:
         return Finding(Verdict.FAULT, "no Prosody", "run: apt install prosody")
-    answer = subprocess.run(  # noqa: S603
+    answer = subprocess.run(
         ["prosodyctl", "about"],  # noqa: S607
         capture_output=True,
         text=True,
@@ -180,7 +180,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 Verdict.FAULT,
                 "no TLS",
-                "browsers give camera and microphone only to https; set web.tls_certificate",
+                "browsers open cameras only on https; set web.tls_certificate",
             )
         return
     try:
