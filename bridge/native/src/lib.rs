@@ -13,5 +13,6 @@ pub mod crypto;
 pub mod demux;
 pub mod ice;
 pub mod media;
+pub mod socket;
 pub mod srtp;
 pub mod stun;

@@ -1,0 +1,558 @@
+//! UDP sockets with batched system calls.
+//!
+//! The only module with unsafe code: `recvmmsg` and `sendmmsg` take arrays of headers that point
+//! into our buffers, and no safe wrapper offers both.  Each array lives in a batch that never
+//! resizes, pointers are written just before the call that reads them, and lengths come from
+//! the same slices as the pointers.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr;
+
+use rustix::net::sockopt;
+
+use crate::ice::Path;
+
+/// Datagrams of one `recvmmsg`.
+pub const RECEIVE_BATCH: usize = 64;
+
+/// Datagrams of one turn before it is sent in between.
+pub const SEND_SLOTS: usize = 1024;
+
+/// Octets of a slot: a whole datagram, and one that is longer is seen to be.
+pub const SLOT: usize = 2048;
+
+/// The kernel's limit of segments a call (UDP_MAX_SEGMENTS of older kernels).
+const MAX_SEGMENTS: usize = 64;
+const MAX_SEGMENTED: usize = 65_000;
+
+pub struct Socket {
+    udp: UdpSocket,
+    local: SocketAddr,
+    segmentation: bool,
+}
+
+impl Socket {
+    /// Bind to `address`; the buffers are as large as the system allows up to the given sizes.
+    pub fn bind(address: SocketAddr, receive: usize, send: usize) -> io::Result<Self> {
+        let udp = UdpSocket::bind(address)?;
+        udp.set_nonblocking(true)?;
+        // The forced form may exceed net.core.rmem_max but takes a privilege.
+        if sockopt::set_socket_recv_buffer_size_force(&udp, receive).is_err() {
+            sockopt::set_socket_recv_buffer_size(&udp, receive)?;
+        }
+        if sockopt::set_socket_send_buffer_size(&udp, send).is_err() {
+            sockopt::set_socket_send_buffer_size(&udp, send / 2)?;
+        }
+        let local = udp.local_addr()?;
+        Ok(Self { udp, local, segmentation: true })
+    }
+
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.udp.as_fd()
+    }
+}
+
+/// An address as the kernel reads and writes it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Name {
+    family: libc::sa_family_t,
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
+}
+
+impl Name {
+    const EMPTY: Self = Self {
+        // SAFETY: zeros are a valid sockaddr_in6.
+        v6: unsafe { mem::zeroed() },
+    };
+
+    fn new(address: SocketAddr) -> (Self, libc::socklen_t) {
+        let mut name = Self::EMPTY;
+        match address {
+            SocketAddr::V4(address) => {
+                name.v4 = libc::sockaddr_in {
+                    sin_family: libc::AF_INET as libc::sa_family_t,
+                    sin_port: address.port().to_be(),
+                    sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+                    sin_zero: [0; 8],
+                };
+                (name, mem::size_of::<libc::sockaddr_in>() as libc::socklen_t)
+            }
+            SocketAddr::V6(address) => {
+                name.v6 = libc::sockaddr_in6 {
+                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                    sin6_port: address.port().to_be(),
+                    sin6_flowinfo: 0,
+                    sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                    sin6_scope_id: address.scope_id(),
+                };
+                (name, mem::size_of::<libc::sockaddr_in6>() as libc::socklen_t)
+            }
+        }
+    }
+
+    fn read(&self, length: libc::socklen_t) -> Option<SocketAddr> {
+        let length = length as usize;
+        // SAFETY: all fields are plain integers, every bit pattern is valid, and the union was
+        // zeroed before the kernel wrote its first `length` octets.
+        unsafe {
+            match libc::c_int::from(self.family) {
+                libc::AF_INET if length >= mem::size_of::<libc::sockaddr_in>() => {
+                    let ip = Ipv4Addr::from(self.v4.sin_addr.s_addr.to_ne_bytes());
+                    Some(SocketAddrV4::new(ip, u16::from_be(self.v4.sin_port)).into())
+                }
+                libc::AF_INET6 if length >= mem::size_of::<libc::sockaddr_in6>() => {
+                    let ip = Ipv6Addr::from(self.v6.sin6_addr.s6_addr);
+                    let port = u16::from_be(self.v6.sin6_port);
+                    Some(SocketAddrV6::new(ip, port, 0, self.v6.sin6_scope_id).into())
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+const NO_HEADER: libc::mmsghdr = libc::mmsghdr {
+    // SAFETY: zeros are a valid msghdr: no name, no data, no control.
+    msg_hdr: unsafe { mem::zeroed() },
+    msg_len: 0,
+};
+
+const NO_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+
+/// Buffers for one `recvmmsg`.  Holds raw pointers, so it stays on its thread.
+pub struct ReceiveBatch {
+    data: Vec<u8>,
+    names: Vec<Name>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+}
+
+impl Default for ReceiveBatch {
+    fn default() -> Self {
+        Self {
+            data: vec![0; SLOT * RECEIVE_BATCH],
+            names: vec![Name::EMPTY; RECEIVE_BATCH],
+            vectors: vec![NO_VECTOR; RECEIVE_BATCH],
+            headers: vec![NO_HEADER; RECEIVE_BATCH],
+        }
+    }
+}
+
+impl ReceiveBatch {
+    /// How many datagrams waited; 0 if none.
+    pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
+        let slots = self.data.chunks_exact_mut(SLOT);
+        let parts = self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.names).zip(slots);
+        for (((header, vector), name), slot) in parts {
+            *name = Name::EMPTY;
+            *vector = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+            header.msg_len = 0;
+            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_flags = 0;
+        }
+        // SAFETY: every header points to one name and one vector, every vector to one slot; all
+        // of them are owned by `self`, which is borrowed mutably for the call.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.udp.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                self.headers.len() as libc::c_uint,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        };
+        if count >= 0 {
+            return Ok(count as usize);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+            _ => Err(error),
+        }
+    }
+
+    /// The sender and the octets of datagram `index` of the last batch.
+    pub fn datagram(&mut self, index: usize) -> Option<(SocketAddr, &mut [u8])> {
+        let header = self.headers.get(index)?;
+        let length = (header.msg_len as usize).min(SLOT);
+        let remote = self.names.get(index)?.read(header.msg_hdr.msg_namelen)?;
+        let start = index.checked_mul(SLOT)?;
+        Some((remote, self.data.get_mut(start..start + length)?))
+    }
+}
+
+/// Remembers where the datagrams to one destination are collected in the present batch.
+#[derive(Clone, Copy, Default)]
+pub struct Lane {
+    batch: u64,
+    index: usize,
+}
+
+#[derive(Clone, Copy)]
+struct LaneSlots {
+    path: Path,
+    first: usize,
+    last: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct SlotState {
+    length: usize,
+    next: Option<u16>,
+}
+
+/// Room for one control message with a `u16`.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; 24]);
+
+/// What one `flush` did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flushed {
+    pub packets: u64,
+    pub bytes: u64,
+    /// Dropped because the send buffer was full.
+    pub full: u64,
+    /// Refused by the kernel: no route, or not permitted.
+    pub refused: u64,
+    /// Datagrams that went out as segments of a larger one.
+    pub segmented: u64,
+    pub calls: u64,
+}
+
+/// Datagrams to send, encrypted in place, grouped by destination for segmentation offload.
+pub struct SendBatch {
+    data: Vec<u8>,
+    slots: Vec<SlotState>,
+    used: usize,
+    lanes: Vec<LaneSlots>,
+    batch: u64,
+    names: Vec<Name>,
+    vectors: Vec<libc::iovec>,
+    controls: Vec<Control>,
+    headers: Vec<libc::mmsghdr>,
+}
+
+impl Default for SendBatch {
+    fn default() -> Self {
+        Self {
+            data: vec![0; SLOT * SEND_SLOTS],
+            slots: vec![SlotState::default(); SEND_SLOTS],
+            used: 0,
+            lanes: Vec::with_capacity(SEND_SLOTS),
+            batch: 1,
+            names: vec![Name::EMPTY; SEND_SLOTS],
+            vectors: vec![NO_VECTOR; SEND_SLOTS],
+            controls: vec![Control([0; 24]); SEND_SLOTS],
+            headers: vec![NO_HEADER; SEND_SLOTS],
+        }
+    }
+}
+
+impl SendBatch {
+    pub fn is_full(&self) -> bool {
+        self.used >= SEND_SLOTS
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// The slot that `commit` will take; `None` when the batch is full.
+    pub fn slot(&mut self) -> Option<&mut [u8]> {
+        self.data.get_mut(self.used * SLOT..(self.used + 1) * SLOT)
+    }
+
+    /// Queue the first `length` octets of the slot; datagrams of one lane keep their order.
+    pub fn commit(&mut self, length: usize, path: Path, lane: &mut Lane) {
+        let index = self.used;
+        let Some(state) = self.slots.get_mut(index) else { return };
+        *state = SlotState { length: length.min(SLOT), next: None };
+        self.used += 1;
+        if lane.batch == self.batch {
+            if let Some(known) = self.lanes.get_mut(lane.index).filter(|known| known.path == path) {
+                let last = mem::replace(&mut known.last, index);
+                if let Some(last) = self.slots.get_mut(last) {
+                    last.next = u16::try_from(index).ok();
+                }
+                return;
+            }
+        }
+        *lane = Lane { batch: self.batch, index: self.lanes.len() };
+        self.lanes.push(LaneSlots { path, first: index, last: index });
+    }
+
+    /// Send everything, and be empty.
+    pub fn flush(&mut self, sockets: &mut [Socket]) -> Flushed {
+        let mut flushed = Flushed::default();
+        if self.used == 0 {
+            return flushed;
+        }
+        for (number, socket) in (0u8..).zip(sockets) {
+            let count = self.prepare(number, socket.segmentation);
+            self.send(socket, count, &mut flushed);
+        }
+        self.used = 0;
+        self.lanes.clear();
+        self.batch += 1;
+        flushed
+    }
+
+    /// Build the headers for socket `number`; how many there are.
+    fn prepare(&mut self, number: u8, segmentation: bool) -> usize {
+        let mut vectors_used = 0;
+        let mut headers_used = 0;
+        for (lane_index, lane) in self.lanes.iter().enumerate() {
+            if lane.path.socket != number {
+                continue;
+            }
+            let (name, name_length) = Name::new(lane.path.remote);
+            let Some(name_slot) = self.names.get_mut(lane_index) else { break };
+            *name_slot = name;
+            let name_pointer: *mut Name = name_slot;
+            let mut next = Some(lane.first);
+            while let Some(first) = next {
+                let size = self.slots.get(first).map_or(0, |slot| slot.length);
+                let start = vectors_used;
+                let mut total = 0;
+                let mut at = first;
+                loop {
+                    let (Some(slot), Some(vector)) =
+                        (self.slots.get(at), self.vectors.get_mut(vectors_used))
+                    else {
+                        break;
+                    };
+                    let data = self.data.get_mut(at * SLOT..at * SLOT + slot.length);
+                    let Some(data) = data else { break };
+                    *vector = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+                    vectors_used += 1;
+                    total += slot.length;
+                    next = slot.next.map(usize::from);
+                    let Some(following) = next else { break };
+                    let length = self.slots.get(following).map_or(0, |slot| slot.length);
+                    let fits = segmentation
+                        && slot.length == size
+                        && length <= size
+                        && length > 0
+                        && vectors_used - start < MAX_SEGMENTS
+                        && total + length <= MAX_SEGMENTED;
+                    if !fits {
+                        break;
+                    }
+                    at = following;
+                }
+                let segments = vectors_used - start;
+                let (Some(header), Some(vector), Some(control)) = (
+                    self.headers.get_mut(headers_used),
+                    self.vectors.get_mut(start),
+                    self.controls.get_mut(headers_used),
+                ) else {
+                    break;
+                };
+                *header = NO_HEADER;
+                header.msg_hdr.msg_name = name_pointer.cast();
+                header.msg_hdr.msg_namelen = name_length;
+                header.msg_hdr.msg_iov = vector;
+                header.msg_hdr.msg_iovlen = segments;
+                if segments > 1 {
+                    header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+                    // SAFETY: CMSG_SPACE(2) is 24 on 64-bit and less on 32-bit systems, so
+                    // header and value lie within the control buffer, which is aligned.
+                    unsafe {
+                        header.msg_hdr.msg_controllen = libc::CMSG_SPACE(2) as _;
+                        let message = libc::CMSG_FIRSTHDR(&header.msg_hdr);
+                        (*message).cmsg_level = libc::SOL_UDP;
+                        (*message).cmsg_type = libc::UDP_SEGMENT;
+                        (*message).cmsg_len = libc::CMSG_LEN(2) as _;
+                        ptr::write_unaligned(libc::CMSG_DATA(message).cast(), size as u16);
+                    }
+                }
+                headers_used += 1;
+            }
+        }
+        headers_used
+    }
+
+    fn send(&mut self, socket: &mut Socket, count: usize, flushed: &mut Flushed) {
+        let mut at = 0;
+        while let Some(headers) = self.headers.get_mut(at..count).filter(|rest| !rest.is_empty()) {
+            flushed.calls += 1;
+            // SAFETY: `prepare` has pointed these headers to names, vectors, controls and data
+            // of `self`, none of which has moved since.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    socket.udp.as_raw_fd(),
+                    headers.as_mut_ptr(),
+                    headers.len() as libc::c_uint,
+                    libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                )
+            };
+            if sent > 0 {
+                let sent = sent as usize;
+                for header in headers.iter().take(sent) {
+                    let segments = header.msg_hdr.msg_iovlen as u64;
+                    flushed.packets += segments;
+                    flushed.segmented += if segments > 1 { segments } else { 0 };
+                    flushed.bytes += u64::from(header.msg_len);
+                }
+                at += sent;
+                continue;
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN | libc::ENOBUFS) => {
+                    let rest = headers.iter().map(|header| header.msg_hdr.msg_iovlen as u64);
+                    flushed.full += rest.sum::<u64>();
+                    return;
+                }
+                _ => {
+                    self.send_apart(socket, at, flushed);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Send the datagrams of one refused header one by one.
+    fn send_apart(&self, socket: &mut Socket, index: usize, flushed: &mut Flushed) {
+        let Some(header) = self.headers.get(index) else { return };
+        let segments = header.msg_hdr.msg_iovlen;
+        if segments <= 1 {
+            flushed.refused += 1;
+            return;
+        }
+        let mut went = 0;
+        for offset in 0..segments {
+            let mut single = header.msg_hdr;
+            single.msg_control = ptr::null_mut();
+            single.msg_controllen = 0;
+            single.msg_iovlen = 1;
+            flushed.calls += 1;
+            // SAFETY: as in `send`; `offset` is below the number of vectors of this header.
+            let sent = unsafe {
+                single.msg_iov = single.msg_iov.add(offset);
+                libc::sendmsg(
+                    socket.udp.as_raw_fd(),
+                    &single,
+                    libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                )
+            };
+            if sent >= 0 {
+                went += 1;
+                flushed.bytes += sent as u64;
+            }
+        }
+        flushed.packets += went;
+        flushed.refused += segments as u64 - went;
+        // What goes apart and not together is a kernel or a device without segmentation.
+        if went > 0 {
+            socket.segmentation = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sockets(address: &str) -> (Vec<Socket>, Socket) {
+        let bind = || Socket::bind(address.parse().unwrap(), 1 << 20, 1 << 20).unwrap();
+        (vec![bind()], bind())
+    }
+
+    fn queue(batch: &mut SendBatch, data: &[u8], path: Path, lane: &mut Lane) {
+        batch.slot().unwrap()[..data.len()].copy_from_slice(data);
+        batch.commit(data.len(), path, lane);
+    }
+
+    #[test]
+    fn what_is_sent_arrives_in_order() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            for segmentation in [true, false] {
+                let (mut ours, theirs) = sockets(address);
+                let other = Socket::bind(address.parse().unwrap(), 1 << 20, 1 << 20).unwrap();
+                ours[0].segmentation = segmentation;
+                let mut batch = SendBatch::default();
+                let (mut lane, mut second) = (Lane::default(), Lane::default());
+                let path = Path { socket: 0, remote: theirs.local() };
+                let other_path = Path { socket: 0, remote: other.local() };
+                let sizes = [100, 100, 100, 60, 100, 100, 200, 1, 1, 1200, 1200, 1200];
+                for (index, size) in sizes.into_iter().enumerate() {
+                    queue(&mut batch, &vec![index as u8; size], path, &mut lane);
+                    queue(&mut batch, &[index as u8; 50], other_path, &mut second);
+                }
+                let flushed = batch.flush(&mut ours);
+                assert_eq!((flushed.packets, flushed.full, flushed.refused), (24, 0, 0));
+                assert_eq!(flushed.bytes, sizes.iter().sum::<usize>() as u64 + 600);
+                assert!(batch.is_empty());
+                let mut received = ReceiveBatch::default();
+                assert_eq!(received.receive(&theirs).unwrap(), sizes.len());
+                for (index, size) in sizes.into_iter().enumerate() {
+                    let (from, data) = received.datagram(index).unwrap();
+                    assert_eq!(from, ours[0].local());
+                    assert_eq!(data, vec![index as u8; size]);
+                }
+                assert_eq!(received.receive(&other).unwrap(), sizes.len());
+                assert_eq!(received.receive(&theirs).unwrap(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_batch_takes_no_more() {
+        let (mut ours, theirs) = sockets("127.0.0.1:0");
+        let path = Path { socket: 0, remote: theirs.local() };
+        let mut batch = SendBatch::default();
+        let mut lane = Lane::default();
+        for _ in 0..SEND_SLOTS {
+            queue(&mut batch, b"x", path, &mut lane);
+        }
+        assert!(batch.is_full() && batch.slot().is_none());
+        batch.commit(1, path, &mut lane);
+        let flushed = batch.flush(&mut ours);
+        assert_eq!(flushed.packets, SEND_SLOTS as u64);
+    }
+
+    #[test]
+    fn one_refused_destination_costs_no_other() {
+        let (mut ours, theirs) = sockets("127.0.0.1:0");
+        let mut batch = SendBatch::default();
+        // An IPv6 destination cannot be sent to from an IPv4 socket.
+        let bad = Path { socket: 0, remote: "[::1]:9".parse().unwrap() };
+        let good = Path { socket: 0, remote: theirs.local() };
+        for path in [bad, good, bad, good] {
+            queue(&mut batch, b"data", path, &mut Lane::default());
+        }
+        let flushed = batch.flush(&mut ours);
+        assert_eq!((flushed.packets, flushed.refused), (2, 2));
+    }
+
+    #[test]
+    fn a_longer_datagram_is_seen_to_be_too_long() {
+        let (_, theirs) = sockets("127.0.0.1:0");
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for size in [0, 1, 1500, 2048, 65_507] {
+            sender.send_to(&vec![1; size], theirs.local()).unwrap();
+            let mut batch = ReceiveBatch::default();
+            assert_eq!(batch.receive(&theirs).unwrap(), 1);
+            assert_eq!(batch.datagram(0).unwrap().1.len(), size.min(SLOT));
+        }
+    }
+}
