@@ -370,12 +370,14 @@ class GuardedComponent(GuardedStream, ComponentXMPP):
 class GuardedClient(GuardedStream, ClientXMPP):
     """An account's connection.
 
-    TLS is used if the server offers it; with `verify` only after a check of its
-    certificate.  Passwords are proven (SCRAM), never sent in the clear.
+    With `verify` it logs in only over TLS and after a check of the server's certificate.
+    Without, for loopback, TLS is used if the server offers it, and the password is proven
+    (SCRAM) but never sent.
     """
 
     def __init__(self, jid: str, password: str, *, verify: bool) -> None:
-        super().__init__(jid, password)
+        login = {"encrypted_plain": verify, "unencrypted_scram": not verify}
+        super().__init__(jid, password, plugin_config={"feature_mechanisms": login})
         if verify:
             self.ssl_context = ssl.create_default_context()
 
