@@ -7,8 +7,9 @@ A bridge that failed is tried again after a minute.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 from xmppconf.errors import Condition
 from xmppconf_focus.effects import BridgeJid, CheckHealth
@@ -34,6 +35,33 @@ class BridgeStats:
     release: str | None = None
     region: str | None = None
     relay_id: str | None = None
+
+    @classmethod
+    def from_figures(cls, figures: Mapping[str, str]) -> BridgeStats:
+        """Read what a presence lists; what cannot be read gets a cautious value."""
+        return cls(
+            stress=_load(figures.get("stress_level"), missing=0.0),
+            endpoint_stress=_load(
+                figures.get("average_participant_stress"), missing=DEFAULT_ENDPOINT_STRESS
+            ),
+            drain=figures.get("drain", "true") != "false",
+            graceful_shutdown=figures.get("graceful_shutdown") == "true",
+            shutting_down=figures.get("shutting_down") == "true",
+            version=figures.get("version"),
+            release=figures.get("release"),
+            region=figures.get("region"),
+            relay_id=figures.get("relay_id"),
+        )
+
+
+def _load(text: str | None, *, missing: float) -> float:
+    if text is None:
+        return missing
+    try:
+        value = float(text)
+    except ValueError:
+        return 1.0
+    return value if isfinite(value) and value >= 0 else 1.0
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from xmppconf_focus.effects import (
     GrantOwner,
     JoinRoom,
     LeaveRoom,
+    MutedMedia,
     RoomJid,
     SendMute,
     ShowPresence,
@@ -60,7 +61,7 @@ class MuteRequest:
     """One participant asks that one be muted; `media` is as in `SendMute`."""
 
     target: EndpointId
-    media: str
+    media: MutedMedia
     mute: bool
 
 
@@ -282,7 +283,11 @@ class Conference:
         self._effects.extend(self.media.effects())
         if leave:
             self._effects.append(LeaveRoom(self.room))
-        self._effects.append(ConferenceEnded(self.room, reason))
+        self._effects.append(ConferenceEnded(self.room, self.media.meeting_id, reason))
+
+    def stop(self) -> None:
+        """This process ends."""
+        self._end("stopped", "service-unavailable", leave=True)
 
     def connection_lost(self) -> None:
         """Our stream broke: nothing can be said any more, to nobody."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from xmppconf.colibri2 import ConferenceModify
 from xmppconf.errors import Condition
-from xmppconf.ids import EndpointId
+from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.jingle import Action, Offer
 from xmppconf.sources import OwnedSources
 
@@ -19,6 +19,9 @@ BridgeJid = NewType("BridgeJid", str)
 
 Ticket = NewType("Ticket", int)
 """Names a conference request that waits for its answer."""
+
+
+MutedMedia = Literal["audio", "video", "desktop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,7 @@ class SendTerminate:
 class SendMute:
     room: RoomJid
     endpoint: EndpointId
-    media: str
-    """audio, video or desktop."""
+    media: MutedMedia
     actor: EndpointId
 
 
@@ -127,6 +129,8 @@ class CheckHealth:
 @dataclass(frozen=True, slots=True)
 class ConferenceEnded:
     room: RoomJid
+    meeting_id: MeetingId
+    """Empty if the room was never ready."""
     reason: str
 
 

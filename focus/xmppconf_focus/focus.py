@@ -229,6 +229,12 @@ class Focus:
             conference.connection_lost()
             self._settle(conference)
 
+    def stop(self) -> None:
+        """Leave all rooms and free all bridges: this process ends."""
+        for conference in list(self.conferences.values()):
+            conference.stop()
+            self._settle(conference)
+
     # -- the machine -------------------------------------------------------------------
     def _settle(self, conference: Conference) -> None:
         for effect in conference.effects():

@@ -1,0 +1,71 @@
+"""The focus as a process: `xmppconf focus`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvloop
+from aiohttp import web
+
+from xmppconf.config import Names, Settings
+from xmppconf.errors import SettingsError
+from xmppconf.metrics import Metrics
+from xmppconf.xmpp.stream import GuardedComponent, warn_about_old_expat
+from xmppconf_focus.codecs import check_codecs
+from xmppconf_focus.focus import Focus
+from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.http import make_app
+from xmppconf_focus.io.xmpp import FocusOnXmpp
+
+log = logging.getLogger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    uvloop.run(run(settings))
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raises `SettingsError`."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with running(settings):
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
+    """A focus that connects, and connects again, until the block ends."""
+    check_codecs(settings.focus.codecs)
+    if not settings.focus.component_secret or not settings.xmpp.component_port:
+        raise SettingsError(
+            "focus.component_secret, xmpp.component_port: needed to reach the server"
+        )
+    warn_about_old_expat()
+    focus = Focus(settings, lambda: str(uuid.uuid4()))
+    metrics = Metrics("xmppconf_focus")
+    stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
+    on_xmpp = FocusOnXmpp(settings, focus, stream, Counters(metrics, focus))
+    runner = web.AppRunner(make_app(on_xmpp, focus, metrics), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.focus.http_host, settings.focus.http_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(f"focus.http_port: {error.strerror}") from None
+        stream.open(settings.xmpp.host, settings.xmpp.component_port)
+        log.info("focus started")
+        yield on_xmpp
+    finally:
+        await on_xmpp.close()
+        await stream.close()
+        await runner.cleanup()

@@ -1,0 +1,119 @@
+"""The focus's own HTTP, on loopback: conference requests, health, figures.
+
+The gateway passes conference requests on; nobody else is meant to reach this port.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiohttp import web
+
+import xmppconf
+from xmppconf.errors import PeerError
+from xmppconf.metrics import Metrics
+from xmppconf.xmpp.conference_request import (
+    ConferenceAnswer,
+    ConferenceRequest,
+    answer_to_json,
+    request_from_json,
+)
+from xmppconf_focus.focus import Focus
+from xmppconf_focus.io.counters import participants, usable_bridges
+
+MAX_BODY = 32 * 1024  # bytes
+
+
+class Requests(Protocol):
+    """What answers conference requests; `is_connected` says whether it can."""
+
+    async def serve(self, asked: ConferenceRequest, requester: str) -> ConferenceAnswer: ...
+    def is_connected(self) -> bool: ...
+
+
+REQUESTS: web.AppKey[Requests] = web.AppKey("requests")
+FOCUS: web.AppKey[Focus] = web.AppKey("focus")
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
+
+
+def make_app(requests: Requests, focus: Focus, metrics: Metrics) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY)
+    app[REQUESTS], app[FOCUS], app[METRICS] = requests, focus, metrics
+    app.add_routes(
+        [
+            web.post("/conference-request/v1", request_conference),
+            web.options("/conference-request/v1", preflight),
+            web.get("/health", health),
+            web.get("/about/health", health_with_bridges),
+            web.get("/about/version", version),
+            web.get("/metrics", show_metrics),
+            web.get("/stats", stats),
+        ]
+    )
+    return app
+
+
+async def request_conference(request: web.Request) -> web.Response:
+    """The conference request as JSON.  Errors: 400, 403, 429, 503."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        body = (await request.read()).decode()
+        asked = request_from_json(body, token if kind.lower() == "bearer" else None)
+        answer = await request.app[REQUESTS].serve(asked, "")
+    except UnicodeDecodeError:
+        return web.Response(status=400, text="HTTP 400 bad-request")
+    except PeerError as error:
+        status = {
+            "not-authorized": 403,
+            "forbidden": 403,
+            "resource-constraint": 429,
+            "service-unavailable": 503,
+        }.get(error.condition, 400)
+        return web.Response(status=status, text=f"HTTP {status} {error.condition}")
+    return web.Response(text=answer_to_json(answer), content_type="application/json")
+
+
+async def preflight(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def health(request: web.Request) -> web.Response:
+    """200 while the focus can take conference requests, else 503."""
+    connected = request.app[REQUESTS].is_connected()
+    return web.Response(status=200 if connected else 503)
+
+
+async def health_with_bridges(request: web.Request) -> web.Response:
+    """200 while calls can be made: connected, and at least one bridge can be used."""
+    connected = request.app[REQUESTS].is_connected()
+    well = connected and usable_bridges(request.app[FOCUS]) > 0
+    return web.Response(status=200 if well else 503)
+
+
+async def version(_: web.Request) -> web.Response:
+    return web.json_response({"name": "xmppconf focus", "version": xmppconf.__version__})
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    body, content_type = request.app[METRICS].render()
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def stats(request: web.Request) -> web.Response:
+    """A summary for operators: numbers, no names."""
+    focus = request.app[FOCUS]
+    sizes = [len(c.media.participants) for c in focus.conferences.values()]
+    return web.json_response(
+        {
+            "conferences": len(sizes),
+            "participants": participants(focus),
+            "largest_conference": max(sizes, default=0),
+            "total_conferences_created": focus.created,
+            "bridge_selector": {
+                "bridge_count": len(focus.brewery.bridges),
+                "operational_bridge_count": usable_bridges(focus),
+            },
+            "healthy": request.app[REQUESTS].is_connected(),
+            "version": xmppconf.__version__,
+        }
+    )
