@@ -1,54 +1,362 @@
-//! The machine that owns conferences, transports, sources and routes.
+//! The machine that owns conferences, transports, sources and routes, and carries out commands.
 
+use super::extension::ExtensionMap;
+use super::feedback::Arrivals;
+use super::header::HeaderWriter;
 use super::interface::*;
+use super::payload_types::PayloadTypes;
+use super::projection::Projection;
+use super::rtcp_write;
+use super::source::{Route, Source};
+use super::table::Table;
+use super::transport::{Origin, Transport};
+
+/// Sources that a transport can have.
+const MAX_SOURCES: usize = 64;
+/// Timers go off at multiples of this.
+const TICK: Time = 5 * MILLISECOND;
+
+#[derive(Debug)]
+pub(super) struct Conference {
+    pub id: u32,
+    pub audio_ssrc: u32,
+    pub video_ssrc: u32,
+    /// Ids.
+    pub transports: Vec<u32>,
+    pub levels: Vec<u8>,
+    pub levels_since: Option<Time>,
+}
 
 /// Every conference of one worker.
 pub struct Media {
-    stats: Stats,
+    pub(super) conferences: Table<Conference>,
+    pub(super) transports: Table<Transport>,
+    pub(super) sources: Table<Source>,
+    pub(super) stats: Stats,
+    pub(super) writer: HeaderWriter,
+    /// A payload being changed for a retransmission.
+    pub(super) scratch: Box<[u8]>,
+    random: u64,
+    pub(super) next: Option<Time>,
 }
 
 impl Media {
     /// `seed` feeds the random starts of sequence numbers and timestamps.
-    pub fn new(_seed: u64) -> Self {
-        Media { stats: Stats::default() }
+    pub fn new(seed: u64) -> Self {
+        Media {
+            conferences: Table::default(),
+            transports: Table::default(),
+            sources: Table::default(),
+            stats: Stats::default(),
+            writer: HeaderWriter::default(),
+            scratch: vec![0; 4096].into(),
+            random: seed,
+            next: None,
+        }
     }
-
-    pub fn apply(&mut self, _now: Time, _command: Command, _out: &mut impl Output) {}
-
-    /// Take one decrypted RTP packet.  Its bytes are changed.
-    pub fn receive_rtp(
-        &mut self,
-        _now: Time,
-        _transport: u32,
-        _packet: &mut [u8],
-        _out: &mut impl Output,
-    ) {
-        self.stats.rtp_received += 1;
-    }
-
-    /// Take one decrypted RTCP compound packet.
-    pub fn receive_rtcp(
-        &mut self,
-        _now: Time,
-        _transport: u32,
-        _compound: &[u8],
-        _out: &mut impl Output,
-    ) {
-        self.stats.rtcp_received += 1;
-    }
-
-    /// When to call [`Media::timeout`] at the latest; None while there is nothing to wait for.
-    pub fn next_timeout(&self) -> Option<Time> {
-        None
-    }
-
-    pub fn timeout(&mut self, _now: Time, _out: &mut impl Output) {}
 
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
 
-    pub fn transport_stats(&self, _transport: u32) -> Option<TransportStats> {
-        None
+    pub fn transport_stats(&self, transport: u32) -> Option<TransportStats> {
+        let index = self.transports.index(transport)?;
+        self.transports.get(index).map(|transport| transport.stats)
     }
+
+    /// See to it that [`Media::next_timeout`] is not later than the tick after `at`.
+    pub(super) fn wake(&mut self, at: Time) {
+        let at = at.div_ceil(TICK) * TICK;
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// splitmix64
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    pub fn apply(&mut self, now: Time, command: Command, out: &mut impl Output) {
+        match command {
+            Command::AddConference { conference, audio_ssrc, video_ssrc } => {
+                self.conferences.insert(
+                    conference,
+                    Conference {
+                        id: conference,
+                        audio_ssrc,
+                        video_ssrc,
+                        transports: Vec::new(),
+                        levels: Vec::new(),
+                        levels_since: None,
+                    },
+                );
+            }
+            Command::RemoveConference { conference } => {
+                if let Some((_, conference)) = self.conferences.remove(conference) {
+                    for transport in conference.transports {
+                        self.remove_transport(transport);
+                    }
+                }
+            }
+            Command::AddTransport { transport, conference } => {
+                let Some(index) = self.conferences.index(conference) else { return };
+                if self.transports.index(transport).is_some() {
+                    return;
+                }
+                self.transports.insert(transport, Transport::new(transport, index));
+                if let Some(conference) = self.conferences.get_mut(index) {
+                    conference.transports.push(transport);
+                }
+            }
+            Command::RemoveTransport { transport } => self.remove_transport(transport),
+            Command::SetPayloadTypes { transport, payload_types } => {
+                if let Some(index) = self.transports.index(transport) {
+                    if let Some(transport) = self.transports.get_mut(index) {
+                        transport.payload_types = PayloadTypes::new(payload_types);
+                        if !transport.payload_types.transport_cc() {
+                            transport.arrivals = None;
+                        } else if transport.arrivals.is_none() {
+                            transport.arrivals = Some(Arrivals::default());
+                        }
+                    }
+                    self.negotiated(index);
+                }
+            }
+            Command::SetHeaderExtensions { transport, extensions } => {
+                if let Some(index) = self.transports.index(transport) {
+                    if let Some(transport) = self.transports.get_mut(index) {
+                        transport.extensions = ExtensionMap::new(&extensions);
+                    }
+                    self.negotiated(index);
+                }
+            }
+            Command::SetSources { transport, sources } => self.set_sources(transport, &sources),
+            Command::SetMuted { source, muted } => {
+                let index = self.sources.index(source);
+                if let Some(source) = index.and_then(|index| self.sources.get_mut(index)) {
+                    if source.muted != muted {
+                        source.muted = muted;
+                        for route in &mut source.routes {
+                            route.projection.interrupt();
+                        }
+                    }
+                }
+                if let (Some(index), false) = (index, muted) {
+                    self.want_keyframe(now, index, out);
+                }
+            }
+            Command::RequestKeyframe { source } => {
+                if let Some(index) = self.sources.index(source) {
+                    self.want_keyframe(now, index, out);
+                }
+            }
+            Command::SetRoute { receiver, source, ssrc, rtx_ssrc, max_encoding, max_temporal } => {
+                let wants = (max_encoding, max_temporal);
+                self.set_route(now, (receiver, source), ssrc, rtx_ssrc, wants, out);
+            }
+            Command::RemoveRoute { receiver, source } => {
+                let indices = (self.transports.index(receiver), self.sources.index(source));
+                if let (Some(receiver), Some(source)) = indices {
+                    self.park(receiver, source);
+                }
+            }
+            Command::SetRoundTrip { transport, rtt } => {
+                let index = self.transports.index(transport);
+                if let Some(transport) = index.and_then(|index| self.transports.get_mut(index)) {
+                    transport.measured(rtt.min(10 * SECOND));
+                }
+            }
+        }
+    }
+
+    /// The payload types or extensions of a transport changed: no mapping from or to it holds,
+    /// and what was sent to it could not be repeated byte for byte.
+    fn negotiated(&mut self, transport: usize) {
+        for source in self.sources.values_mut() {
+            let sends = source.transport == transport;
+            for route in &mut source.routes {
+                if sends || route.receiver == transport {
+                    route.mapped = 255;
+                    route.projection.forget();
+                }
+            }
+        }
+    }
+
+    fn set_sources(&mut self, transport: u32, descriptions: &[SourceDescription]) {
+        let Some(index) = self.transports.index(transport) else { return };
+        let Some(owner) = self.transports.get_mut(index) else { return };
+        let descriptions = &descriptions[..descriptions.len().min(MAX_SOURCES)];
+        owner.withdraw_all();
+        let conference = owner.conference;
+        let old = std::mem::take(&mut owner.sources);
+        for id in old {
+            if !descriptions.iter().any(|description| description.source == id) {
+                self.remove_source(id);
+            }
+        }
+        for description in descriptions {
+            let id = description.source;
+            let fresh = || Source::new(id, index, conference, description.kind);
+            let at = match self.sources.index(id) {
+                Some(at) => at,
+                None => self.sources.insert(id, fresh()),
+            };
+            let (Some(source), Some(owner)) =
+                (self.sources.get_mut(at), self.transports.get_mut(index))
+            else {
+                continue;
+            };
+            if source.transport != index || source.kind != description.kind {
+                continue;
+            }
+            source.announce(&description.encodings);
+            owner.sources.push(id);
+            for (number, encoding) in source.encodings.iter().enumerate() {
+                let origin = Origin { source: at, encoding: number as u8, rtx: false };
+                owner.announce(encoding.ssrc, origin);
+                if let Some(rtx_ssrc) = encoding.rtx_ssrc {
+                    owner.announce(rtx_ssrc, Origin { rtx: true, ..origin });
+                }
+            }
+        }
+    }
+
+    fn set_route(
+        &mut self,
+        now: Time,
+        (receiver_id, source_id): (u32, u32),
+        ssrc: u32,
+        rtx_ssrc: Option<u32>,
+        (max_encoding, max_temporal): (i32, u8),
+        out: &mut impl Output,
+    ) {
+        let (Some(receiver), Some(source)) =
+            (self.transports.index(receiver_id), self.sources.index(source_id))
+        else {
+            return;
+        };
+        let conference = self.transports.get(receiver).map(|receiver| receiver.conference);
+        if conference != self.sources.get(source).map(|source| source.conference) {
+            return;
+        }
+        let known = self.sources.get_mut(source).and_then(|source| source.route_to(receiver));
+        if known.as_ref().is_some_and(|route| route.ssrc != ssrc) {
+            self.park(receiver, source);
+        }
+        let random = self.random();
+        let Some(slot) = self
+            .transports
+            .get_mut(receiver)
+            .and_then(|transport| transport.slot_or_new(ssrc, random))
+        else {
+            self.stats.dropped_routes += 1;
+            return;
+        };
+        if let Some(other) = slot.source.filter(|other| *other != source) {
+            self.park(receiver, other);
+        }
+        let Some(slot) =
+            self.transports.get_mut(receiver).and_then(|transport| transport.slot(ssrc))
+        else {
+            return;
+        };
+        let Some(target) = self.sources.get_mut(source) else { return };
+        if slot.source != Some(source) {
+            slot.source = Some(source);
+            let projection = match target.kind {
+                Kind::Audio => Projection::audio(slot.numbers),
+                Kind::Video => Projection::video(slot.numbers),
+            };
+            target.routes.push(Route::new(receiver, receiver_id, ssrc, projection));
+        }
+        let flowing = target.flowing;
+        let Some(route) = target.route_to(receiver) else { return };
+        route.rtx_ssrc = rtx_ssrc;
+        route.projection.limit(max_encoding, max_temporal);
+        let starts = route.projection.current().is_none() && max_encoding >= 0;
+        if target.kind == Kind::Video && (starts || route_waits(target, receiver, flowing)) {
+            self.want_keyframe(now, source, out);
+        }
+    }
+
+    /// Take a route away; its slot keeps the numbers.
+    fn park(&mut self, receiver: usize, source: usize) {
+        let Some(source) = self.sources.get_mut(source) else { return };
+        let Some(at) = source.routes.iter().position(|route| route.receiver == receiver) else {
+            return;
+        };
+        let route = source.routes.swap_remove(at);
+        let slot = self.transports.get_mut(receiver).and_then(|owner| owner.slot(route.ssrc));
+        if let Some(slot) = slot {
+            slot.numbers = route.projection.numbers;
+            slot.source = None;
+        }
+    }
+
+    fn remove_source(&mut self, id: u32) {
+        let Some(index) = self.sources.index(id) else { return };
+        while let Some(receiver) = self
+            .sources
+            .get(index)
+            .and_then(|source| source.routes.first())
+            .map(|route| route.receiver)
+        {
+            self.park(receiver, index);
+        }
+        self.sources.remove(id);
+    }
+
+    fn remove_transport(&mut self, id: u32) {
+        let Some(index) = self.transports.index(id) else { return };
+        let Some(transport) = self.transports.get_mut(index) else { return };
+        let conference = transport.conference;
+        for source in std::mem::take(&mut transport.sources) {
+            self.remove_source(source);
+        }
+        for source in self.sources.values_mut() {
+            source.routes.retain(|route| route.receiver != index);
+        }
+        self.transports.remove(id);
+        if let Some(conference) = self.conferences.get_mut(conference) {
+            conference.transports.retain(|other| *other != id);
+        }
+    }
+
+    /// Somebody wants a keyframe of the source at `index`.
+    pub(super) fn want_keyframe(&mut self, now: Time, index: usize, out: &mut impl Output) {
+        let Some(source) = self.sources.get_mut(index) else { return };
+        if source.kind != Kind::Video || source.muted {
+            return;
+        }
+        if source.keyframes.want(now) {
+            self.ask_keyframe(index, out);
+        } else if let Some(deadline) = source.keyframes.deadline() {
+            self.wake(deadline);
+        }
+    }
+
+    /// Send the request that [`super::keyframes::KeyframeRequests`] has allowed.
+    pub(super) fn ask_keyframe(&mut self, index: usize, out: &mut impl Output) {
+        let Some(source) = self.sources.get(index) else { return };
+        let (Some(media), Some(conference), Some(transport)) = (
+            source.keyframe_ssrc(),
+            self.conferences.get(source.conference),
+            self.transports.get(source.transport),
+        ) else {
+            return;
+        };
+        let mut buffer = [0; 12];
+        let length = rtcp_write::pli(&mut buffer, conference.video_ssrc, media);
+        out.send_rtcp(transport.id, &buffer[..length]);
+        self.stats.pli_sent += 1;
+        self.stats.rtcp_sent += 1;
+    }
+}
+
+fn route_waits(source: &mut Source, receiver: usize, flowing: u8) -> bool {
+    source.route_to(receiver).is_some_and(|route| route.projection.waits(flowing))
 }

@@ -7,8 +7,29 @@
 
 #![forbid(unsafe_code)]
 
-mod interface;
+mod cache;
+pub mod codec;
+mod control;
 mod engine;
+pub mod extension;
+mod feedback;
+mod forward;
+mod header;
+mod interface;
+mod keyframes;
+mod nack;
+mod payload_types;
+mod projection;
+mod reception;
+pub mod rtcp;
+mod rtcp_write;
+pub mod rtp;
+mod sent;
+mod sequence;
+mod source;
+mod table;
+mod timers;
+mod transport;
 
 pub use engine::Media;
 pub use interface::*;

@@ -1,0 +1,82 @@
+//! The header extensions that this bridge reads or forwards, and their ids on a transport.
+
+use super::interface::HeaderExtension;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Extension {
+    AudioLevel = 0,
+    TransportCc = 1,
+    Orientation = 2,
+    DependencyDescriptor = 3,
+}
+
+pub const EXTENSIONS: usize = 4;
+/// What a receiver gets as the sender wrote it; the transport sequence number is our own.
+pub const FORWARDED: [Extension; 3] =
+    [Extension::AudioLevel, Extension::Orientation, Extension::DependencyDescriptor];
+
+const URIS: [(&str, Extension); EXTENSIONS] = [
+    ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", Extension::AudioLevel),
+    (
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+        Extension::TransportCc,
+    ),
+    ("urn:3gpp:video-orientation", Extension::Orientation),
+    (
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+        Extension::DependencyDescriptor,
+    ),
+];
+
+/// The extensions found in one packet, as (offset, length) into it; offset 0 means absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    places: [(u16, u8); EXTENSIONS],
+}
+
+impl Extensions {
+    /// Note where an extension is; offsets beyond 65,535 and lengths beyond 255 are ignored.
+    pub fn insert(&mut self, kind: Extension, offset: usize, length: usize) {
+        if let (Ok(offset), Ok(length)) = (u16::try_from(offset), u8::try_from(length)) {
+            self.places[kind as usize] = (offset, length);
+        }
+    }
+
+    pub fn get<'a>(&self, kind: Extension, packet: &'a [u8]) -> Option<&'a [u8]> {
+        let (offset, length) = self.places[kind as usize];
+        if offset == 0 {
+            return None;
+        }
+        packet.get(usize::from(offset)..usize::from(offset) + usize::from(length))
+    }
+}
+
+/// Ids by kind; 0 means not negotiated.  Two receivers with equal ids get equal headers.
+pub type Ids = [u8; EXTENSIONS];
+
+/// The ids of a transport, both ways.
+#[derive(Clone, Debug)]
+pub struct ExtensionMap {
+    kinds: [Option<Extension>; 256],
+    pub ids: Ids,
+}
+
+impl ExtensionMap {
+    /// Unknown URIs and ids outside 1..=255 are left out.
+    pub fn new(extensions: &[HeaderExtension]) -> Self {
+        let mut map = ExtensionMap { kinds: [None; 256], ids: [0; EXTENSIONS] };
+        for extension in extensions {
+            let known = URIS.iter().find(|(uri, _)| *uri == extension.uri);
+            if let (Some(&(_, kind)), true) = (known, extension.id > 0) {
+                map.kinds[usize::from(extension.id)] = Some(kind);
+                map.ids[kind as usize] = extension.id;
+            }
+        }
+        map
+    }
+
+    pub fn kind(&self, id: u8) -> Option<Extension> {
+        self.kinds[usize::from(id)]
+    }
+}

@@ -1,0 +1,189 @@
+//! Writing RTP headers for receivers.
+//!
+//! A packet fans out under headers that differ in few bytes, so the extension block is laid
+//! out once per set of extension ids and then patched.
+
+use super::extension::{Extension, Ids, EXTENSIONS, FORWARDED};
+use super::rtp::HEADER_LENGTH;
+
+/// 12 + 4 + three elements of at most 2 + 255 bytes + the transport sequence number + padding.
+const MAX_HEADER: usize = 800;
+
+/// The fields that differ between receivers of one packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields {
+    pub marker: bool,
+    pub payload_type: u8,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub ssrc: u32,
+    /// Written only if the ids of the header contain the extension.
+    pub transport_sequence: u16,
+}
+
+/// A header in the making.
+pub struct HeaderWriter {
+    bytes: [u8; MAX_HEADER],
+    length: usize,
+    ids: Ids,
+    transport_sequence_at: usize,
+    laid_out: bool,
+}
+
+impl Default for HeaderWriter {
+    fn default() -> Self {
+        HeaderWriter {
+            bytes: [0; MAX_HEADER],
+            length: HEADER_LENGTH,
+            ids: [0; EXTENSIONS],
+            transport_sequence_at: 0,
+            laid_out: false,
+        }
+    }
+}
+
+impl HeaderWriter {
+    /// Forget the extensions of the last packet.
+    pub fn reset(&mut self) {
+        self.laid_out = false;
+    }
+
+    /// The header for a receiver with `ids`; `values` are the extension values of the packet,
+    /// and must be the same for all calls since the last [`HeaderWriter::reset`].
+    pub fn write(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS], fields: Fields) -> &[u8] {
+        if !self.laid_out || self.ids != *ids {
+            self.lay_out(ids, values);
+        }
+        self.bytes[1] = fields.payload_type & 0x7f | if fields.marker { 0x80 } else { 0 };
+        self.bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
+        self.bytes[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
+        self.bytes[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
+        if self.transport_sequence_at != 0 {
+            let at = self.transport_sequence_at;
+            self.bytes[at..at + 2].copy_from_slice(&fields.transport_sequence.to_be_bytes());
+        }
+        &self.bytes[..self.length]
+    }
+
+    fn lay_out(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS]) {
+        self.ids = *ids;
+        self.laid_out = true;
+        self.transport_sequence_at = 0;
+        let wanted = |kind: Extension| match (ids[kind as usize], values[kind as usize]) {
+            (0, _) | (_, None) => None,
+            (id, Some(value)) => Some((id, value)),
+        };
+        let transport_cc = ids[Extension::TransportCc as usize];
+        let two_byte = transport_cc > 14
+            || FORWARDED.iter().any(|&kind| {
+                wanted(kind).is_some_and(|(id, value)| {
+                    id > 14 || value.is_empty() || value.len() > 16
+                })
+            });
+        let mut at = HEADER_LENGTH + 4;
+        if transport_cc != 0 {
+            at = self.element(at, two_byte, transport_cc, &[0, 0]);
+            self.transport_sequence_at = at - 2;
+        }
+        for kind in FORWARDED {
+            if let Some((id, value)) = wanted(kind) {
+                at = self.element(at, two_byte, id, value);
+            }
+        }
+        if at == HEADER_LENGTH + 4 {
+            self.bytes[0] = 0x80;
+            self.length = HEADER_LENGTH;
+            return;
+        }
+        while at % 4 != 0 {
+            self.bytes[at] = 0;
+            at += 1;
+        }
+        self.bytes[0] = 0x90;
+        let profile: [u8; 2] = if two_byte { [0x10, 0x00] } else { [0xbe, 0xde] };
+        self.bytes[12..14].copy_from_slice(&profile);
+        let words = ((at - HEADER_LENGTH - 4) / 4) as u16;
+        self.bytes[14..16].copy_from_slice(&words.to_be_bytes());
+        self.length = at;
+    }
+
+    fn element(&mut self, at: usize, two_byte: bool, id: u8, value: &[u8]) -> usize {
+        let value = &value[..value.len().min(255)];
+        let start = if two_byte {
+            self.bytes[at] = id;
+            self.bytes[at + 1] = value.len() as u8;
+            at + 2
+        } else {
+            self.bytes[at] = id << 4 | (value.len().wrapping_sub(1) as u8 & 0x0f);
+            at + 1
+        };
+        self.bytes[start..start + value.len()].copy_from_slice(value);
+        start + value.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::extension::ExtensionMap;
+    use super::super::interface::HeaderExtension;
+    use super::super::rtp::Header;
+    use super::*;
+
+    const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    const TCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    const DD: &str =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+    fn map(ids: [(u8, &str); 3]) -> ExtensionMap {
+        ExtensionMap::new(&ids.map(|(id, uri)| HeaderExtension { id, uri: uri.into() }))
+    }
+
+    const FIELDS: Fields = Fields {
+        marker: true,
+        payload_type: 100,
+        sequence: 7,
+        timestamp: 8,
+        ssrc: 9,
+        transport_sequence: 0xabcd,
+    };
+
+    #[test]
+    fn what_is_written_can_be_read_again() {
+        let long = [3u8; 40];
+        for (ids, descriptor) in [
+            ([(1, LEVEL), (5, TCC), (11, DD)], &long[..3]),
+            ([(1, LEVEL), (5, TCC), (11, DD)], &long[..16]),
+            ([(1, LEVEL), (5, TCC), (11, DD)], &long[..]),
+            ([(15, LEVEL), (200, TCC), (16, DD)], &long[..1]),
+            ([(1, LEVEL), (5, TCC), (11, DD)], &long[..0]),
+        ] {
+            let map = map(ids);
+            let mut writer = HeaderWriter::default();
+            let values = [Some(&[0x85][..]), None, None, Some(descriptor)];
+            let bytes = writer.write(&map.ids, &values, FIELDS).to_vec();
+            let header = Header::parse(&bytes, &map).unwrap();
+            assert_eq!(header.payload_start, bytes.len());
+            assert_eq!((header.marker, header.payload_type), (true, 100));
+            assert_eq!((header.sequence, header.timestamp, header.ssrc), (7, 8, 9));
+            let get = |kind| header.extensions.get(kind, &bytes);
+            assert_eq!(get(Extension::AudioLevel), Some(&[0x85][..]));
+            assert_eq!(get(Extension::TransportCc), Some(&[0xab, 0xcd][..]));
+            assert_eq!(get(Extension::DependencyDescriptor), Some(descriptor));
+        }
+    }
+
+    #[test]
+    fn no_extension_no_block() {
+        let mut writer = HeaderWriter::default();
+        assert_eq!(writer.write(&[0; 4], &[None; 4], FIELDS).len(), 12);
+        assert_eq!(writer.write(&[1, 0, 0, 0], &[None; 4], FIELDS).len(), 12);
+    }
+
+    #[test]
+    fn the_longest_values_fit() {
+        let long = [1u8; 300];
+        let values = [Some(&long[..]); 4];
+        let mut writer = HeaderWriter::default();
+        assert!(writer.write(&[1, 2, 3, 4], &values, FIELDS).len() <= MAX_HEADER);
+    }
+}

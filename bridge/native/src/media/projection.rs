@@ -1,0 +1,408 @@
+//! One continuous stream for a receiver out of the encodings of changing sources.
+//!
+//! Rules: an encoding begins with a keyframe; numbers never step back and never repeat with
+//! other content (with AES-GCM a repeated packet index would give the key stream away); a
+//! packet that was lost on its way to us keeps its number, one that we drop leaves none.
+
+use super::codec::vp8;
+use super::interface::{Time, MILLISECOND, SECOND};
+use super::reception::Order;
+use super::sent::{Sent, SentRing, Shift, State, SENT};
+
+const VIDEO_CLOCK: u64 = 90_000;
+const AUDIO_CLOCK: u64 = 48_000;
+/// The least step of the timestamp when a stream is continued by another: 1 ms of video, one
+/// usual packet of audio.
+const MIN_VIDEO_STEP: u64 = 90;
+const MIN_AUDIO_STEP: u64 = 960;
+/// For so long late packets of a left encoding may still fill their places.
+const AFTERLIFE: Time = 500 * MILLISECOND;
+
+/// What a slot keeps when its route is moved or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// The newest given out.
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub picture_id: u16,
+    pub tl0_picture_index: u8,
+    pub rtx_sequence: u16,
+    /// For sender reports.
+    pub packets: u32,
+    pub octets: u32,
+    /// When the newest was sent; None before the first packet.
+    pub at: Option<Time>,
+}
+
+impl Numbers {
+    /// Random starts; sequence numbers below 2^15 (RFC 3711, 3.3.1 has the reason).
+    pub fn start(random: u64) -> Self {
+        Numbers {
+            sequence: (random & 0x7fff) as u16,
+            timestamp: (random >> 16) as u32,
+            picture_id: (random >> 48) as u16 & 0x3fff,
+            tl0_picture_index: (random >> 40) as u8,
+            rtx_sequence: (random >> 24) as u16 & 0x7fff,
+            packets: 0,
+            octets: 0,
+            at: None,
+        }
+    }
+}
+
+/// A packet on its way in, as far as numbering is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming {
+    pub encoding: u8,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub order: Order,
+    pub keyframe: bool,
+    /// Nothing but padding, or to be dropped for all receivers for another reason.
+    pub empty: bool,
+    pub vp8: vp8::Descriptor,
+}
+
+/// The numbers to send a packet under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub picture_id: u16,
+    pub tl0_picture_index: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Forward(Outgoing),
+    /// Send a packet without payload: the number was kept for a packet that came late and is
+    /// not for this receiver.
+    Fill(Outgoing),
+    Drop,
+}
+
+/// The part of a projection that only video has.
+#[derive(Debug)]
+struct Frames {
+    ring: SentRing,
+    /// The frame that packets are being decided for, by incoming timestamp.
+    timestamp: Option<u32>,
+    forwarded: bool,
+    /// The highest temporal layer that is decodable for the receiver.
+    temporal: u8,
+    left_at: Option<Time>,
+}
+
+#[derive(Debug)]
+pub struct Projection {
+    pub numbers: Numbers,
+    /// The encoding being forwarded.
+    current: Option<u8>,
+    /// The highest allowed; None while paused.
+    max_encoding: Option<u8>,
+    max_temporal: u8,
+    /// Outgoing minus incoming.
+    sequence_shift: u16,
+    shift: Shift,
+    newest_incoming: u16,
+    /// Older packets of audio have no place: they came before the beginning, or before a packet
+    /// that was dropped without leaving a gap.
+    first_incoming: u16,
+    frames: Option<Frames>,
+}
+
+impl Projection {
+    pub fn audio(numbers: Numbers) -> Self {
+        Projection {
+            numbers,
+            current: None,
+            max_encoding: None,
+            max_temporal: 7,
+            sequence_shift: 0,
+            shift: Shift::default(),
+            newest_incoming: 0,
+            first_incoming: 0,
+            frames: None,
+        }
+    }
+
+    pub fn video(numbers: Numbers) -> Self {
+        let frames = Frames {
+            ring: SentRing::default(),
+            timestamp: None,
+            forwarded: false,
+            temporal: 7,
+            left_at: None,
+        };
+        Projection { frames: Some(frames), ..Projection::audio(numbers) }
+    }
+
+    /// What may be forwarded; a negative `max_encoding` pauses at once.
+    pub fn limit(&mut self, max_encoding: i32, max_temporal: u8) {
+        self.max_encoding = u8::try_from(max_encoding).ok();
+        self.max_temporal = max_temporal.min(7);
+        if self.max_encoding.is_none() {
+            self.current = None;
+        }
+    }
+
+    /// The next packet begins anew: the source was muted, replaced, or counts differently.
+    pub fn interrupt(&mut self) {
+        self.current = None;
+    }
+
+    /// Nothing sent so far may be sent again or filled in.
+    pub fn forget(&mut self) {
+        if let Some(frames) = &mut self.frames {
+            frames.ring.clear();
+        }
+    }
+
+    pub fn current(&self) -> Option<u8> {
+        self.current
+    }
+
+    pub fn timestamp_shift(&self) -> u32 {
+        self.shift.timestamp
+    }
+
+    /// The best encoding among those that flow.
+    fn wanted(&self, flowing: u8) -> Option<u8> {
+        let max = self.max_encoding?.min(7);
+        let allowed = flowing & (0xff >> (7 - max));
+        (allowed != 0).then(|| 7 - allowed.leading_zeros() as u8)
+    }
+
+    /// Whether a keyframe would help: nothing, or not the best allowed encoding, is forwarded.
+    pub fn waits(&self, flowing: u8) -> bool {
+        self.frames.is_some()
+            && self.wanted(flowing).is_some_and(|wanted| self.current != Some(wanted))
+    }
+
+    /// Whether this packet can be of interest at all; cheap, for the fan-out loop.
+    #[inline]
+    pub fn considers(&self, packet: &Incoming) -> bool {
+        self.max_encoding.is_some()
+            && (self.current == Some(packet.encoding)
+                || packet.keyframe
+                || packet.order == Order::Late
+                || self.frames.is_none())
+    }
+
+    /// Decide about a packet of a source whose encodings in the bit mask `flowing` are active.
+    pub fn project(&mut self, now: Time, packet: &Incoming, flowing: u8) -> Verdict {
+        if packet.order == Order::Late {
+            return self.late(now, packet);
+        }
+        if packet.order == Order::First {
+            // What is kept of this encoding has numbers that may come again.
+            self.forget();
+            if self.current == Some(packet.encoding) {
+                self.current = None;
+            }
+        }
+        if self.current != Some(packet.encoding) {
+            if packet.empty || !self.may_begin(packet, flowing) {
+                return Verdict::Drop;
+            }
+            self.begin(now, packet);
+        } else {
+            let step = packet.sequence.wrapping_sub(self.newest_incoming);
+            if step == 0 || step >= 0x8000 {
+                return Verdict::Drop;
+            }
+            if step > 1 {
+                self.note_missing(packet, step - 1);
+            }
+            self.newest_incoming = packet.sequence;
+            if packet.empty || !self.wants_frame(packet) {
+                self.sequence_shift = self.sequence_shift.wrapping_sub(1);
+                self.numbers.sequence = packet.sequence.wrapping_add(self.sequence_shift);
+                self.first_incoming = packet.sequence;
+                return Verdict::Drop;
+            }
+            if packet.sequence.wrapping_sub(self.first_incoming) > 0x4000 {
+                self.first_incoming = packet.sequence.wrapping_sub(0x2000);
+            }
+        }
+        Verdict::Forward(self.forward(now, packet))
+    }
+
+    fn may_begin(&self, packet: &Incoming, flowing: u8) -> bool {
+        let Some(max) = self.max_encoding else { return false };
+        if self.frames.is_none() {
+            return true;
+        }
+        if !packet.keyframe || packet.encoding > max {
+            return false;
+        }
+        match self.current {
+            None => true,
+            // Down only when it must be: encoders emit stray keyframes on the lowest encoding.
+            Some(current) => {
+                packet.encoding > current || current > max || flowing & (1 << current.min(7)) == 0
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Time, packet: &Incoming) {
+        let elapsed = self.numbers.at.map(|at| now.saturating_sub(at));
+        let (clock, least) = match self.frames {
+            Some(_) => (VIDEO_CLOCK, MIN_VIDEO_STEP),
+            None => (AUDIO_CLOCK, MIN_AUDIO_STEP),
+        };
+        let step = elapsed.map_or(0, |elapsed| {
+            let units = u128::from(elapsed) * u128::from(clock) / u128::from(SECOND);
+            (units as u64).max(least)
+        });
+        let timestamp = self.numbers.timestamp.wrapping_add(step as u32);
+        self.shift.timestamp = timestamp.wrapping_sub(packet.timestamp);
+        self.sequence_shift =
+            self.numbers.sequence.wrapping_add(1).wrapping_sub(packet.sequence);
+        if let Some(id) = packet.vp8.picture_id {
+            self.shift.picture_id = (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
+        }
+        if let Some(index) = packet.vp8.tl0_picture_index {
+            self.shift.tl0_picture_index =
+                self.numbers.tl0_picture_index.wrapping_add(1).wrapping_sub(index);
+        }
+        self.newest_incoming = packet.sequence;
+        self.first_incoming = packet.sequence;
+        if let Some(frames) = &mut self.frames {
+            frames.timestamp = Some(packet.timestamp);
+            frames.forwarded = true;
+            frames.temporal = self.max_temporal;
+            frames.left_at = Some(now);
+        }
+        self.current = Some(packet.encoding);
+    }
+
+    /// Keep the numbers of the `missing` packets before this one.
+    fn note_missing(&mut self, packet: &Incoming, missing: u16) {
+        let Some(frames) = &mut self.frames else { return };
+        for back in (1..=missing.min(SENT as u16 - 1)).rev() {
+            let incoming = packet.sequence.wrapping_sub(back);
+            frames.ring.put(Sent {
+                sequence: incoming.wrapping_add(self.sequence_shift),
+                incoming,
+                encoding: packet.encoding,
+                state: State::Missing,
+                shift: self.shift,
+                ..Sent::default()
+            });
+        }
+    }
+
+    /// Whether the frame of this packet is forwarded; decided with its first packet to come.
+    fn wants_frame(&mut self, packet: &Incoming) -> bool {
+        let Some(frames) = &mut self.frames else { return true };
+        if frames.timestamp == Some(packet.timestamp) {
+            return frames.forwarded;
+        }
+        let over = self.current > self.max_encoding;
+        let max = if over { 0 } else { self.max_temporal };
+        frames.timestamp = Some(packet.timestamp);
+        frames.temporal = if packet.keyframe { max } else { frames.temporal.min(max) };
+        frames.forwarded = match packet.vp8.temporal_layer {
+            None => true,
+            Some(layer) if layer <= frames.temporal => true,
+            Some(layer) if layer == frames.temporal + 1 && layer <= max && packet.vp8.layer_sync => {
+                frames.temporal = layer;
+                true
+            }
+            Some(_) => false,
+        };
+        if !frames.forwarded && packet.vp8.picture_id.is_some() {
+            self.shift.picture_id = self.shift.picture_id.wrapping_sub(1);
+        }
+        frames.forwarded
+    }
+
+    fn forward(&mut self, now: Time, packet: &Incoming) -> Outgoing {
+        let outgoing = shifted(packet, packet.sequence.wrapping_add(self.sequence_shift), self.shift);
+        self.numbers.sequence = outgoing.sequence;
+        if self.numbers.at.is_none() || outgoing.timestamp != self.numbers.timestamp {
+            self.numbers.timestamp = outgoing.timestamp;
+            self.numbers.at = Some(now);
+        }
+        if packet.vp8.picture_id.is_some() {
+            self.numbers.picture_id = outgoing.picture_id;
+        }
+        if packet.vp8.tl0_picture_index.is_some() {
+            self.numbers.tl0_picture_index = outgoing.tl0_picture_index;
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.ring.put(Sent {
+                sequence: outgoing.sequence,
+                incoming: packet.sequence,
+                encoding: packet.encoding,
+                state: State::Sent,
+                shift: self.shift,
+                sent_at: (now / MILLISECOND) as u32,
+                ..Sent::default()
+            });
+        }
+        outgoing
+    }
+
+    fn late(&mut self, now: Time, packet: &Incoming) -> Verdict {
+        let Some(frames) = &mut self.frames else {
+            let ahead = packet.sequence.wrapping_sub(self.first_incoming);
+            if self.current != Some(packet.encoding) || packet.empty || ahead >= 0x8000 {
+                return Verdict::Drop;
+            }
+            let sequence = packet.sequence.wrapping_add(self.sequence_shift);
+            return Verdict::Forward(shifted(packet, sequence, self.shift));
+        };
+        let newest = self.numbers.sequence;
+        let from = if self.current == Some(packet.encoding) {
+            packet.sequence.wrapping_add(self.sequence_shift)
+        } else if frames.left_at.is_some_and(|left| now.saturating_sub(left) < AFTERLIFE) {
+            newest.wrapping_sub(SENT as u16 - 1)
+        } else {
+            return Verdict::Drop;
+        };
+        let Some(entry) = frames.ring.missing(packet.encoding, packet.sequence, from, newest)
+        else {
+            return Verdict::Drop;
+        };
+        let unwanted =
+            packet.vp8.temporal_layer.is_some_and(|layer| layer > frames.temporal) || packet.empty;
+        entry.state = if unwanted { State::Padding } else { State::Sent };
+        entry.sent_at = (now / MILLISECOND) as u32;
+        let outgoing = shifted(packet, entry.sequence, entry.shift);
+        if unwanted {
+            Verdict::Fill(outgoing)
+        } else {
+            Verdict::Forward(outgoing)
+        }
+    }
+
+    /// Note the transport sequence number that a packet was first sent with.
+    #[inline]
+    pub fn stamped(&mut self, sequence: u16, transport_sequence: u16) {
+        if let Some(entry) = self.frames.as_mut().and_then(|frames| frames.ring.get(sequence)) {
+            entry.transport_sequence = transport_sequence;
+        }
+    }
+
+    /// What was sent as `sequence`, if it is remembered.
+    pub fn sent(&mut self, sequence: u16) -> Option<&mut Sent> {
+        self.frames.as_mut()?.ring.get(sequence)
+    }
+}
+
+fn shifted(packet: &Incoming, sequence: u16, shift: Shift) -> Outgoing {
+    Outgoing {
+        sequence,
+        timestamp: packet.timestamp.wrapping_add(shift.timestamp),
+        picture_id: packet.vp8.picture_id.map_or(0, |id| {
+            let mask = if id.wide { 0x7fff } else { 0x7f };
+            id.value.wrapping_add(shift.picture_id) & mask
+        }),
+        tl0_picture_index: packet
+            .vp8
+            .tl0_picture_index
+            .map_or(0, |index| index.wrapping_add(shift.tl0_picture_index)),
+    }
+}

@@ -1,0 +1,205 @@
+//! A source: its encodings as they come in, and the routes they go out on.
+
+use super::cache::Cache;
+use super::interface::{Encoding, Kind, Time, MILLISECOND};
+use super::keyframes::KeyframeRequests;
+use super::nack::Nacks;
+use super::payload_types::Mapping;
+use super::projection::Projection;
+use super::reception::Reception;
+
+pub const MAX_ENCODINGS: usize = 4;
+/// Silent packets in a row that are still forwarded, so that comfort noise ends cleanly.
+const FORWARDED_SILENCE: u8 = 3;
+/// The RFC 6464 level of silence.
+const SILENCE: u8 = 127;
+/// An encoding that is this far behind the source's newest packet has been stopped.
+const STALLED: Time = 700 * MILLISECOND;
+const FLOW_CHECK: Time = 100 * MILLISECOND;
+/// Sender reports of which the round trip can be told.
+const REPORTS: usize = 4;
+
+/// The last sender report of an encoding: NTP and RTP time.
+#[derive(Clone, Copy, Debug)]
+pub struct SenderClock {
+    pub ntp: u64,
+    pub timestamp: u32,
+}
+
+#[derive(Debug)]
+pub struct Incoming {
+    pub ssrc: u32,
+    pub rtx_ssrc: Option<u32>,
+    pub reception: Reception,
+    pub nacks: Nacks,
+    pub cache: Option<Cache>,
+    pub clock: Option<SenderClock>,
+    pub last_packet: Option<Time>,
+    /// Reported as active.
+    pub active: bool,
+    pub size: Option<(u16, u16)>,
+    /// The last keyframe, by RTP timestamp.
+    pub keyframe: Option<u32>,
+    pub nack_at: Option<Time>,
+}
+
+impl Incoming {
+    fn new(encoding: &Encoding) -> Self {
+        Incoming {
+            ssrc: encoding.ssrc,
+            rtx_ssrc: encoding.rtx_ssrc,
+            reception: Reception::default(),
+            nacks: Nacks::default(),
+            cache: None,
+            clock: None,
+            last_packet: None,
+            active: false,
+            size: None,
+            keyframe: None,
+            nack_at: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Route {
+    /// Index and id of the receiving transport.
+    pub receiver: usize,
+    pub receiver_id: u32,
+    pub ssrc: u32,
+    pub rtx_ssrc: Option<u32>,
+    pub projection: Projection,
+    /// The last incoming payload type and what it maps to; 255 for none.
+    pub mapped: u8,
+    pub mapping: Option<Mapping>,
+    /// Sender reports sent: the middle of the NTP time, and when.
+    reports: [(u32, Time); REPORTS],
+    next_report: usize,
+}
+
+impl Route {
+    pub fn new(receiver: usize, receiver_id: u32, ssrc: u32, projection: Projection) -> Self {
+        Route {
+            receiver,
+            receiver_id,
+            ssrc,
+            rtx_ssrc: None,
+            projection,
+            mapped: 255,
+            mapping: None,
+            reports: [(0, 0); REPORTS],
+            next_report: 0,
+        }
+    }
+
+    /// Count a packet for sender reports.
+    #[inline]
+    pub fn count(&mut self, octets: usize) {
+        let numbers = &mut self.projection.numbers;
+        numbers.packets = numbers.packets.wrapping_add(1);
+        numbers.octets = numbers.octets.wrapping_add(octets as u32);
+    }
+
+    pub fn reported(&mut self, now: Time, middle: u32) {
+        self.reports[self.next_report % REPORTS] = (middle, now);
+        self.next_report = (self.next_report + 1) % REPORTS;
+    }
+
+    /// When the sender report with this middle was last sent.
+    pub fn report_sent_at(&self, middle: u32) -> Option<Time> {
+        let sent = self.reports.iter().filter(|(known, at)| *known == middle && *at > 0);
+        sent.map(|(_, at)| *at).max()
+    }
+}
+
+#[derive(Debug)]
+pub struct Source {
+    pub id: u32,
+    /// Index of the owning transport.
+    pub transport: usize,
+    pub conference: usize,
+    pub kind: Kind,
+    pub encodings: Vec<Incoming>,
+    pub routes: Vec<Route>,
+    pub muted: bool,
+    pub keyframes: KeyframeRequests,
+    /// Bit mask of the encodings that are coming.
+    pub flowing: u8,
+    flow_checked: Time,
+    silent: u8,
+}
+
+impl Source {
+    pub fn new(id: u32, transport: usize, conference: usize, kind: Kind) -> Self {
+        Source {
+            id,
+            transport,
+            conference,
+            kind,
+            encodings: Vec::new(),
+            routes: Vec::new(),
+            muted: false,
+            keyframes: KeyframeRequests::default(),
+            flowing: 0,
+            flow_checked: 0,
+            silent: 0,
+        }
+    }
+
+    /// Take the announced encodings; those known by SSRC at the same place keep their state.
+    pub fn announce(&mut self, encodings: &[Encoding]) {
+        let encodings = &encodings[..encodings.len().min(MAX_ENCODINGS)];
+        let same = self.encodings.len() == encodings.len()
+            && self.encodings.iter().zip(encodings).all(|(old, new)| old.ssrc == new.ssrc);
+        if same {
+            for (old, new) in self.encodings.iter_mut().zip(encodings) {
+                old.rtx_ssrc = new.rtx_ssrc;
+            }
+            return;
+        }
+        self.encodings = encodings.iter().map(Incoming::new).collect();
+        self.flowing = 0;
+        for route in &mut self.routes {
+            route.projection.interrupt();
+            route.projection.forget();
+        }
+    }
+
+    /// Keep `flowing` up to date with a packet of an encoding.
+    pub fn flows(&mut self, now: Time, encoding: usize) {
+        if let Some(incoming) = self.encodings.get_mut(encoding) {
+            incoming.last_packet = Some(now);
+        }
+        let bit = 1u8 << (encoding % 8);
+        if self.flowing & bit != 0 && now < self.flow_checked + FLOW_CHECK {
+            return;
+        }
+        self.flow_checked = now;
+        self.flowing = bit;
+        for (index, incoming) in self.encodings.iter().enumerate() {
+            if incoming.last_packet.is_some_and(|at| now.saturating_sub(at) < STALLED) {
+                self.flowing |= 1 << (index % 8);
+            }
+        }
+    }
+
+    /// Whether an audio packet of this level is to be dropped as silence.
+    pub fn is_silence(&mut self, level: Option<u8>) -> bool {
+        if level.map(|level| level & 0x7f) != Some(SILENCE) {
+            self.silent = 0;
+            return false;
+        }
+        self.silent = self.silent.saturating_add(1).min(FORWARDED_SILENCE + 1);
+        self.silent > FORWARDED_SILENCE
+    }
+
+    /// The SSRC to name in a keyframe request: the lowest that is coming; encoders answer on all.
+    pub fn keyframe_ssrc(&self) -> Option<u32> {
+        let lowest = self.flowing.trailing_zeros() as usize;
+        self.encodings.get(lowest).or(self.encodings.first()).map(|incoming| incoming.ssrc)
+    }
+
+    pub fn route_to(&mut self, receiver: usize) -> Option<&mut Route> {
+        self.routes.iter_mut().find(|route| route.receiver == receiver)
+    }
+}
