@@ -29,6 +29,8 @@ mod sequence;
 mod source;
 mod table;
 mod timers;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use engine::Media;
