@@ -51,7 +51,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_config_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom xmppconf.cli import main\nmain(['config'])\n"
-        "print({'asyncio', 'aiohttp', 'slixmpp', 'ssl'} & set(sys.modules), file=sys.stderr)"
+        "heavy = {'asyncio', 'aiohttp', 'slixmpp', 'ssl'} & set(sys.modules)\n"
+        "print(heavy, file=sys.stderr)"
     )
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code],

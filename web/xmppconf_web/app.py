@@ -14,7 +14,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvloop
-from aiohttp import ClientSession, DummyCookieJar, TCPConnector, WSCloseCode, web
+from aiohttp import (
+    ClientSession,
+    DummyCookieJar,
+    TCPConnector,
+    ThreadedResolver,
+    WSCloseCode,
+    web,
+)
 
 import xmppconf_web
 from xmppconf import log
@@ -54,7 +61,8 @@ def make_app(settings: Settings, static: Path | None = None) -> web.Application:
     metrics = Metrics("xmppconf_web")
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
-        connector = TCPConnector(limit=2 * MAX_SOCKETS)
+        # The servers behind are known by address, so c-ares would be a thread for nothing.
+        connector = TCPConnector(limit=2 * MAX_SOCKETS, resolver=ThreadedResolver())
         # No proxy from the environment, no cookie of one browser sent for another.
         async with ClientSession(
             connector=connector, cookie_jar=DummyCookieJar(), trust_env=False
