@@ -24,7 +24,6 @@ from aiohttp import (
 )
 
 import xmppconf_web
-from xmppconf import log
 from xmppconf.config import Settings, public_url
 from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
@@ -41,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 def main(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
-    log.setup(settings.log.level)
     if not settings.xmpp.http_port:
         raise SettingsError("xmpp.http_port: needed to reach the XMPP server's WebSocket")
     if not settings.web.focus_url:
