@@ -147,3 +147,19 @@ class Engine:
         """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt
         (seconds or None), fraction_lost both ways, last_activity (monotonic seconds of the
         last authenticated packet or consent answer)."""
+
+@final
+class SrtpContext:
+    """Both directions of SRTP under one master key, as the engine does it.
+
+    For tests against other implementations: a packet costs a copy and a call.  What is refused
+    raises ValueError with one of "malformed", "replayed", "too old", "unauthentic", "exhausted".
+    """
+
+    def __init__(self, profile: int, key: bytes, salt: bytes) -> None:
+        """Raises ValueError for a bad profile or length."""
+
+    def protect_rtp(self, packet: bytes) -> bytes: ...
+    def protect_rtcp(self, packet: bytes) -> bytes: ...
+    def unprotect_rtp(self, packet: bytes) -> bytes: ...
+    def unprotect_rtcp(self, packet: bytes) -> bytes: ...

@@ -88,7 +88,7 @@ pub enum Outcome {
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -158,6 +158,8 @@ pub struct Agent {
     first_valid: Time,
     next_start: Time,
     next: Option<Time>,
+    round_trip: Option<Time>,
+    round_trip_is_new: bool,
 }
 
 impl Agent {
@@ -171,7 +173,7 @@ impl Agent {
             key: HmacSha1::new(pwd),
             remote: None,
             controlling,
-            tie_breaker: random.next(),
+            tie_breaker: random.draw(),
             random,
             pairs: Vec::new(),
             selected: None,
@@ -183,7 +185,19 @@ impl Agent {
             first_valid: 0,
             next_start: 0,
             next: None,
+            round_trip: None,
+            round_trip_is_new: false,
         }
+    }
+
+    /// The last measured time of a check and its answer.
+    pub fn round_trip(&self) -> Option<Time> {
+        self.round_trip
+    }
+
+    /// The same, once for each measurement.
+    pub fn take_round_trip(&mut self) -> Option<Time> {
+        self.round_trip.filter(|_| std::mem::take(&mut self.round_trip_is_new))
     }
 
     pub fn ufrag(&self) -> &[u8] {
@@ -423,6 +437,11 @@ impl Agent {
             return Outcome::Malformed;
         }
         let rtt = now.saturating_sub(check.sent);
+        // An answer to a repeated request may belong to any of them.
+        if check.tries == 1 {
+            self.round_trip = Some(rtt);
+            self.round_trip_is_new = true;
+        }
         let opened = !pair.open;
         let wanted = pair.wanted;
         pair.state = State::Succeeded;
@@ -456,7 +475,7 @@ impl Agent {
     fn switch_role(&mut self, controlling: bool) {
         if self.controlling != controlling {
             self.controlling = controlling;
-            self.tie_breaker = self.random.next();
+            self.tie_breaker = self.random.draw();
             self.nominating = None;
         }
     }
@@ -507,7 +526,7 @@ impl Agent {
     ) {
         let mut transaction = [0; 12];
         transaction[..4].copy_from_slice(&self.tag.to_be_bytes());
-        transaction[4..].copy_from_slice(&self.random.next().to_be_bytes());
+        transaction[4..].copy_from_slice(&self.random.draw().to_be_bytes());
         let controlling = self.controlling;
         let Some(pair) = self.pair_mut(path) else { return };
         let rto = if consent { CONSENT_RETRY } else { FIRST_RTO };
@@ -748,7 +767,7 @@ impl Agent {
 }
 
 fn consent_interval(random: &mut Random) -> Time {
-    CONSENT_INTERVAL / 5 * 4 + random.next() % (CONSENT_INTERVAL / 5 * 2)
+    CONSENT_INTERVAL / 5 * 4 + random.draw() % (CONSENT_INTERVAL / 5 * 2)
 }
 
 /// RFC 8445, 5.1.2.1, with the earlier sockets preferred.

@@ -11,8 +11,14 @@
 
 pub mod crypto;
 pub mod demux;
+pub mod engine;
 pub mod ice;
 pub mod media;
 pub mod socket;
 pub mod srtp;
 pub mod stun;
+pub mod transports;
+pub mod worker;
+
+#[cfg(feature = "python")]
+mod python;

@@ -332,12 +332,9 @@ impl SendBatch {
                 let start = vectors_used;
                 let mut total = 0;
                 let mut at = first;
-                loop {
-                    let (Some(slot), Some(vector)) =
-                        (self.slots.get(at), self.vectors.get_mut(vectors_used))
-                    else {
-                        break;
-                    };
+                while let (Some(slot), Some(vector)) =
+                    (self.slots.get(at), self.vectors.get_mut(vectors_used))
+                {
                     let data = self.data.get_mut(at * SLOT..at * SLOT + slot.length);
                     let Some(data) = data else { break };
                     *vector = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };

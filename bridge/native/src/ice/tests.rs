@@ -68,7 +68,7 @@ impl World {
         while self.now < end {
             for from in 0..2 {
                 while let Some((path, data)) = self.sides[from].out.datagrams.pop_front() {
-                    if (self.loss)(from, self.random.next()) || path.remote != self.sides[1 - from].address {
+                    if (self.loss)(from, self.random.draw()) || path.remote != self.sides[1 - from].address {
                         continue;
                     }
                     let back = Path { socket: 0, remote: self.sides[from].address };
@@ -337,22 +337,22 @@ fn random_messages_do_no_harm() {
     let mut raw = Vec::new();
     let mut parsed = 0;
     for round in 0..rounds {
-        now += random.next() % (20 * MS);
+        now += random.draw() % (20 * MS);
         let side = &mut world.sides[0];
         let mut transaction = [0; 12];
-        transaction[4..].copy_from_slice(&random.next().to_be_bytes());
+        transaction[4..].copy_from_slice(&random.draw().to_be_bytes());
         if let Some((_, last)) = side.out.datagrams.back() {
             transaction.copy_from_slice(&last[8..20]);
         }
         side.out = Sent::default();
         raw.clear();
-        let choice = random.next();
+        let choice = random.draw();
         match choice % 4 {
             0 => {
                 let mut writer = Writer::new(Class::Request, transaction)
                     .username(b"left", if choice & 64 == 0 { b"right" } else { b"other" })
-                    .priority(random.next() as u32)
-                    .role(choice & 128 == 0, random.next());
+                    .priority(random.draw() as u32)
+                    .role(choice & 128 == 0, random.draw());
                 if choice & 256 == 0 {
                     writer = writer.use_candidate();
                 }
@@ -369,18 +369,18 @@ fn random_messages_do_no_harm() {
             }
             _ => {
                 raw.extend([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
-                let length = random.next() as usize % 60;
-                raw.extend((0..length).map(|_| random.next() as u8));
+                let length = random.draw() as usize % 60;
+                raw.extend((0..length).map(|_| random.draw() as u8));
             }
         }
         if choice & 0x1000 == 0 {
             for _ in 0..1 + choice % 3 {
-                let index = random.next() as usize % raw.len();
-                raw[index] = random.next() as u8;
+                let index = random.draw() as usize % raw.len();
+                raw[index] = random.draw() as u8;
             }
         }
         if choice & 0xe000 == 0 {
-            raw.truncate(random.next() as usize % raw.len());
+            raw.truncate(random.draw() as usize % raw.len());
         }
         let path = Path { socket: 0, remote: address(1001 + (choice >> 32) as u16 % 200) };
         if let Some(message) = Message::parse(&raw) {

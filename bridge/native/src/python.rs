@@ -1,0 +1,403 @@
+//! The Python face of the engine.  Conversions only; no logic lives here.
+//!
+//! What each call means is written in `_native.pyi`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::engine::{Command, Engine, Event, Rejected, Settings};
+use crate::ice::Candidate;
+use crate::media::{
+    self, Encoding, HeaderExtension, Kind, PayloadType, SourceDescription, Time,
+};
+use crate::srtp::{rtp_header_length, Profile, Receiver, Refused, Sender, MAX_OVERHEAD};
+
+/// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
+const MAX_CREDENTIAL: usize = 256;
+
+type PayloadTypeTuple = (u8, String, u32, Option<u8>, bool, bool, bool);
+type SourceTuple = (u32, String, Vec<(u32, Option<u32>)>);
+
+fn seconds(time: Time) -> f64 {
+    time as f64 / 1e9
+}
+
+fn credential(name: &str, value: String) -> PyResult<Vec<u8>> {
+    if value.is_empty() || value.len() > MAX_CREDENTIAL || value.contains(':') {
+        return Err(PyValueError::new_err(format!("bad ICE {name}")));
+    }
+    Ok(value.into_bytes())
+}
+
+fn kind(name: &str) -> PyResult<Kind> {
+    match name {
+        "audio" => Ok(Kind::Audio),
+        "video" => Ok(Kind::Video),
+        _ => Err(PyValueError::new_err("a source is \"audio\" or \"video\"")),
+    }
+}
+
+fn profile(number: u16) -> PyResult<Profile> {
+    Profile::from_number(number).ok_or_else(|| PyValueError::new_err("unknown SRTP profile"))
+}
+
+fn bad_key() -> PyErr {
+    PyValueError::new_err("wrong length of an SRTP key or salt")
+}
+
+fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
+    match event {
+        Event::IceValid { transport, remote, rtt } => {
+            ("ice-valid", transport, remote.ip().to_string(), remote.port(), seconds(rtt))
+                .into_pyobject(py)
+        }
+        Event::IceSelected { transport, remote, relayed } => {
+            ("ice-selected", transport, remote.ip().to_string(), remote.port(), relayed)
+                .into_pyobject(py)
+        }
+        Event::IceFailed { transport } => ("ice-failed", transport).into_pyobject(py),
+        Event::Dtls { transport, data } => {
+            ("dtls", transport, PyBytes::new(py, &data)).into_pyobject(py)
+        }
+        Event::SrtpActive { transport } => ("srtp-active", transport).into_pyobject(py),
+        Event::Lost { count } => ("lost-events", count).into_pyobject(py),
+        Event::Media(event) => match event {
+            media::Event::SourceActive { source, encoding, size } => {
+                ("source-active", source, encoding, size).into_pyobject(py)
+            }
+            media::Event::SourceSilent { source, encoding } => {
+                ("source-silent", source, encoding).into_pyobject(py)
+            }
+            media::Event::Levels { conference, records } => {
+                ("levels", conference, PyBytes::new(py, &records)).into_pyobject(py)
+            }
+            media::Event::UnknownSsrc { transport, ssrc, payload_type } => {
+                ("unknown-ssrc", transport, ssrc, payload_type).into_pyobject(py)
+            }
+            media::Event::ReceiverReport { transport, fraction_lost, rtt } => {
+                ("receiver-report", transport, fraction_lost, rtt.map(seconds)).into_pyobject(py)
+            }
+        },
+    }
+}
+
+#[pyclass(name = "Engine", module = "xmppconf_bridge._native", frozen)]
+struct PyEngine {
+    engine: std::sync::Mutex<Option<Engine>>,
+    addresses: Vec<SocketAddr>,
+    event_fd: i32,
+}
+
+impl PyEngine {
+    fn with<T>(&self, action: impl FnOnce(&Engine) -> T) -> PyResult<T> {
+        let guard = crate::engine::lock(&self.engine);
+        guard.as_ref().map(action).ok_or_else(|| PyRuntimeError::new_err("the engine is closed"))
+    }
+
+    fn command(&self, command: Command) -> PyResult<()> {
+        self.with(|engine| engine.command(command))?.map_err(|rejected| match rejected {
+            Rejected::Full => PyBlockingIOError::new_err("the engine's command queue is full"),
+            Rejected::Stopped => PyRuntimeError::new_err("the engine's worker has stopped"),
+        })
+    }
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    #[pyo3(signature = (
+        addresses, *, queue = 4096, event_queue = 16384,
+        receive_buffer = 10_485_760, send_buffer = 10_485_760
+    ))]
+    fn new(
+        addresses: Vec<(String, u16)>,
+        queue: usize,
+        event_queue: usize,
+        receive_buffer: usize,
+        send_buffer: usize,
+    ) -> PyResult<Self> {
+        let mut parsed = Vec::new();
+        for (host, port) in addresses {
+            let ip: IpAddr = host
+                .parse()
+                .map_err(|_| PyValueError::new_err(format!("not an IP address: {host}")))?;
+            parsed.push(SocketAddr::new(ip, port));
+        }
+        let settings = Settings { queue, event_queue, receive_buffer, send_buffer };
+        let engine = Engine::new(&parsed, &settings).map_err(|error| {
+            PyOSError::new_err((error.error.raw_os_error().unwrap_or(0), error.to_string()))
+        })?;
+        Ok(Self {
+            addresses: engine.local_addresses().to_vec(),
+            event_fd: engine.event_fd(),
+            engine: std::sync::Mutex::new(Some(engine)),
+        })
+    }
+
+    fn local_addresses(&self) -> Vec<(String, u16)> {
+        self.addresses.iter().map(|address| (address.ip().to_string(), address.port())).collect()
+    }
+
+    fn event_fd(&self) -> PyResult<i32> {
+        self.with(|_| self.event_fd)
+    }
+
+    fn take_events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let events = self.with(Engine::take_events)?;
+        events.into_iter().map(|one| event(py, one)).collect()
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(crate::engine::lock(&self.engine).take()));
+    }
+
+    #[pyo3(signature = (transport, conference, ufrag, pwd, *, controlling))]
+    fn add_transport(
+        &self,
+        transport: u32,
+        conference: u32,
+        ufrag: String,
+        pwd: String,
+        controlling: bool,
+    ) -> PyResult<()> {
+        let (ufrag, pwd) = (credential("ufrag", ufrag)?, credential("pwd", pwd)?);
+        self.command(Command::AddTransport { transport, conference, ufrag, pwd, controlling })
+    }
+
+    fn set_remote_ice(
+        &self,
+        transport: u32,
+        ufrag: String,
+        pwd: String,
+        candidates: Vec<(String, u16, u32)>,
+    ) -> PyResult<()> {
+        let (ufrag, pwd) = (credential("ufrag", ufrag)?, credential("pwd", pwd)?);
+        // Host names (mDNS) are not resolved; such a peer is found by its own checks.
+        let candidates = candidates.into_iter().filter_map(|(host, port, priority)| {
+            Some(Candidate { address: SocketAddr::new(host.parse().ok()?, port), priority })
+        });
+        let candidates = candidates.take(crate::ice::MAX_PAIRS).collect();
+        self.command(Command::SetRemoteIce { transport, ufrag, pwd, candidates })
+    }
+
+    fn send_dtls(&self, transport: u32, datagrams: Vec<Vec<u8>>) -> PyResult<()> {
+        self.command(Command::SendDtls { transport, datagrams })
+    }
+
+    fn set_srtp(
+        &self,
+        transport: u32,
+        profile: u16,
+        send_key: &[u8],
+        send_salt: &[u8],
+        receive_key: &[u8],
+        receive_salt: &[u8],
+    ) -> PyResult<()> {
+        let profile = self::profile(profile)?;
+        let sender = Sender::new(profile, send_key, send_salt).ok_or_else(bad_key)?;
+        let receiver = Receiver::new(profile, receive_key, receive_salt).ok_or_else(bad_key)?;
+        self.command(Command::SetSrtp {
+            transport,
+            sender: Box::new(sender),
+            receiver: Box::new(receiver),
+        })
+    }
+
+    fn remove_transport(&self, transport: u32) -> PyResult<()> {
+        self.command(Command::RemoveTransport { transport })
+    }
+
+    fn add_conference(&self, conference: u32, audio_ssrc: u32, video_ssrc: u32) -> PyResult<()> {
+        let command = media::Command::AddConference { conference, audio_ssrc, video_ssrc };
+        self.command(Command::Media(command))
+    }
+
+    fn remove_conference(&self, conference: u32) -> PyResult<()> {
+        self.command(Command::RemoveConference { conference })
+    }
+
+    fn set_payload_types(
+        &self,
+        transport: u32,
+        payload_types: Vec<PayloadTypeTuple>,
+    ) -> PyResult<()> {
+        let payload_types = payload_types.into_iter().map(
+            |(id, codec, clock_rate, retransmits, nack, pli, transport_cc)| PayloadType {
+                id,
+                codec,
+                clock_rate,
+                retransmits,
+                nack,
+                pli,
+                transport_cc,
+            },
+        );
+        let payload_types = payload_types.collect();
+        self.command(Command::Media(media::Command::SetPayloadTypes { transport, payload_types }))
+    }
+
+    fn set_header_extensions(
+        &self,
+        transport: u32,
+        extensions: Vec<(u8, String)>,
+    ) -> PyResult<()> {
+        let extensions =
+            extensions.into_iter().map(|(id, uri)| HeaderExtension { id, uri }).collect();
+        self.command(Command::Media(media::Command::SetHeaderExtensions { transport, extensions }))
+    }
+
+    fn set_sources(&self, transport: u32, sources: Vec<SourceTuple>) -> PyResult<()> {
+        let mut described = Vec::new();
+        for (source, name, encodings) in sources {
+            let encodings =
+                encodings.into_iter().map(|(ssrc, rtx_ssrc)| Encoding { ssrc, rtx_ssrc }).collect();
+            described.push(SourceDescription { source, kind: kind(&name)?, encodings });
+        }
+        self.command(Command::Media(media::Command::SetSources { transport, sources: described }))
+    }
+
+    fn set_muted(&self, source: u32, muted: bool) -> PyResult<()> {
+        self.command(Command::Media(media::Command::SetMuted { source, muted }))
+    }
+
+    fn request_keyframe(&self, source: u32) -> PyResult<()> {
+        self.command(Command::Media(media::Command::RequestKeyframe { source }))
+    }
+
+    fn set_route(
+        &self,
+        receiver: u32,
+        source: u32,
+        ssrc: u32,
+        rtx_ssrc: Option<u32>,
+        max_encoding: i32,
+        max_temporal: u8,
+    ) -> PyResult<()> {
+        self.command(Command::Media(media::Command::SetRoute {
+            receiver,
+            source,
+            ssrc,
+            rtx_ssrc,
+            max_encoding,
+            max_temporal,
+        }))
+    }
+
+    fn remove_route(&self, receiver: u32, source: u32) -> PyResult<()> {
+        self.command(Command::Media(media::Command::RemoveRoute { receiver, source }))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let figures = PyDict::new(py);
+        for (name, value) in self.with(Engine::stats)? {
+            figures.set_item(name, value)?;
+        }
+        Ok(figures)
+    }
+
+    fn transport_stats<'py>(
+        &self,
+        py: Python<'py>,
+        transport: u32,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(found) = self.with(|engine| engine.transport_stats(transport))? else {
+            return Ok(None);
+        };
+        let figures = PyDict::new(py);
+        figures.set_item("packets_received", found.packets_received)?;
+        figures.set_item("bytes_received", found.bytes_received)?;
+        figures.set_item("packets_sent", found.packets_sent)?;
+        figures.set_item("bytes_sent", found.bytes_sent)?;
+        figures.set_item("rtt", found.rtt.map(seconds))?;
+        figures.set_item("fraction_lost_received", found.fraction_lost_received)?;
+        figures.set_item("fraction_lost_sent", found.fraction_lost_sent)?;
+        figures.set_item("last_activity", found.last_activity.map(seconds))?;
+        Ok(Some(figures))
+    }
+}
+
+fn refused(why: Refused) -> PyErr {
+    PyValueError::new_err(match why {
+        Refused::Malformed => "malformed",
+        Refused::Replayed => "replayed",
+        Refused::TooOld => "too old",
+        Refused::Unauthentic => "unauthentic",
+        Refused::Exhausted => "exhausted",
+    })
+}
+
+#[pyclass(name = "SrtpContext", module = "xmppconf_bridge._native")]
+struct PySrtpContext {
+    sender: Sender,
+    receiver: Receiver,
+}
+
+#[pymethods]
+impl PySrtpContext {
+    #[new]
+    fn new(profile: u16, key: &[u8], salt: &[u8]) -> PyResult<Self> {
+        let profile = self::profile(profile)?;
+        let sender = Sender::new(profile, key, salt).ok_or_else(bad_key)?;
+        let receiver = Receiver::new(profile, key, salt).ok_or_else(bad_key)?;
+        Ok(Self { sender, receiver })
+    }
+
+    fn protect_rtp<'py>(
+        &mut self,
+        py: Python<'py>,
+        packet: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let header = rtp_header_length(packet).ok_or_else(|| refused(Refused::Malformed))?;
+        let mut slot = packet.to_vec();
+        slot.resize(packet.len() + MAX_OVERHEAD, 0);
+        let length = self.sender.protect_rtp(&mut slot, header, packet.len()).map_err(refused)?;
+        slot.truncate(length);
+        Ok(PyBytes::new(py, &slot))
+    }
+
+    fn protect_rtcp<'py>(
+        &mut self,
+        py: Python<'py>,
+        packet: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut slot = packet.to_vec();
+        slot.resize(packet.len() + MAX_OVERHEAD, 0);
+        let length = self.sender.protect_rtcp(&mut slot, packet.len()).map_err(refused)?;
+        slot.truncate(length);
+        Ok(PyBytes::new(py, &slot))
+    }
+
+    fn unprotect_rtp<'py>(
+        &mut self,
+        py: Python<'py>,
+        packet: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut slot = packet.to_vec();
+        let length = self.receiver.unprotect_rtp(&mut slot).map_err(refused)?;
+        slot.truncate(length);
+        Ok(PyBytes::new(py, &slot))
+    }
+
+    fn unprotect_rtcp<'py>(
+        &mut self,
+        py: Python<'py>,
+        packet: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut slot = packet.to_vec();
+        let length = self.receiver.unprotect_rtcp(&mut slot).map_err(refused)?;
+        slot.truncate(length);
+        Ok(PyBytes::new(py, &slot))
+    }
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("PROFILE_AES128_CM_SHA1_80", 0x0001)?;
+    module.add("PROFILE_AEAD_AES_128_GCM", 0x0007)?;
+    module.add("PROFILE_AEAD_AES_256_GCM", 0x0008)?;
+    module.add_class::<PyEngine>()?;
+    module.add_class::<PySrtpContext>()
+}

@@ -1,0 +1,631 @@
+//! The worker thread: receive a batch, carry each datagram through to its receivers, send.
+//!
+//! It owns sockets, transports and media; nothing here waits for anything but its sockets, its
+//! commands and its next timer.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::{Receiver as CommandReceiver, TryRecvError};
+use std::sync::Arc;
+
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::time::{clock_gettime, ClockId, Timespec};
+
+use crate::demux::{classify, Kind, MAX_DATAGRAM};
+use crate::engine::{lock, Command, Event, Shared, TransportFigures};
+use crate::ice::{self, Agent, Outcome, Path, Random};
+use crate::media::{self, Media, Time};
+use crate::socket::{Flushed, Lane, ReceiveBatch, SendBatch, Socket};
+use crate::srtp::{Refused, MAX_OVERHEAD};
+use crate::stun::{Class, Message};
+use crate::transports::{Transport, Transports};
+
+const MS: Time = 1_000_000;
+
+/// Timers are looked at that often at most.
+const TICK: Time = 5 * MS;
+const PUBLISH_INTERVAL: Time = 500 * MS;
+/// The longest sleep; commands and packets end it.
+const MAX_SLEEP: Time = 1_000 * MS;
+/// Commands of one turn, so that packets need not wait for a long list.
+const COMMANDS_A_TURN: usize = 256;
+
+macro_rules! counters {
+    ($($field:ident,)*) => {
+        /// Counters of the transport half since the start.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters { $(pub $field: u64,)* }
+
+        impl Counters {
+            /// Every counter with its name.
+            pub fn pairs(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    packets_received,
+    packets_sent,
+    bytes_received,
+    bytes_sent,
+    receive_calls,
+    send_calls,
+    packets_segmented,
+    dropped_unclassified,
+    dropped_stun_malformed,
+    dropped_stun_unknown_ufrag,
+    dropped_stun_unauthentic,
+    dropped_stun_unexpected,
+    dropped_unknown_address,
+    dropped_dtls_rate,
+    dropped_no_keys,
+    dropped_srtp_malformed,
+    dropped_srtp_replayed,
+    dropped_srtp_old,
+    dropped_srtp_unauthentic,
+    dropped_srtp_exhausted,
+    dropped_no_destination,
+    dropped_too_long,
+    dropped_send_full,
+    dropped_send_refused,
+    stun_requests,
+    stun_responses,
+    stun_role_conflicts,
+    stun_sent,
+    dtls_received,
+    dtls_sent,
+    receive_errors,
+    transports,
+    worker_cpu_ns,
+    receive_ns,
+    stun_ns,
+    decrypt_ns,
+    media_ns,
+    encrypt_ns,
+    send_ns,
+}
+
+impl Counters {
+    fn refused(&mut self, why: Refused) {
+        let counter = match why {
+            Refused::Malformed => &mut self.dropped_srtp_malformed,
+            Refused::Replayed => &mut self.dropped_srtp_replayed,
+            Refused::TooOld => &mut self.dropped_srtp_old,
+            Refused::Unauthentic => &mut self.dropped_srtp_unauthentic,
+            Refused::Exhausted => &mut self.dropped_srtp_exhausted,
+        };
+        *counter += 1;
+    }
+
+    fn flushed(&mut self, flushed: Flushed) {
+        self.packets_sent += flushed.packets;
+        self.bytes_sent += flushed.bytes;
+        self.dropped_send_full += flushed.full;
+        self.dropped_send_refused += flushed.refused;
+        self.packets_segmented += flushed.segmented;
+        self.send_calls += flushed.calls;
+    }
+}
+
+fn clock(id: ClockId) -> Time {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
+    let seconds = Time::try_from(tv_sec).unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(Time::try_from(tv_nsec).unwrap_or(0))
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+pub fn monotonic() -> Time {
+    clock(ClockId::Monotonic)
+}
+
+/// The start of a stage that is timed in builds for profiling.
+#[derive(Clone, Copy)]
+struct Stage(Time);
+
+impl Stage {
+    fn begin() -> Self {
+        Self(if cfg!(feature = "profile") { monotonic() } else { 0 })
+    }
+
+    fn end(self, total: &mut u64) {
+        if cfg!(feature = "profile") {
+            *total += monotonic().saturating_sub(self.0);
+        }
+    }
+}
+
+/// Everything that sends: the batch, the sockets under it, and what counts.
+struct Outgoing {
+    sockets: Vec<Socket>,
+    batch: SendBatch,
+    counters: Counters,
+    events: Vec<Event>,
+}
+
+impl Outgoing {
+    fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            let stage = Stage::begin();
+            let flushed = self.batch.flush(&mut self.sockets);
+            self.counters.flushed(flushed);
+            stage.end(&mut self.counters.send_ns);
+        }
+    }
+
+    fn send_plain(&mut self, path: Path, lane: &mut Lane, datagram: &[u8]) {
+        if self.batch.is_full() {
+            self.flush();
+        }
+        let room = self.batch.slot().and_then(|slot| slot.get_mut(..datagram.len()));
+        if let Some(room) = room.filter(|room| room.len() <= MAX_DATAGRAM) {
+            room.copy_from_slice(datagram);
+            self.batch.commit(datagram.len(), path, lane);
+        } else {
+            self.counters.dropped_too_long += 1;
+        }
+    }
+}
+
+/// What an agent has to say goes out, and changes of its paths are kept for after the call.
+struct IceOutput<'a> {
+    outgoing: &'a mut Outgoing,
+    events: &'a mut Vec<ice::Event>,
+}
+
+impl ice::Output for IceOutput<'_> {
+    fn send(&mut self, path: Path, datagram: &[u8]) {
+        self.outgoing.counters.stun_sent += 1;
+        self.outgoing.send_plain(path, &mut Lane::default(), datagram);
+    }
+
+    fn event(&mut self, event: ice::Event) {
+        self.events.push(event);
+    }
+}
+
+/// Encrypts what the media half sends straight into the send slots.
+struct MediaOutput<'a> {
+    transports: &'a mut Transports,
+    outgoing: &'a mut Outgoing,
+}
+
+impl MediaOutput<'_> {
+    /// Copy `parts` into a slot, encrypt with `protect`, and queue.
+    fn send(&mut self, receiver: u32, header: &[u8], payload: &[u8], rtp: bool) {
+        let outgoing = &mut *self.outgoing;
+        let stage = Stage::begin();
+        let Some(transport) = self.transports.get_mut(receiver) else {
+            outgoing.counters.dropped_no_destination += 1;
+            return;
+        };
+        let Some(path) = transport.destination else {
+            outgoing.counters.dropped_no_destination += 1;
+            return;
+        };
+        let Some(sender) = transport.sender.as_mut() else {
+            outgoing.counters.dropped_no_keys += 1;
+            return;
+        };
+        if outgoing.batch.is_full() {
+            outgoing.flush();
+        }
+        let length = header.len() + payload.len();
+        if length + MAX_OVERHEAD > MAX_DATAGRAM {
+            outgoing.counters.dropped_too_long += 1;
+            return;
+        }
+        let Some(slot) = outgoing.batch.slot() else { return };
+        let Some((first, rest)) = slot.split_at_mut_checked(header.len()) else { return };
+        let Some(second) = rest.get_mut(..payload.len()) else { return };
+        first.copy_from_slice(header);
+        second.copy_from_slice(payload);
+        let protected = if rtp {
+            sender.protect_rtp(slot, header.len(), length)
+        } else {
+            sender.protect_rtcp(slot, length)
+        };
+        match protected {
+            Ok(length) => {
+                transport.packets_sent += 1;
+                transport.bytes_sent += length as u64;
+                outgoing.batch.commit(length, path, &mut transport.lane);
+            }
+            Err(why) => outgoing.counters.refused(why),
+        }
+        stage.end(&mut outgoing.counters.encrypt_ns);
+    }
+}
+
+impl media::Output for MediaOutput<'_> {
+    fn send_rtp(&mut self, receiver: u32, header: &[u8], payload: &[u8]) {
+        self.send(receiver, header, payload, true);
+    }
+
+    fn send_rtcp(&mut self, receiver: u32, compound: &[u8]) {
+        self.send(receiver, compound, &[], false);
+    }
+
+    fn event(&mut self, event: media::Event) {
+        self.outgoing.events.push(Event::Media(event));
+    }
+}
+
+pub struct Worker {
+    shared: Arc<Shared>,
+    commands: CommandReceiver<Command>,
+    outgoing: Outgoing,
+    transports: Transports,
+    media: Media,
+    /// Mixed into the tag of each agent, so that transaction ids do not count transports.
+    tag_mask: u32,
+    random: Random,
+    ice_events: Vec<ice::Event>,
+    next_tick: Time,
+    next_publish: Time,
+}
+
+impl Worker {
+    pub fn new(
+        sockets: Vec<Socket>,
+        shared: Arc<Shared>,
+        commands: CommandReceiver<Command>,
+        seed: u64,
+    ) -> Self {
+        let mut random = Random(seed);
+        let [a, b, c, d, ..] = random.draw().to_be_bytes();
+        Self {
+            shared,
+            commands,
+            outgoing: Outgoing {
+                sockets,
+                batch: SendBatch::default(),
+                counters: Counters::default(),
+                events: Vec::new(),
+            },
+            transports: Transports::default(),
+            media: Media::new(random.draw()),
+            tag_mask: u32::from_be_bytes([a, b, c, d]),
+            random,
+            ice_events: Vec::new(),
+            next_tick: 0,
+            next_publish: 0,
+        }
+    }
+
+    /// Work until told to stop.
+    pub fn run(mut self) {
+        let mut batch = ReceiveBatch::default();
+        let mut ready = vec![false; self.outgoing.sockets.len() + 1];
+        while !self.shared.stopped() {
+            self.wait(&mut ready);
+            let now = monotonic();
+            if ready.last() == Some(&true) {
+                self.shared.hush_commands();
+                if !self.take_commands(now) {
+                    break;
+                }
+            }
+            for index in 0..self.outgoing.sockets.len() {
+                if ready.get(index) == Some(&true) {
+                    self.receive(now, index, &mut batch);
+                }
+            }
+            if now >= self.next_tick {
+                self.tick(now);
+                self.next_tick = now.saturating_add(TICK);
+            }
+            self.outgoing.flush();
+            self.publish(now);
+        }
+    }
+
+    /// Sleep until a socket or a command is ready or a timer is due.
+    fn wait(&self, ready: &mut [bool]) {
+        let now = monotonic();
+        let agents = self.transports.iter().filter_map(|(_, transport)| transport.agent.next_timeout());
+        let mut due = agents.chain(self.media.next_timeout()).min().unwrap_or(Time::MAX);
+        if !self.transports.is_empty() {
+            due = due.min(self.next_publish);
+        }
+        let sleep = due.max(self.next_tick).saturating_sub(now).min(MAX_SLEEP);
+        let timeout = Timespec {
+            tv_sec: (sleep / 1_000_000_000) as i64,
+            tv_nsec: (sleep % 1_000_000_000) as _,
+        };
+        let command_fd: BorrowedFd<'_> = self.shared.command_fd().as_fd();
+        let fds = self.outgoing.sockets.iter().map(AsFd::as_fd).chain([command_fd]);
+        let mut polled: Vec<_> =
+            fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        ready.fill(false);
+        if poll(&mut polled, Some(&timeout)).is_ok() {
+            for (ready, fd) in ready.iter_mut().zip(&polled) {
+                *ready = !fd.revents().is_empty();
+            }
+        }
+    }
+
+    /// Carry out what waits; false when there is nobody left to command.
+    fn take_commands(&mut self, now: Time) -> bool {
+        for _ in 0..COMMANDS_A_TURN {
+            match self.commands.try_recv() {
+                Ok(command) => self.carry_out(now, command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        // More may wait: come back next turn.
+        let _ = rustix::io::write(self.shared.command_fd(), &1u64.to_ne_bytes());
+        true
+    }
+
+    fn carry_out(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Media(command) => self.apply(now, command),
+            Command::AddTransport { transport, conference, ufrag, pwd, controlling } => {
+                let tag = transport ^ self.tag_mask;
+                let agent = Agent::new(tag, &ufrag, &pwd, controlling, self.random.draw());
+                if self.transports.add(transport, Transport::new(conference, agent)) {
+                    self.apply(now, media::Command::AddTransport { transport, conference });
+                }
+            }
+            Command::SetRemoteIce { transport, ufrag, pwd, candidates } => {
+                let locals: Vec<_> = self.outgoing.sockets.iter().map(Socket::local).collect();
+                self.with_agent(transport, |agent, out| {
+                    agent.set_remote(now, &ufrag, &pwd, &candidates, &locals, out);
+                });
+            }
+            Command::SendDtls { transport, datagrams } => {
+                let Some(entry) = self.transports.get_mut(transport) else { return };
+                for datagram in datagrams {
+                    match entry.destination {
+                        Some(path) => {
+                            self.outgoing.counters.dtls_sent += 1;
+                            self.outgoing.send_plain(path, &mut entry.lane, &datagram);
+                        }
+                        None => self.outgoing.counters.dropped_no_destination += 1,
+                    }
+                }
+            }
+            Command::SetSrtp { transport, sender, receiver } => {
+                if let Some(entry) = self.transports.get_mut(transport) {
+                    entry.sender = Some(sender);
+                    entry.receiver = Some(receiver);
+                    entry.srtp_active = false;
+                }
+            }
+            Command::RemoveTransport { transport } => self.remove_transport(now, transport),
+            Command::RemoveConference { conference } => {
+                for transport in self.transports.of_conference(conference) {
+                    self.remove_transport(now, transport);
+                }
+                self.apply(now, media::Command::RemoveConference { conference });
+            }
+        }
+    }
+
+    fn remove_transport(&mut self, now: Time, transport: u32) {
+        // Media first: a farewell still finds its keys.
+        self.apply(now, media::Command::RemoveTransport { transport });
+        self.transports.remove(transport);
+        lock(&self.shared.transports).remove(&transport);
+    }
+
+    fn apply(&mut self, now: Time, command: media::Command) {
+        let mut out =
+            MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
+        self.media.apply(now, command, &mut out);
+    }
+
+    /// Let an agent do something, then act on what it has found out.
+    fn with_agent<T>(
+        &mut self,
+        id: u32,
+        action: impl FnOnce(&mut Agent, &mut IceOutput<'_>) -> T,
+    ) -> Option<T> {
+        let transport = self.transports.get_mut(id)?;
+        let mut out = IceOutput { outgoing: &mut self.outgoing, events: &mut self.ice_events };
+        let result = action(&mut transport.agent, &mut out);
+        transport.destination = transport.agent.destination();
+        for event in self.ice_events.drain(..) {
+            let event = match event {
+                ice::Event::PathOpened(path) => {
+                    self.transports.open(path, id);
+                    continue;
+                }
+                ice::Event::PathClosed(path) => {
+                    self.transports.close(path, id);
+                    continue;
+                }
+                ice::Event::Valid { path, rtt } => {
+                    Event::IceValid { transport: id, remote: path.remote, rtt }
+                }
+                ice::Event::Selected { path, relayed } => {
+                    Event::IceSelected { transport: id, remote: path.remote, relayed }
+                }
+                ice::Event::Failed => Event::IceFailed { transport: id },
+            };
+            self.outgoing.events.push(event);
+        }
+        Some(result)
+    }
+
+    fn receive(&mut self, now: Time, index: usize, batch: &mut ReceiveBatch) {
+        let Some(socket) = self.outgoing.sockets.get(index) else { return };
+        let Ok(number) = u8::try_from(index) else { return };
+        let stage = Stage::begin();
+        self.outgoing.counters.receive_calls += 1;
+        let count = match batch.receive(socket) {
+            Ok(count) => count,
+            Err(_) => {
+                self.outgoing.counters.receive_errors += 1;
+                0
+            }
+        };
+        stage.end(&mut self.outgoing.counters.receive_ns);
+        for index in 0..count {
+            let Some((remote, datagram)) = batch.datagram(index) else { continue };
+            let counters = &mut self.outgoing.counters;
+            counters.packets_received += 1;
+            counters.bytes_received += datagram.len() as u64;
+            self.datagram(now, Path { socket: number, remote }, datagram);
+        }
+    }
+
+    fn datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {
+        let Some(kind) = classify(datagram) else {
+            self.outgoing.counters.dropped_unclassified += 1;
+            return;
+        };
+        if kind == Kind::Stun {
+            let stage = Stage::begin();
+            self.stun(now, path, datagram);
+            stage.end(&mut self.outgoing.counters.stun_ns);
+            return;
+        }
+        let Some(id) = self.transports.by_path(&path) else {
+            self.outgoing.counters.dropped_unknown_address += 1;
+            return;
+        };
+        let Some(transport) = self.transports.get_mut(id) else { return };
+        let counters = &mut self.outgoing.counters;
+        if kind == Kind::Dtls {
+            if transport.admit_dtls(now) {
+                counters.dtls_received += 1;
+                self.outgoing.events.push(Event::Dtls { transport: id, data: datagram.to_vec() });
+            } else {
+                counters.dropped_dtls_rate += 1;
+            }
+            return;
+        }
+        let Some(receiver) = transport.receiver.as_mut() else {
+            counters.dropped_no_keys += 1;
+            return;
+        };
+        let stage = Stage::begin();
+        let received = datagram.len();
+        let opened = if kind == Kind::Rtp {
+            receiver.unprotect_rtp(datagram)
+        } else {
+            receiver.unprotect_rtcp(datagram)
+        };
+        stage.end(&mut counters.decrypt_ns);
+        let plain = match opened {
+            Ok(length) => datagram.get_mut(..length).unwrap_or_default(),
+            Err(why) => return counters.refused(why),
+        };
+        transport.packets_received += 1;
+        transport.bytes_received += received as u64;
+        transport.last_activity = Some(now);
+        if !std::mem::replace(&mut transport.srtp_active, true) {
+            self.outgoing.events.push(Event::SrtpActive { transport: id });
+        }
+        let stage = Stage::begin();
+        let mut out =
+            MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
+        if kind == Kind::Rtp {
+            self.media.receive_rtp(now, id, plain, &mut out);
+        } else {
+            self.media.receive_rtcp(now, id, plain, &mut out);
+        }
+        stage.end(&mut self.outgoing.counters.media_ns);
+    }
+
+    fn stun(&mut self, now: Time, path: Path, datagram: &[u8]) {
+        let counters = &mut self.outgoing.counters;
+        let Some(message) = Message::parse(datagram) else {
+            counters.dropped_stun_malformed += 1;
+            return;
+        };
+        // By user fragment even when the address is known, so that a restart from an unchanged
+        // address reaches the new agent.
+        let id = if message.class == Class::Request {
+            let ufrag = message.ufrags().map(|(receiver, _)| receiver);
+            match ufrag.and_then(|ufrag| self.transports.by_ufrag(ufrag)) {
+                Some(id) => id,
+                None => {
+                    counters.dropped_stun_unknown_ufrag += 1;
+                    return;
+                }
+            }
+        } else {
+            Agent::tag_of(&message.transaction) ^ self.tag_mask
+        };
+        let outcome = self.with_agent(id, |agent, out| {
+            let outcome = agent.receive(now, path, &message, out);
+            (outcome, agent.take_round_trip())
+        });
+        let Some((outcome, rtt)) = outcome else {
+            self.outgoing.counters.dropped_stun_unexpected += 1;
+            return;
+        };
+        let counters = &mut self.outgoing.counters;
+        match outcome {
+            Outcome::Answered => counters.stun_requests += 1,
+            Outcome::Confirmed => counters.stun_responses += 1,
+            Outcome::Conflict => counters.stun_role_conflicts += 1,
+            Outcome::Unauthentic => counters.dropped_stun_unauthentic += 1,
+            Outcome::Unexpected => counters.dropped_stun_unexpected += 1,
+            Outcome::Malformed => counters.dropped_stun_malformed += 1,
+        }
+        if outcome == Outcome::Confirmed {
+            if let Some(transport) = self.transports.get_mut(id) {
+                transport.last_activity = Some(now);
+            }
+        }
+        if let Some(rtt) = rtt {
+            self.apply(now, media::Command::SetRoundTrip { transport: id, rtt });
+        }
+    }
+
+    fn tick(&mut self, now: Time) {
+        let due: Vec<u32> = {
+            let late = |transport: &Transport| {
+                transport.agent.next_timeout().is_some_and(|next| next <= now)
+            };
+            self.transports.iter().filter(|(_, entry)| late(entry)).map(|(id, _)| id).collect()
+        };
+        for id in due {
+            self.with_agent(id, |agent, out| agent.timeout(now, out));
+        }
+        if self.media.next_timeout().is_some_and(|next| next <= now) {
+            let stage = Stage::begin();
+            let mut out =
+                MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
+            self.media.timeout(now, &mut out);
+            stage.end(&mut self.outgoing.counters.media_ns);
+        }
+    }
+
+    /// Hand out events every turn, counters every turn, transports' figures twice a second.
+    fn publish(&mut self, now: Time) {
+        self.shared.publish(&mut self.outgoing.events);
+        let due = now >= self.next_publish;
+        if due {
+            self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
+            self.outgoing.counters.worker_cpu_ns = clock(ClockId::ThreadCPUTime);
+            let mut figures = lock(&self.shared.transports);
+            for (id, entry) in self.transports.iter() {
+                let media = self.media.transport_stats(id).unwrap_or_default();
+                figures.insert(
+                    id,
+                    TransportFigures {
+                        packets_received: entry.packets_received,
+                        bytes_received: entry.bytes_received,
+                        packets_sent: entry.packets_sent,
+                        bytes_sent: entry.bytes_sent,
+                        rtt: media.rtt.or(entry.agent.round_trip()),
+                        fraction_lost_received: media.fraction_lost_received,
+                        fraction_lost_sent: media.fraction_lost_sent,
+                        last_activity: entry.last_activity,
+                    },
+                );
+            }
+        }
+        self.outgoing.counters.transports = self.transports.len() as u64;
+        // Somebody who reads right now gets the figures of the turn before.
+        if let Ok(mut published) = self.shared.counters.try_lock() {
+            *published = (self.outgoing.counters, *self.media.stats());
+        }
+    }
+}
