@@ -1,0 +1,65 @@
+// Builds the client into ../xmppconf_web/static, or with --tests the tests into build/tests.
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+const AGPL = 'magnet:?xt=urn:btih:0b31508aeb0634b347b8270c7bee4d411b5d4109&dn=agpl-3.0.txt AGPL-3.0-or-later';
+const EXPAT = 'magnet:?xt=urn:btih:d3d9a9a6595521f9666a5e94cc830dab83b65699&dn=expat.txt Expat';
+// Both read by LibreJS: the comment in each script and the table of licenses.html.
+const banner = `// @license ${AGPL}\n/* Contains preact and @preact/signals (${EXPAT}) and strophe.js (${EXPAT}). */`;
+const footer = '// @license-end';
+
+const common = {
+  absWorkingDir: root, bundle: true, format: 'esm', target: ['chrome110', 'firefox110', 'safari16.4'],
+  jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'warning',
+};
+
+async function bundleTests() {
+  const tests = (await readdir(join(root, 'tests'))).filter((name) => name.endsWith('.test.ts'));
+  await rm(join(root, 'build/tests'), { recursive: true, force: true });
+  await build({
+    ...common, platform: 'node', target: 'node18', entryPoints: tests.map((name) => `tests/${name}`),
+    outdir: 'build/tests', outExtension: { '.js': '.mjs' },
+  });
+}
+
+function hashed(name, contents) {
+  const hash = createHash('sha256').update(contents).digest('hex').slice(0, 12);
+  return name.replace(/(\.[a-z]+)$/, `-${hash}$1`);
+}
+
+async function bundleClient(entry, outdir, page, title) {
+  const result = await build({
+    ...common, entryPoints: { main: entry }, outdir: 'assets', minify: true, write: false, sourcemap: 'external',
+    banner: { js: banner }, footer: { js: footer }, legalComments: 'none', define: { 'process.env.NODE_ENV': '"production"' },
+  });
+  const out = Object.fromEntries(result.outputFiles.map((f) => [f.path.split('/').pop(), f.text]));
+  const icon = await readFile(join(root, 'src/ui/icon.svg'), 'utf8');
+  const script = hashed('main.js', out['main.js']);
+  const style = hashed('main.css', out['main.css']);
+  const iconName = hashed('icon.svg', icon);
+  await rm(outdir, { recursive: true, force: true });
+  await mkdir(join(outdir, 'assets'), { recursive: true });
+  const html = (await readFile(join(root, 'src/index.html'), 'utf8'))
+    .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
+    .replaceAll('%ICON%', `/assets/${iconName}`).replaceAll('%TITLE%', title);
+  const licences = (await readFile(join(root, 'src/licenses.html'), 'utf8'))
+    .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
+    .replaceAll('%SOURCE%', `/assets/${script}.map`);
+  await Promise.all([
+    writeFile(join(outdir, 'assets', script), out['main.js']),
+    writeFile(join(outdir, 'assets', `${script}.map`), out['main.js.map']),
+    writeFile(join(outdir, 'assets', style), out['main.css']),
+    writeFile(join(outdir, 'assets', iconName), icon),
+    writeFile(join(outdir, page), html),
+    writeFile(join(outdir, 'licenses.html'), licences),
+  ]);
+  console.log(`${page}: ${script} ${Math.round(out['main.js'].length / 1024)} KiB, ${style} ${Math.round(out['main.css'].length / 1024)} KiB`);
+}
+
+if (process.argv.includes('--tests')) await bundleTests();
+else if (process.argv.includes('--harness')) await bundleClient('tests/harness.tsx', join(root, 'build/harness'), 'index.html', 'harness');
+else await bundleClient('src/ui/main.tsx', join(root, '../xmppconf_web/static'), 'index.html', 'xmppconf');

@@ -1,0 +1,146 @@
+/** Cameras and microphones, and plain reasons when there is none to be had. */
+import { Emitter } from './emitter';
+import type { Kind } from './types';
+
+export type DeviceProblem = 'none-found' | 'denied' | 'in-use' | 'insecure' | 'unknown';
+
+interface Events {
+  /** A track came, went, or was muted. */
+  changed: Kind;
+}
+
+export function problemOf(error: unknown): DeviceProblem {
+  switch ((error as { name?: string } | undefined)?.name) {
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return 'none-found';
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return 'denied';
+    case 'NotReadableError':
+    case 'AbortError':
+      return 'in-use';
+    default:
+      return 'unknown';
+  }
+}
+
+const CONSTRAINTS: Record<Kind, MediaTrackConstraints> = {
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } },
+};
+
+/**
+ * Our own tracks.  A muted microphone is kept and silent, so that unmuting is instant; a camera
+ * that is off is released, so that its light goes out.
+ */
+export class LocalMedia extends Emitter<Events> {
+  private readonly tracks: Partial<Record<Kind, MediaStreamTrack>> = {};
+  private readonly wanted: Record<Kind, boolean> = { audio: true, video: true };
+  private readonly chosen: Partial<Record<Kind, string>> = {};
+  readonly problems: Partial<Record<Kind, DeviceProblem>> = {};
+  private readonly generation: Record<Kind, number> = { audio: 0, video: 0 };
+
+  track(kind: Kind): MediaStreamTrack | undefined {
+    return this.tracks[kind];
+  }
+
+  muted(kind: Kind): boolean {
+    return !this.wanted[kind] || !this.tracks[kind];
+  }
+
+  /** Whether the person wants this medium on, whatever the device says. */
+  enabled(kind: Kind): boolean {
+    return this.wanted[kind];
+  }
+
+  device(kind: Kind): string | undefined {
+    return this.tracks[kind]?.getSettings().deviceId ?? this.chosen[kind];
+  }
+
+  /** Turns a medium on or off; resolves when the device is open or the problem known. */
+  async setEnabled(kind: Kind, on: boolean): Promise<void> {
+    this.wanted[kind] = on;
+    if (!on) {
+      this.generation[kind]++;
+      if (kind === 'video') this.release(kind);
+      else if (this.tracks.audio) this.tracks.audio.enabled = false;
+      this.emit('changed', kind);
+      return;
+    }
+    if (kind === 'audio' && this.tracks.audio) {
+      this.tracks.audio.enabled = true;
+      this.emit('changed', kind);
+    } else await this.open(kind);
+  }
+
+  async choose(kind: Kind, deviceId: string): Promise<void> {
+    this.chosen[kind] = deviceId;
+    if (kind === 'audio' || this.wanted[kind]) await this.open(kind);
+  }
+
+  async open(kind: Kind): Promise<void> {
+    const generation = ++this.generation[kind];
+    const current = () => generation === this.generation[kind];
+    if (!navigator.mediaDevices?.getUserMedia) {
+      this.problems[kind] = 'insecure';
+      this.emit('changed', kind);
+      return;
+    }
+    try {
+      const track = await this.capture(kind);
+      if (!current()) {
+        track.stop();
+        return;
+      }
+      this.release(kind);
+      delete this.problems[kind];
+      this.tracks[kind] = track;
+      track.enabled = this.wanted[kind];
+      track.onended = () => {
+        if (this.tracks[kind] !== track) return;
+        this.release(kind);
+        this.problems[kind] = 'none-found';
+        this.emit('changed', kind);
+      };
+    } catch (error) {
+      if (!current()) return;
+      this.problems[kind] = problemOf(error);
+    }
+    this.emit('changed', kind);
+  }
+
+  /** Lets go of all devices. */
+  close(): void {
+    this.generation.audio++;
+    this.generation.video++;
+    this.release('audio');
+    this.release('video');
+  }
+
+  private async capture(kind: Kind): Promise<MediaStreamTrack> {
+    const deviceId = this.chosen[kind];
+    const get = (constraints: MediaTrackConstraints) => navigator.mediaDevices.getUserMedia({ [kind]: constraints });
+    let stream: MediaStream;
+    try {
+      stream = await get(deviceId ? { ...CONSTRAINTS[kind], deviceId: { exact: deviceId } } : CONSTRAINTS[kind]);
+    } catch (error) {
+      // The device of last time may be unplugged: any other is better than none.
+      if (!deviceId || problemOf(error) !== 'none-found') throw error;
+      delete this.chosen[kind];
+      stream = await get(CONSTRAINTS[kind]);
+    }
+    const track = stream.getTracks()[0];
+    if (!track) throw new Error('no track');
+    if (kind === 'video') track.contentHint = 'motion';
+    return track;
+  }
+
+  private release(kind: Kind): void {
+    const track = this.tracks[kind];
+    if (!track) return;
+    track.onended = null;
+    track.stop();
+    delete this.tracks[kind];
+  }
+}

@@ -1,0 +1,99 @@
+/** What a MUC presence says of a participant, and what ours says. */
+import { all, elements, first, text, xml, type Xml } from './xml';
+import type { VideoType } from './types';
+
+const MUC = 'http://jabber.org/protocol/muc';
+const MUC_USER = `${MUC}#user`;
+const NICK = 'http://jabber.org/protocol/nick';
+const MAX_NAME = 80;
+
+export interface Occupant {
+  readonly id: string;
+  readonly realJid: string;
+  readonly name: string;
+  readonly audioMuted: boolean;
+  readonly videoMuted: boolean;
+  readonly videoType: VideoType;
+  readonly codecs: readonly string[];
+}
+
+export type Departure = 'left' | 'kicked' | 'room-closed';
+
+export interface OwnPresence {
+  readonly nick: string;
+  readonly audioMuted: boolean;
+  readonly videoMuted: boolean;
+  readonly caps?: Xml;
+}
+
+export const CODECS: readonly string[] = ['vp8', 'vp9', 'av1', 'h264'];
+
+/** The join presence has `<x/>` of MUC; the later ones do not (XEP-0045, 7.2). */
+export function ownPresence(to: string, id: string, own: OwnPresence, joining: boolean): Xml {
+  const info = { [`${id}-a0`]: { muted: own.audioMuted }, [`${id}-v0`]: { muted: own.videoMuted } };
+  return xml('presence', { to },
+    joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 })) : undefined,
+    own.caps,
+    xml('nick', { xmlns: NICK }, own.nick),
+    xml('SourceInfo', {}, JSON.stringify(info)),
+    xml('audiomuted', {}, String(own.audioMuted)),
+    xml('videomuted', {}, String(own.videoMuted)),
+    xml('jitsi_participant_codecList', {}, CODECS.join(',')));
+}
+
+export function readOccupant(presence: Xml): Occupant {
+  const from = presence.attrs.from ?? '';
+  const id = from.slice(from.indexOf('/') + 1);
+  const item = first(first(presence, 'x', MUC_USER), 'item');
+  const { audio, video } = readSourceInfo(presence, id);
+  const codecs = text(first(presence, 'jitsi_participant_codecList')).toLowerCase().split(',').filter(Boolean).slice(0, 16);
+  return {
+    id,
+    realJid: item?.attrs.jid ?? '',
+    name: text(first(presence, 'nick', NICK)).trim().slice(0, MAX_NAME),
+    audioMuted: audio.muted,
+    videoMuted: video.muted,
+    videoType: video.videoType,
+    codecs,
+  };
+}
+
+interface SourceState {
+  muted: boolean;
+  videoType: VideoType;
+}
+
+function readSourceInfo(presence: Xml, id: string): { audio: SourceState; video: SourceState } {
+  const audio: SourceState = { muted: text(first(presence, 'audiomuted')) !== 'false', videoType: 'camera' };
+  const video: SourceState = { muted: text(first(presence, 'videomuted')) !== 'false', videoType: 'camera' };
+  let info: Record<string, { muted?: unknown; videoType?: unknown } | null> = {};
+  try {
+    const parsed: unknown = JSON.parse(text(first(presence, 'SourceInfo')) || '{}');
+    if (typeof parsed === 'object' && parsed !== null) info = parsed as typeof info;
+  } catch {
+    // Somebody's broken presence: he counts as muted.
+  }
+  for (const [state, key] of [[audio, `${id}-a0`], [video, `${id}-v0`]] as const) {
+    const entry = info[key];
+    if (!entry) continue;
+    state.muted = entry.muted !== false;
+    state.videoType = entry.videoType === 'desktop' ? 'desktop' : 'camera';
+  }
+  return { audio, video };
+}
+
+export function statusCodes(presence: Xml): Set<string> {
+  return new Set(all(first(presence, 'x', MUC_USER) ?? xml('x'), 'status').map((s) => s.attrs.code ?? ''));
+}
+
+/** Why an unavailable presence says its occupant is gone. */
+export function departure(presence: Xml): Departure {
+  if (first(first(presence, 'x', MUC_USER), 'destroy')) return 'room-closed';
+  return ['301', '307'].some((code) => statusCodes(presence).has(code)) ? 'kicked' : 'left';
+}
+
+/** The condition of a presence error, with its legacy-free name. */
+export function joinError(presence: Xml): string {
+  const error = first(presence, 'error');
+  return (error && elements(error).find((e) => e.name !== 'text')?.name) ?? 'undefined-condition';
+}

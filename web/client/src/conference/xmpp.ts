@@ -1,0 +1,174 @@
+/** The XMPP connection: WebSocket first, BOSH if that cannot be had, anonymous login. */
+import { Strophe } from 'strophe.js';
+import { Emitter } from './emitter';
+import { elements, first, fromElement, toElement, xml, type Xml } from './xml';
+import type { ConferenceConfig } from './config';
+
+/** An IQ was answered with an error, or not at all (`timeout`). */
+export class StanzaError extends Error {
+  constructor(readonly condition: string, readonly stanza?: Xml) {
+    super(`the server answered: ${condition}`);
+  }
+}
+
+interface Events {
+  presence: Xml;
+  message: Xml;
+  /** An IQ get or set; whoever takes it must answer through `reply` or `refuse`. */
+  request: Xml;
+  closed: void;
+}
+
+const CONNECT_MS = 8_000;
+const IQ_MS = 10_000;
+const PING_INTERVAL_MS = 10_000;
+const PING_MS = 5_000;
+const PING_FAILURES = 2;
+
+export class XmppConnection extends Emitter<Events> {
+  private readonly strophe: InstanceType<typeof Strophe.Connection>;
+  private pinger: ReturnType<typeof setInterval> | undefined;
+  private failures = 0;
+  private connected = false;
+
+  private constructor(service: string, private readonly domain: string) {
+    super();
+    this.strophe = new Strophe.Connection(service);
+  }
+
+  /** Connects and logs in; rejects if neither transport works. */
+  static async open(config: ConferenceConfig): Promise<XmppConnection> {
+    let failure: unknown = new Error('config.js names no XMPP transport');
+    for (const service of [config.websocket, config.bosh]) {
+      if (!service) continue;
+      const connection = new XmppConnection(service, config.loginDomain);
+      try {
+        await connection.login();
+        return connection;
+      } catch (error) {
+        failure = error;
+        connection.close();
+      }
+    }
+    throw failure;
+  }
+
+  get jid(): string {
+    return this.strophe.jid;
+  }
+
+  private login(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('no answer from the server')), CONNECT_MS);
+      this.strophe.connect(this.domain, '', (status: number) => {
+        const { CONNECTED, AUTHFAIL, CONNFAIL, ERROR, DISCONNECTED } = Strophe.Status;
+        if (status === CONNECTED) {
+          clearTimeout(timer);
+          this.connected = true;
+          this.listen();
+          resolve();
+        } else if (status === AUTHFAIL || status === CONNFAIL || status === ERROR || status === DISCONNECTED) {
+          clearTimeout(timer);
+          reject(new Error('the connection was refused'));
+          this.ended();
+        }
+      });
+    });
+  }
+
+  private listen(): void {
+    const on = (name: string, handle: (stanza: Xml) => void) =>
+      this.strophe.addHandler((element: Element) => {
+        this.failures = 0;
+        try {
+          handle(fromElement(element));
+        } catch (error) {
+          // Strophe drops a handler that throws; one odd stanza must not make us deaf.
+          console.error('stanza not understood:', error);
+        }
+        return true;
+      }, null, name, null);
+    on('presence', (stanza) => this.emit('presence', stanza));
+    on('message', (stanza) => this.emit('message', stanza));
+    on('iq', (stanza) => {
+      if (stanza.attrs.type === 'get' || stanza.attrs.type === 'set') this.handleRequest(stanza);
+    });
+    this.pinger = setInterval(() => void this.ping(), PING_INTERVAL_MS);
+  }
+
+  private handled = false;
+
+  private handleRequest(stanza: Xml): void {
+    this.handled = false;
+    this.emit('request', stanza);
+    if (!this.handled) this.refuse(stanza, 'cancel', 'service-unavailable');
+  }
+
+  private async ping(): Promise<void> {
+    const iq = xml('iq', { type: 'get', to: this.domain }, xml('ping', { xmlns: 'urn:xmpp:ping' }));
+    try {
+      await this.request(iq, PING_MS);
+      this.failures = 0;
+    } catch (error) {
+      if (error instanceof StanzaError && error.condition !== 'timeout') return;
+      if (++this.failures >= PING_FAILURES) this.close();
+    }
+  }
+
+  send(stanza: Xml): void {
+    if (this.connected) this.strophe.send(toElement(withClientNamespace(stanza)));
+  }
+
+  /** Sends an IQ and waits for its result; rejects with `StanzaError`. */
+  request(iq: Xml, timeout = IQ_MS): Promise<Xml> {
+    return new Promise((resolve, reject) => {
+      if (!this.connected) {
+        reject(new StanzaError('timeout'));
+        return;
+      }
+      this.strophe.sendIQ(
+        toElement(withClientNamespace(iq)),
+        (answer: Element) => resolve(fromElement(answer)),
+        (answer: Element | null) => reject(errorOf(answer ? fromElement(answer) : undefined)),
+        timeout,
+      );
+    });
+  }
+
+  reply(request: Xml, ...children: Xml[]): void {
+    this.handled = true;
+    this.send(xml('iq', { type: 'result', id: request.attrs.id, to: request.attrs.from }, ...children));
+  }
+
+  refuse(request: Xml, type: string, condition: string, extra?: Xml): void {
+    this.handled = true;
+    this.send(xml('iq', { type: 'error', id: request.attrs.id, to: request.attrs.from },
+      xml('error', { type }, xml(condition, { xmlns: 'urn:ietf:params:xml:ns:xmpp-stanzas' }), extra)));
+  }
+
+  /** Ends the connection; what was sent before still goes out. */
+  close(): void {
+    this.strophe.flush();
+    this.strophe.disconnect('');
+    this.ended();
+  }
+
+  private ended(): void {
+    clearInterval(this.pinger);
+    if (!this.connected) return;
+    this.connected = false;
+    this.emit('closed', undefined);
+  }
+}
+
+function withClientNamespace(stanza: Xml): Xml {
+  return { ...stanza, attrs: { xmlns: 'jabber:client', ...stanza.attrs } };
+}
+
+/** The error that a stanza of type error carries; undefined stands for no answer in time. */
+export function errorOf(stanza: Xml | undefined): StanzaError {
+  const error = first(stanza, 'error');
+  if (!stanza || !error) return new StanzaError('timeout', stanza);
+  const condition = elements(error).find((e) => e.name !== 'text')?.name ?? 'undefined-condition';
+  return new StanzaError(condition, stanza);
+}

@@ -1,0 +1,56 @@
+/** What this browser remembers: settings and recent rooms, nothing else. */
+import { signal, effect } from '@preact/signals';
+
+export interface Settings {
+  readonly name: string;
+  readonly camera: boolean;
+  readonly microphone: boolean;
+  readonly cameraDevice: string;
+  readonly microphoneDevice: string;
+  readonly joinSound: boolean;
+  readonly pushToTalk: boolean;
+  readonly recent: readonly string[];
+}
+
+const KEY = 'xmppconf';
+const MAX_RECENT = 6;
+const DEFAULTS: Settings = {
+  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, recent: [],
+};
+
+function load(): Settings {
+  try {
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Record<keyof Settings, unknown>>;
+    const kept = Object.entries(stored).filter(([key, value]) => {
+      const fallback = DEFAULTS[key as keyof Settings];
+      return fallback !== undefined && typeof value === typeof fallback && Array.isArray(value) === Array.isArray(fallback);
+    });
+    const settings = { ...DEFAULTS, ...(Object.fromEntries(kept) as Partial<Settings>) };
+    return { ...settings, recent: settings.recent.filter((room) => typeof room === 'string').slice(0, MAX_RECENT) };
+  } catch {
+    return DEFAULTS; // Storage is switched off or holds something foreign.
+  }
+}
+
+export const settings = signal<Settings>(load());
+
+effect(() => {
+  const value = JSON.stringify(settings.value);
+  try {
+    localStorage.setItem(KEY, value);
+  } catch {
+    // Storage is switched off: settings last as long as the page.
+  }
+});
+
+export function change(part: Partial<Settings>): void {
+  settings.value = { ...settings.value, ...part };
+}
+
+export function remember(room: string): void {
+  change({ recent: [room, ...settings.value.recent.filter((r) => r !== room)].slice(0, MAX_RECENT) });
+}
+
+export function forget(room?: string): void {
+  change({ recent: room === undefined ? [] : settings.value.recent.filter((r) => r !== room) });
+}
