@@ -1,0 +1,227 @@
+"""The bridge as a program: makes everything, ties it together, takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import errno
+import secrets
+import signal
+import string
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from typing import NoReturn
+
+import uvloop
+from aiohttp import web
+
+from xmppconf import __version__, clock, log
+from xmppconf.colibri2 import ConferenceModified, ConferenceModify
+from xmppconf.config import Names, Settings
+from xmppconf.driver import Driver
+from xmppconf.errors import SettingsError
+from xmppconf.media import MAX_SSRC
+from xmppconf_bridge import addresses, colibri, health, load, stats
+from xmppconf_bridge.bridge import Bridge, Environment, Identity
+from xmppconf_bridge.certificate import Certificate
+from xmppconf_bridge.engine import PacketEngine
+from xmppconf_bridge.io.engine_loop import EngineLoop
+from xmppconf_bridge.io.http import Reports, make_application
+from xmppconf_bridge.io.interfaces import local_addresses
+from xmppconf_bridge.io.xmpp import Account, BridgeAccount
+from xmppconf_bridge.sctp import DataChannel
+
+CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
+SAMPLE_INTERVAL = load.INTERVAL
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def random_token(length: int) -> str:
+    """That many letters and digits nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def random_ssrc() -> int:
+    return 1 + secrets.randbelow(MAX_SSRC)
+
+
+class Certificates:
+    """One certificate for all new transports, renewed daily."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._made_at = 0.0
+        self._current: Certificate | None = None
+
+    def __call__(self) -> Certificate:
+        now = self._now()
+        if self._current is None or now - self._made_at > CERTIFICATE_LIFE:
+            self._made_at = now
+            self._current = Certificate.generate(datetime.datetime.now(datetime.UTC))
+        return self._current
+
+
+class Running:
+    """A bridge at work.  Made by `start`, ended by `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        options = settings.bridge
+        self.engine = _bind(settings)
+        bound = self.engine.local_addresses()
+        identity = Identity(
+            options.id,
+            addresses.candidates(bound, options.public_addresses),
+            options.websocket_base,
+            options.max_endpoints,
+        )
+        environment = Environment(
+            clock.monotonic,
+            random_token,
+            random_ssrc,
+            Certificates(clock.monotonic),
+            DataChannel,
+        )
+        self.bridge = Bridge(identity, self.engine, environment)
+        self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
+        self.loop = EngineLoop(self.engine, self.bridge, self.driver)
+        self.load = load.Load()
+        self.health = health.Health()
+
+    def modify(self, request: ConferenceModify) -> ConferenceModified:
+        """Carry out a Colibri2 request; raises `ColibriRefused`."""
+        try:
+            return colibri.modify(self.bridge, request)
+        finally:
+            self.driver.pump()
+
+    def presence_statistics(self) -> stats.Statistics:
+        return stats.presence_statistics(self.bridge, self.load, **self._described())
+
+    def full_statistics(self) -> stats.Statistics:
+        return stats.full_statistics(self.bridge, self.load, **self._described())
+
+    def is_healthy(self) -> bool:
+        return self.health.is_healthy(clock.monotonic())
+
+    def reports(self) -> Reports:
+        return Reports(self.full_statistics, self.is_healthy, self.engine.stats)
+
+    async def watch(self) -> NoReturn:
+        """Measure load and health for ever."""
+        checked_at = -health.INTERVAL
+        while True:
+            now = clock.monotonic()
+            self.load.sample(self.engine.stats(), now)
+            if now - checked_at >= health.INTERVAL / 2:
+                checked_at = now
+                self.health.checked(bool(self.bridge.identity.candidates), now)
+            await asyncio.sleep(SAMPLE_INTERVAL)
+
+    def close(self) -> None:
+        self.bridge.close()
+        self.engine.flush()
+        self.loop.close()
+        self.driver.close()
+        self.engine.close()
+
+    def _described(self) -> stats.Description:
+        return {
+            "healthy": self.is_healthy(),
+            "version": __version__,
+            "region": self._settings.bridge.region,
+            "wall": clock.wall(),
+        }
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.  Raises `SettingsError` for what cannot work."""
+    stopped = asyncio.Event()
+    event_loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        event_loop.add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        running = Running(settings)
+        stack.callback(running.close)
+        await _serve_http(stack, settings, running)
+        _run_beside(stack, running.watch())
+        account = _account(settings, running)
+        _run_beside(stack, account.run(settings.xmpp.host, settings.xmpp.client_port))
+        await stopped.wait()
+        running.bridge.is_shutting_down = True
+
+
+def main(settings: Settings) -> int:
+    """Run the bridge; returns the exit code."""
+    log.setup(settings.log.level)
+    uvloop.run(run(settings))
+    return 0
+
+
+def _bind(settings: Settings) -> PacketEngine:
+    options = settings.bridge
+    local = addresses.usable(local_addresses(), options.udp_addresses)
+    if not local:
+        raise SettingsError("bridge.udp_addresses: this machine has no usable address")
+    try:
+        return PacketEngine([(address, options.udp_port) for address in local])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"bridge.udp_port: UDP port {options.udp_port} is taken"
+            ) from error
+        raise SettingsError(
+            f"bridge.udp_addresses: cannot use UDP: {error.strerror or error}"
+        ) from error
+
+
+async def _serve_http(stack: AsyncExitStack, settings: Settings, running: Running) -> None:
+    application = make_application(running.bridge, running.reports())
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    options = settings.bridge
+    try:
+        await web.TCPSite(runner, options.http_host, options.http_port).start()
+    except OSError as error:
+        raise SettingsError(
+            f"bridge.http_port: cannot listen on {options.http_host}"
+            f" port {options.http_port}: {error.strerror}"
+        ) from error
+
+
+def _account(settings: Settings, running: Running) -> BridgeAccount:
+    names = Names.of(settings)
+    options = settings.bridge
+    account = Account(
+        address=f"{options.id}@{names.accounts}/bridge",
+        password=options.password,
+        brewery=f"{options.brewery}@{names.internal}",
+        nick=options.id,
+        focus_domain=names.focus,
+        # A stock focus has an account beside the bridges'.
+        focus_jids=frozenset({names.focus_jid, f"focus@{names.accounts}"}),
+    )
+    return BridgeAccount(
+        account,
+        running.modify,
+        running.presence_statistics,
+        running.is_healthy,
+        verify=settings.xmpp.verify_certificate and not settings.xmpp.private,
+    )
+
+
+def _run_beside(stack: AsyncExitStack, coroutine: object) -> None:
+    task = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
+
+    async def end() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)
+
+
+def _never(effect: NoReturn) -> None:
+    raise AssertionError("the bridge has no effects")

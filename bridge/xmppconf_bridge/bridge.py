@@ -1,0 +1,283 @@
+"""The whole bridge as one machine: conferences, and who an engine event is about."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from xmppconf.colibri2 import EndpointRequest
+from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.transport import Candidate
+from xmppconf_bridge.certificate import Certificate
+from xmppconf_bridge.conference import Conference
+from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.engine import (
+    Commands,
+    DtlsDatagram,
+    Event,
+    IceFailed,
+    IceValid,
+    Levels,
+    LostEvents,
+    SourceActive,
+    SourceSilent,
+)
+from xmppconf_bridge.expiry import CHECK_INTERVAL, EMPTY_CONFERENCE, EXPIRE_INTERVAL
+from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
+
+UFRAG_LENGTH = 8
+PWD_LENGTH = 24
+PASSWORD_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What this bridge says about itself, the same to everybody."""
+
+    id: str
+    candidates: tuple[Candidate, ...]
+    websocket_base: str = ""
+    """Public URL before `/colibri-ws`; empty: no WebSocket is offered."""
+    max_endpoints: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the bridge takes from outside: time, chance and the data channel's stack."""
+
+    clock: Callable[[], float]
+    token: Callable[[int], str]
+    """Makes that many random letters and digits."""
+    random_ssrc: Callable[[], int]
+    certificate: Callable[[], Certificate]
+    """The certificate for new transports."""
+    make_channel: MakeChannel
+
+
+class Bridge:
+    def __init__(
+        self, identity: Identity, engine: Commands, environment: Environment
+    ) -> None:
+        self.identity = identity
+        self.engine = engine
+        self.conferences: dict[MeetingId, Conference] = {}
+        self.is_shutting_down = False
+        self.lost_events = 0
+        self.total_conferences = 0
+        self.total_endpoints = 0
+        self.ice_succeeded = 0
+        self.ice_failed = 0
+        self.dtls_failed = 0
+        self._environment = environment
+        self._clock = environment.clock
+        self._numbers = itertools.count(1)
+        self._by_number: dict[int, Conference] = {}
+        self._by_socket_id: dict[str, Conference] = {}
+        self._transports: dict[int, tuple[Conference, Endpoint]] = {}
+        self._check_at: float | None = None
+        self._expire_at: float | None = None
+
+    @property
+    def endpoint_count(self) -> int:
+        return len(self._transports)
+
+    # -- made and freed by Colibri2 -----------------------------------------------------
+    def create_conference(self, meeting_id: MeetingId) -> Conference:
+        conference = Conference(
+            self._next_number(),
+            meeting_id,
+            self._environment.token(16),
+            (self._environment.random_ssrc(), self._environment.random_ssrc()),
+            self.engine,
+            self._clock,
+            self._next_number,
+        )
+        self.conferences[meeting_id] = conference
+        self._by_number[conference.number] = conference
+        self._by_socket_id[conference.socket_id] = conference
+        self.total_conferences += 1
+        now = self._clock()
+        if self._check_at is None:
+            self._check_at = now + CHECK_INTERVAL
+            self._expire_at = now + EXPIRE_INTERVAL
+        return conference
+
+    def expire_conference(self, conference: Conference) -> None:
+        conference.close()
+        self.conferences.pop(conference.meeting_id, None)
+        self._by_number.pop(conference.number, None)
+        self._by_socket_id.pop(conference.socket_id, None)
+        self._forget_transports(conference)
+
+    def create_endpoint(self, conference: Conference, request: EndpointRequest) -> Endpoint:
+        environment = self._environment
+        endpoint = Endpoint(
+            request.id,
+            conference,
+            self._clock,
+            self._new_slot_ssrc(),
+            password=environment.token(PASSWORD_LENGTH),
+            rewriting="ssrc-rewriting" in request.capabilities,
+            visitor=request.visitor,
+        )
+        transport = request.transport
+        endpoint.has_data_channel = transport is not None and transport.sctp is not None
+        local = Local(
+            environment.token(UFRAG_LENGTH),
+            environment.token(PWD_LENGTH),
+            environment.certificate(),
+            self.identity.candidates,
+        )
+        number = self._next_number()
+        self.engine.add_transport(
+            number,
+            conference.number,
+            local.ufrag,
+            local.pwd,
+            controlling=transport is not None and transport.ice_controlling,
+        )
+        endpoint.transport = EndpointTransport(
+            number,
+            self.engine,
+            local,
+            endpoint,
+            self._clock,
+            environment.make_channel if endpoint.has_data_channel else None,
+        )
+        self._transports[number] = (conference, endpoint)
+        self.total_endpoints += 1
+        conference.add(endpoint)
+        return endpoint
+
+    def expire_endpoint(self, conference: Conference, endpoint_id: EndpointId) -> None:
+        conference.expire(endpoint_id)
+        self._forget_transports(conference)
+
+    def web_socket_urls(
+        self, conference: Conference, endpoint: Endpoint
+    ) -> tuple[str, ...]:
+        identity = self.identity
+        if not identity.websocket_base:
+            return ()
+        path = f"{identity.id}/{conference.socket_id}/{endpoint.id}"
+        base = identity.websocket_base.rstrip("/")
+        return (f"{base}/colibri-ws/{path}?pwd={endpoint.password}",)
+
+    def find(self, socket_id: str, endpoint_id: str) -> tuple[Conference, Endpoint] | None:
+        """The endpoint that a WebSocket's path names."""
+        conference = self._by_socket_id.get(socket_id)
+        if conference is None:
+            return None
+        endpoint = conference.endpoints.get(EndpointId(endpoint_id))
+        return None if endpoint is None else (conference, endpoint)
+
+    # -- from the engine ----------------------------------------------------------------
+    def receive(self, events: Iterable[Event]) -> None:
+        """Take a batch of events; what they change is worked out once, at the end."""
+        touched: dict[int, Conference] = {}
+        for event in events:
+            conference = self._receive_one(event)
+            if conference is not None:
+                touched[conference.number] = conference
+        for conference in touched.values():
+            conference.settle()
+
+    def _receive_one(self, event: Event) -> Conference | None:
+        match event:
+            case Levels(number, levels):
+                conference = self._by_number.get(number)
+                if conference is not None:
+                    conference.levels(levels)
+            case SourceActive(number, encoding, size):
+                for conference in self._by_number.values():
+                    if number in conference.sources:
+                        conference.source_active(number, encoding, size)
+                        return conference
+            case SourceSilent(number, encoding):
+                for conference in self._by_number.values():
+                    if number in conference.sources:
+                        conference.source_silent(number, encoding)
+            case LostEvents(count):
+                self.lost_events += count
+            case IceValid() | IceFailed() | DtlsDatagram():
+                self._receive_transport(event)
+        return None
+
+    def _receive_transport(self, event: IceValid | IceFailed | DtlsDatagram) -> None:
+        found = self._transports.get(event.transport)
+        if found is None:
+            return
+        _, endpoint = found
+        match event:
+            case DtlsDatagram(_, data):
+                endpoint.transport.dtls_datagram(data)
+            case IceValid():
+                self.ice_succeeded += 1
+                endpoint.activity.ice_failed = False
+                endpoint.transport.ice_valid()
+            case IceFailed():
+                self.ice_failed += 1
+                endpoint.activity.ice_failed = True
+
+    # -- time ---------------------------------------------------------------------------
+    def next_timeout(self) -> float | None:
+        waits = [self._check_at, self._expire_at]
+        waits += [one.next_timeout() for one in self.conferences.values()]
+        waits += [one.transport.next_timeout() for _, one in self._transports.values()]
+        return min((due for due in waits if due is not None), default=None)
+
+    def timeout(self, now: float) -> None:
+        for conference in tuple(self.conferences.values()):
+            conference.timeout(now)
+        for _, endpoint in tuple(self._transports.values()):
+            due = endpoint.transport.next_timeout()
+            if due is not None and due <= now:
+                endpoint.transport.timeout(now)
+        if self._check_at is not None and now >= self._check_at:
+            self._check_at = now + CHECK_INTERVAL
+            for conference in self.conferences.values():
+                conference.check_activity(now)
+        if self._expire_at is not None and now >= self._expire_at:
+            self._expire_at = now + EXPIRE_INTERVAL
+            self._expire_gone(now)
+        if not self.conferences:
+            self._check_at = self._expire_at = None
+
+    def effects(self) -> Iterator[NoReturn]:
+        """There are none: decisions go straight to the engine and the channels."""
+        return iter(())
+
+    def close(self) -> None:
+        for conference in tuple(self.conferences.values()):
+            self.expire_conference(conference)
+
+    def _expire_gone(self, now: float) -> None:
+        for conference in tuple(self.conferences.values()):
+            conference.expire_gone(now)
+            self._forget_transports(conference)
+            old = now - conference.created_at > EMPTY_CONFERENCE
+            if old and not conference.endpoints:
+                self.expire_conference(conference)
+
+    def _forget_transports(self, conference: Conference) -> None:
+        for number, (owner, endpoint) in tuple(self._transports.items()):
+            if owner is conference and endpoint.transport.is_closed:
+                del self._transports[number]
+
+    def _next_number(self) -> int:
+        return next(self._numbers)
+
+    def _new_slot_ssrc(self) -> Callable[[], int]:
+        """Makes SSRCs that are unique for one receiver."""
+        used: set[int] = set()
+
+        def new_ssrc() -> int:
+            while True:
+                ssrc = self._environment.random_ssrc()
+                if ssrc not in used:
+                    used.add(ssrc)
+                    return ssrc
+
+        return new_ssrc

@@ -1,0 +1,103 @@
+"""The bridge channel of one endpoint, over a data channel, a WebSocket or both.
+
+What carries the messages is outside; here is which carrier to use, and how many messages
+an endpoint may send.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from xmppconf.bridge_channel import Message, serialize
+
+#: An endpoint may send this many messages at once, and this many a second in the long run.
+BURST = 100
+RATE = 50.0
+
+
+class Carrier(Protocol):
+    """Bounds its own queue; a carrier that cannot send any more closes itself."""
+
+    def send(self, text: str) -> None: ...
+
+
+class WebSocketCarrier(Carrier, Protocol):
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Bucket:
+    """Lets `rate` events a second pass, and `burst` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at: float | None = None
+
+    def take(self, now: float) -> bool:
+        if self._at is not None:
+            self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class BridgeChannel:
+    """Sends on the carrier that was last heard from."""
+
+    def __init__(self) -> None:
+        self._carriers: list[Carrier] = []  # the last heard from at the end
+        self._socket: WebSocketCarrier | None = None
+        self._bucket = Bucket(RATE, BURST)
+        self.sent = 0
+        self.dropped = 0
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._carriers)
+
+    def open(self, carrier: Carrier) -> None:
+        self._carriers.append(carrier)
+
+    def open_socket(self, socket: WebSocketCarrier) -> None:
+        """A newer socket replaces the older one."""
+        if self._socket is not None:
+            old, self._socket = self._socket, None
+            self.closed(old)
+            old.close(1000, "replaced")
+        self._socket = socket
+        self.open(socket)
+
+    def closed(self, carrier: Carrier) -> None:
+        """The carrier is gone; unknown ones are no error, since several may report it."""
+        if carrier in self._carriers:
+            self._carriers.remove(carrier)
+        if carrier is self._socket:
+            self._socket = None
+
+    def may_receive(self, carrier: Carrier, now: float) -> bool:
+        """Whether to read a message that just came; also makes its carrier the current."""
+        if carrier not in self._carriers:
+            return False
+        if self._carriers[-1] is not carrier:
+            self._carriers.remove(carrier)
+            self._carriers.append(carrier)
+        if self._bucket.take(now):
+            return True
+        self.dropped += 1
+        return False
+
+    def send_message(self, message: Message) -> None:
+        """Send, or drop the message if nothing is open."""
+        if self._carriers:
+            self.sent += 1
+            self._carriers[-1].send(serialize(message))
+
+    def close(self) -> None:
+        """The endpoint is expired: its client shall not come back with this password."""
+        self._carriers.clear()
+        if self._socket is not None:
+            socket, self._socket = self._socket, None
+            socket.close(1001, "endpoint closed")

@@ -1,0 +1,375 @@
+"""One conference on this bridge: its endpoints, their sources, and who gets what.
+
+Changes only mark what is affected; `settle` then works out routes and constraints once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from xmppconf.bridge_channel import (
+    DominantSpeaker,
+    EndpointConnectivity,
+    ForwardedSources,
+    Message,
+    SenderSourceConstraints,
+    ServerHello,
+)
+from xmppconf.colibri2 import ForceMute
+from xmppconf.errors import PeerError
+from xmppconf.ids import EndpointId, MeetingId, SourceName
+from xmppconf.log import ConferenceLog
+from xmppconf.media import MediaType, VideoType
+from xmppconf.sources import MediaSource
+from xmppconf_bridge import allocation, inbox, media, routing
+from xmppconf_bridge.channel import WebSocketCarrier
+from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.speech import DominantSpeakerIdentification
+
+#: Audio levels reach us in batches; deciding this much later (seconds) keeps the gaps
+#: between batches from counting as silence.
+LEVEL_LAG = 0.1
+
+
+class Conference:
+    def __init__(
+        self,
+        number: int,
+        meeting_id: MeetingId,
+        socket_id: str,
+        feedback: tuple[int, int],
+        engine: Commands,
+        clock: Callable[[], float],
+        next_number: Callable[[], int],
+    ) -> None:
+        """`feedback` are the SSRCs of jvb-a0 and jvb-v0; `number` is new to the engine."""
+        self.number = number
+        self.meeting_id = meeting_id
+        self.socket_id = socket_id
+        self.feedback = feedback
+        self.created_at = clock()
+        self.endpoints: dict[EndpointId, Endpoint] = {}
+        self.sources: dict[int, BridgeSource] = {}
+        self.speech = DominantSpeakerIdentification()
+        self.rejected_sources = 0
+        self.rejected_messages = 0
+        self._engine = engine
+        self._clock = clock
+        self._next_number = next_number
+        self._owners: dict[int, EndpointId] = {}  # of SSRCs
+        self._early_video_types: dict[SourceName, VideoType] = {}
+        self._dirty: set[EndpointId] = set()
+        self._settling = False
+        self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
+        engine.add_conference(number, *feedback)
+
+    # -- endpoints ----------------------------------------------------------------------
+    def add(self, endpoint: Endpoint) -> None:
+        self.endpoints[endpoint.id] = endpoint
+        self._log.info("endpoint %s came", endpoint.id)
+
+    def expire(self, endpoint_id: EndpointId) -> None:
+        """Free an endpoint; idempotent."""
+        endpoint = self.endpoints.get(endpoint_id)
+        if endpoint is None:
+            return
+        self.set_sources(endpoint, ())
+        del self.endpoints[endpoint_id]
+        self._dirty.discard(endpoint_id)
+        self.speech.endpoint_gone(endpoint_id)
+        endpoint.channel.close()
+        endpoint.transport.close()
+        self._log.info("endpoint %s left", endpoint_id)
+        self._mark(self.endpoints)
+        self.settle()
+
+    def close(self) -> None:
+        for endpoint_id in tuple(self.endpoints):
+            self.expire(endpoint_id)
+        self._engine.remove_conference(self.number)
+
+    def endpoint_connected(self, endpoint: Endpoint) -> None:
+        self._log.info("endpoint %s connected", endpoint.id)
+        self._mark((endpoint.id,))
+        self.settle()
+
+    def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None:
+        endpoint.activity.ice_failed = True
+        self._log.info("endpoint %s: DTLS: %s", endpoint.id, reason)
+
+    # -- sources ------------------------------------------------------------------------
+    def set_sources(self, endpoint: Endpoint, sources: Iterable[MediaSource]) -> None:
+        """Replace what `endpoint` sends; names that stay keep their state.
+
+        An SSRC that belongs to somebody else, or to the bridge, makes its source void:
+        the focus checks that, and what slips through must harm nobody.
+        """
+        before = endpoint.sources
+        for source in before.values():
+            self._release(source)
+        after: dict[SourceName, BridgeSource] = {}
+        for description in sources:
+            encodings = media.encodings_of(description)
+            if description.name in after or not self._claim(endpoint.id, encodings):
+                self.rejected_sources += 1
+                continue
+            known = before.get(description.name)
+            if known is None or known.encodings != encodings:
+                video_type = self._early_video_types.pop(
+                    description.name, description.video_type or VideoType.CAMERA
+                )
+                known = BridgeSource(
+                    self._next_number(),
+                    description.name,
+                    endpoint.id,
+                    description.media_type,
+                    encodings,
+                    video_type,
+                )
+            after[description.name] = known
+        kept = {source.number for source in after.values()}
+        for source in before.values():
+            if source.number not in kept:
+                self.sources.pop(source.number, None)
+                for receiver in self.endpoints.values():
+                    routing.forget_source(self._engine, receiver, source)
+        endpoint.sources = after
+        self.sources.update((source.number, source) for source in after.values())
+        if endpoint.transport.is_closed:
+            return
+        self._engine.set_sources(
+            endpoint.transport.number,
+            [
+                (source.number, source.media_type.value, list(source.encodings))
+                for source in after.values()
+            ],
+        )
+        self.set_muted(endpoint, endpoint.muted)
+        self._mark(self.endpoints)
+
+    def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
+        endpoint.muted = muted
+        for source in endpoint.sources.values():
+            audio = source.media_type is MediaType.AUDIO
+            self._engine.set_muted(source.number, muted.audio if audio else muted.video)
+
+    def set_video_type(
+        self, endpoint: Endpoint, name: SourceName, video_type: VideoType
+    ) -> None:
+        source = endpoint.sources.get(name)
+        if source is None:
+            # The message may come before the focus tells us of the source.
+            if name.startswith(f"{endpoint.id}-") and len(self._early_video_types) < 1000:
+                self._early_video_types[name] = video_type
+            return
+        if source.video_type is video_type:
+            return
+        shown, source.video_type = source.video_type, video_type
+        self._mark(self.endpoints)
+        if VideoType.NONE in (shown, video_type):
+            return
+        for receiver in self._others(endpoint.id):
+            if receiver.rewriting and receiver.is_ready:
+                entry = routing.video_map(receiver, [source])
+                if entry.sources:
+                    receiver.channel.send_message(entry)
+
+    def source_active(
+        self, number: int, encoding: int, size: tuple[int, int] | None
+    ) -> None:
+        source = self.sources.get(number)
+        if source is None or encoding >= len(source.encodings):
+            return
+        source.active_since.setdefault(encoding, self._clock())
+        if size is not None and min(size) > 0:
+            source.heights[encoding] = min(size)
+        self._mark(one.id for one in self._others(source.owner))
+
+    def source_silent(self, number: int, encoding: int) -> None:
+        source = self.sources.get(number)
+        if source is not None:
+            source.active_since.pop(encoding, None)
+
+    def _claim(self, owner: EndpointId, encodings: media.Encodings) -> bool:
+        ssrcs = [ssrc for pair in encodings for ssrc in pair if ssrc is not None]
+        taken = any(ssrc in self._owners or ssrc in self.feedback for ssrc in ssrcs)
+        if taken or not ssrcs or len(set(ssrcs)) != len(ssrcs):
+            return False
+        self._owners.update(dict.fromkeys(ssrcs, owner))
+        return True
+
+    def _release(self, source: BridgeSource) -> None:
+        for pair in source.encodings:
+            for ssrc in pair:
+                if ssrc is not None:
+                    self._owners.pop(ssrc, None)
+
+    # -- the bridge channel -------------------------------------------------------------
+    def open_socket(self, endpoint: Endpoint, socket: WebSocketCarrier) -> None:
+        """A WebSocket was authenticated and accepted."""
+        endpoint.channel.open_socket(socket)
+        endpoint.channel.send_message(ServerHello())
+        self.channel_opened(endpoint)
+
+    def channel_opened(self, endpoint: Endpoint) -> None:
+        """Bring the client up to date, on every new carrier."""
+        for source in endpoint.sources.values():
+            self._send_constraint(endpoint, source)
+        endpoint.channel.send_message(ForwardedSources(endpoint.forwarded))
+        if endpoint.rewriting:
+            endpoint.channel.send_message(
+                routing.video_map(endpoint, self.sources.values())
+            )
+            endpoint.channel.send_message(
+                routing.audio_map(endpoint, self.sources.values())
+            )
+        for other in self.endpoints.values():
+            if not other.activity.is_active:
+                endpoint.channel.send_message(EndpointConnectivity(other.id, active=False))
+        if self.speech.dominant is not None:
+            endpoint.channel.send_message(self._speaker_message())
+        self._mark((endpoint.id,))
+        self.settle()
+
+    def channel_message(self, endpoint: Endpoint, text: str) -> None:
+        """Take a message from the endpoint; what cannot be read is counted and dropped."""
+        try:
+            inbox.receive(self, endpoint, text)
+        except PeerError:
+            self.rejected_messages += 1
+        self.settle()
+
+    def broadcast(self, message: Message, *, but: EndpointId | None = None) -> None:
+        for endpoint in self.endpoints.values():
+            if endpoint.id != but:
+                endpoint.channel.send_message(message)
+
+    def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool:
+        """Whether `receiver` looks at, or listens to, `sender`."""
+        return sender in self.speech.recent or any(
+            receiver.heights.get(name, 0) != 0 or receiver.constraints.mentions(name)
+            for name in self.endpoints[sender].sources
+        )
+
+    def constraints_changed(self, endpoint: Endpoint) -> None:
+        self._mark((endpoint.id,))
+
+    def subscription_changed(self, endpoint: Endpoint) -> None:
+        audio = [one for one in self.sources.values() if one.media_type is MediaType.AUDIO]
+        routing.unroute_unwanted_audio(self._engine, endpoint, audio)
+        self._mark((endpoint.id,))
+
+    # -- speech -------------------------------------------------------------------------
+    def levels(self, levels: Iterable[tuple[int, int, int]]) -> None:
+        """Take audio levels as (source, wrapping milliseconds, RFC 6464 level)."""
+        now = self._clock()
+        now_ms = int(now * 1000)
+        for number, at, level in levels:
+            source = self.sources.get(number)
+            if source is not None:
+                age = min(((now_ms - at) & 0xFFFFFFFF) / 1000, LEVEL_LAG)
+                self.speech.level(source.owner, level, now - age)
+
+    def next_timeout(self) -> float | None:
+        due = self.speech.next_timeout()
+        return None if due is None else due + LEVEL_LAG
+
+    def timeout(self, now: float) -> None:
+        self.speech.timeout(now - LEVEL_LAG)
+        for change in self.speech.effects():
+            if change.speaker is not None:
+                self.broadcast(self._speaker_message())
+                self._mark(self.endpoints)
+        self.settle()
+
+    def _speaker_message(self) -> DominantSpeaker:
+        speaker, *previous = self.speech.recent
+        return DominantSpeaker(speaker, tuple(previous))
+
+    # -- activity -----------------------------------------------------------------------
+    def check_activity(self, now: float) -> None:
+        """Tell everybody who went silent or came back."""
+        for endpoint in self.endpoints.values():
+            stats = self._engine.transport_stats(endpoint.transport.number)
+            endpoint.activity.seen(None if stats is None else stats["last_activity"])
+            if endpoint.activity.check(now) and not endpoint.visitor:
+                self.broadcast(
+                    EndpointConnectivity(endpoint.id, active=endpoint.activity.is_active)
+                )
+
+    def expire_gone(self, now: float) -> None:
+        for endpoint in tuple(self.endpoints.values()):
+            if endpoint.activity.is_expired(now):
+                self.expire(endpoint.id)
+
+    # -- who gets what ------------------------------------------------------------------
+    def settle(self) -> None:
+        """Carry out what has been marked."""
+        if self._settling:
+            return
+        self._settling = True
+        try:
+            while self._dirty:
+                dirty, self._dirty = self._dirty, set()
+                self._route(dirty)
+            self._constrain_senders()
+        finally:
+            self._settling = False
+
+    def _route(self, receivers: set[EndpointId]) -> None:
+        video = self._video_by_speech()
+        flowing = sorted(
+            (
+                source
+                for source in self.sources.values()
+                if source.media_type is MediaType.AUDIO and source.active_since
+            ),
+            key=lambda source: min(source.active_since.values()),
+            reverse=True,
+        )
+        for receiver_id in receivers:
+            receiver = self.endpoints.get(receiver_id)
+            if receiver is None or not receiver.is_ready:
+                continue
+            others = [source for source in flowing if source.owner != receiver_id]
+            routing.route_audio(self._engine, receiver, others)
+            others = [source for source in video if source.owner != receiver_id]
+            if routing.route_video(self._engine, receiver, others):
+                receiver.channel.send_message(ForwardedSources(receiver.forwarded))
+
+    def _video_by_speech(self) -> list[BridgeSource]:
+        owners = dict.fromkeys((*self.speech.recent, *self.endpoints))
+        return [
+            source
+            for owner in owners
+            if owner in self.endpoints
+            for source in self.endpoints[owner].sources.values()
+            if source.media_type is MediaType.VIDEO
+        ]
+
+    def _constrain_senders(self) -> None:
+        for source in self.sources.values():
+            if source.media_type is not MediaType.VIDEO:
+                continue
+            wanted = allocation.highest(
+                receiver.heights.get(source.name, 0)
+                for receiver in self._others(source.owner)
+            )
+            if wanted != (source.sent_constraint or 0):
+                source.sent_constraint = wanted
+                self._send_constraint(self.endpoints[source.owner], source)
+
+    def _send_constraint(self, owner: Endpoint, source: BridgeSource) -> None:
+        if source.sent_constraint is not None:
+            owner.channel.send_message(
+                SenderSourceConstraints(source.name, source.sent_constraint)
+            )
+
+    def _others(self, endpoint_id: EndpointId) -> list[Endpoint]:
+        return [one for one in self.endpoints.values() if one.id != endpoint_id]
+
+    def _mark(self, receivers: Iterable[EndpointId]) -> None:
+        self._dirty.update(receivers)

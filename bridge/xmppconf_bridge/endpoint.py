@@ -1,0 +1,121 @@
+"""One endpoint of a conference: what it sends, wants, and is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from xmppconf.colibri2 import ForceMute
+from xmppconf.ids import EndpointId, SourceName
+from xmppconf.media import MediaDescription, MediaType
+from xmppconf_bridge.allocation import VideoConstraints
+from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.expiry import Activity
+from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
+from xmppconf_bridge.transport import Channel, EndpointTransport
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSubscription:
+    """Which audio sources a receiver wants: exclude beats include beats all."""
+
+    everything: bool = True
+    include: frozenset[SourceName] = frozenset()
+    exclude: frozenset[SourceName] = frozenset()
+
+    def wants(self, source: SourceName) -> bool:
+        return source not in self.exclude and (self.everything or source in self.include)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the engine was told about one source for one receiver."""
+
+    ssrc: int
+    rtx_ssrc: int | None
+    max_encoding: int
+
+
+class EndpointListener(Protocol):
+    """The conference, as far as an endpoint's transport reports to it."""
+
+    def endpoint_connected(self, endpoint: Endpoint) -> None: ...
+    def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None: ...
+    def channel_opened(self, endpoint: Endpoint) -> None: ...
+    def channel_message(self, endpoint: Endpoint, text: str) -> None: ...
+
+
+class Endpoint:
+    transport: EndpointTransport  # set once, right after construction
+
+    def __init__(
+        self,
+        endpoint_id: EndpointId,
+        listener: EndpointListener,
+        clock: Callable[[], float],
+        new_ssrc: Callable[[], int],
+        *,
+        password: str,
+        rewriting: bool,
+        visitor: bool,
+    ) -> None:
+        self.id = endpoint_id
+        self.password = password
+        self.visitor = visitor
+        self.rewriting = rewriting
+        self.has_data_channel = False
+        self.media: tuple[MediaDescription, ...] = ()
+        self.sources: dict[SourceName, BridgeSource] = {}
+        self.muted = ForceMute()
+        self.constraints = VideoConstraints()
+        self.subscription = AudioSubscription()
+        self.channel = BridgeChannel()
+        self.activity = Activity(clock())
+        self.slots: dict[MediaType, Slots] = (
+            {
+                MediaType.AUDIO: RewritingSlots(new_ssrc, rtx=False),
+                MediaType.VIDEO: RewritingSlots(new_ssrc, rtx=True),
+            }
+            if rewriting
+            else {MediaType.AUDIO: PlainSlots(), MediaType.VIDEO: PlainSlots()}
+        )
+        self.routes: dict[int, Route] = {}
+        self.heights: dict[SourceName, int] = {}
+        """The effective constraint of each video source of the others."""
+        self.forwarded: tuple[SourceName, ...] = ()
+        self._listener = listener
+        self._clock = clock
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether media may be routed here.
+
+        A receiver whose SSRCs we choose cannot use media before it got their map.
+        """
+        return self.transport.is_connected and (not self.rewriting or self.channel.is_open)
+
+    def accepts(self, media_type: MediaType) -> bool:
+        return any(
+            description.type is media_type and description.payload_types
+            for description in self.media
+        )
+
+    # -- from the transport -------------------------------------------------------------
+    def transport_connected(self) -> None:
+        self._listener.endpoint_connected(self)
+
+    def transport_failed(self, reason: str) -> None:
+        self._listener.endpoint_failed(self, reason)
+
+    def data_channel_opened(self, channel: Channel) -> None:
+        self.channel.open(channel)
+        self._listener.channel_opened(self)
+
+    def data_channel_message(self, channel: Channel, text: str) -> None:
+        if self.channel.may_receive(channel, self._clock()):
+            self._listener.channel_message(self, text)
+
+    def data_channel_closed(self, channel: Channel) -> None:
+        self.channel.closed(channel)

@@ -1,0 +1,342 @@
+"""The packet engine with types: commands in, events out.
+
+The only module that imports `_native`.  Ids of conferences, transports and sources are
+integers of the caller, counted upwards and never used twice.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+#: Commands held back while the worker's queue is full; more than this is a stuck worker.
+MAX_BACKLOG = 200_000
+
+_LEVEL = struct.Struct("<IIB3x")
+
+
+@dataclass(frozen=True, slots=True)
+class IceValid:
+    """The first pair is validated: DTLS may begin.  `rtt` in seconds."""
+
+    transport: int
+    host: str
+    port: int
+    rtt: float
+
+
+@dataclass(frozen=True, slots=True)
+class IceSelected:
+    transport: int
+    host: str
+    port: int
+    relayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IceFailed:
+    transport: int
+
+
+@dataclass(frozen=True, slots=True)
+class DtlsDatagram:
+    transport: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpActive:
+    transport: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceActive:
+    """An encoding began, or a keyframe had another size (width, height)."""
+
+    source: int
+    encoding: int
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSilent:
+    source: int
+    encoding: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Audio levels (RFC 6464) as (source, wrapping milliseconds, level, 0 the loudest)."""
+
+    conference: int
+    levels: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSsrc:
+    transport: int
+    ssrc: int
+    payload_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverReport:
+    transport: int
+    fraction_lost: float
+    rtt: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LostEvents:
+    count: int
+
+
+Event = (
+    IceValid
+    | IceSelected
+    | IceFailed
+    | DtlsDatagram
+    | SrtpActive
+    | SourceActive
+    | SourceSilent
+    | Levels
+    | UnknownSsrc
+    | ReceiverReport
+    | LostEvents
+)
+
+_EVENTS: dict[str, Callable[..., Event]] = {
+    "ice-valid": IceValid,
+    "ice-selected": IceSelected,
+    "ice-failed": IceFailed,
+    "dtls": DtlsDatagram,
+    "srtp-active": SrtpActive,
+    "source-active": SourceActive,
+    "source-silent": SourceSilent,
+    "unknown-ssrc": UnknownSsrc,
+    "receiver-report": ReceiverReport,
+    "lost-events": LostEvents,
+}
+
+
+def read_event(event: tuple[Any, ...]) -> Event:
+    """Give an event of the native engine its type."""
+    name, *rest = event
+    if name == "levels":
+        conference, data = rest
+        return Levels(conference, read_levels(data))
+    return _EVENTS[name](*rest)
+
+
+def read_levels(data: bytes) -> tuple[tuple[int, int, int], ...]:
+    """Unpack the records of a "levels" event; the top bit of a level is voice activity."""
+    return tuple(
+        (source, at, level & 0x7F) for source, at, level in _LEVEL.iter_unpack(data)
+    )
+
+
+class Commands(Protocol):
+    """What conferences ask of the engine; see `_native.pyi` for the contracts."""
+
+    def add_transport(
+        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
+    ) -> None: ...
+    def set_remote_ice(
+        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+    ) -> None: ...
+    def send_dtls(self, transport: int, datagrams: list[bytes]) -> None: ...
+    def set_srtp(
+        self,
+        transport: int,
+        profile: int,
+        send_key: bytes,
+        send_salt: bytes,
+        receive_key: bytes,
+        receive_salt: bytes,
+    ) -> None: ...
+    def remove_transport(self, transport: int) -> None: ...
+    def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None: ...
+    def remove_conference(self, conference: int) -> None: ...
+    def set_payload_types(
+        self,
+        transport: int,
+        payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]],
+    ) -> None: ...
+    def set_header_extensions(
+        self, transport: int, extensions: list[tuple[int, str]]
+    ) -> None: ...
+    def set_sources(
+        self, transport: int, sources: list[tuple[int, str, list[tuple[int, int | None]]]]
+    ) -> None: ...
+    def set_muted(self, source: int, muted: bool) -> None: ...
+    def set_route(
+        self,
+        receiver: int,
+        source: int,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        max_encoding: int,
+        max_temporal: int,
+    ) -> None: ...
+    def remove_route(self, receiver: int, source: int) -> None: ...
+    def transport_stats(self, transport: int) -> dict[str, Any] | None: ...
+    def stats(self) -> dict[str, int]: ...
+
+
+class PacketEngine:
+    """The native engine.  A command that finds its queue full waits its turn here."""
+
+    def __init__(self, addresses: Sequence[tuple[str, int]]) -> None:
+        """Bind the sockets; raises `OSError` naming the address that could not be bound."""
+        from xmppconf_bridge import _native
+
+        self._native = _native.Engine(list(addresses))
+        self._backlog: deque[Callable[[], None]] = deque()
+        self.on_backlog: Callable[[], None] | None = None
+        """Called when commands begin to wait; whoever is told calls `flush` soon."""
+
+    def local_addresses(self) -> list[tuple[str, int]]:
+        return self._native.local_addresses()
+
+    def event_fd(self) -> int:
+        return self._native.event_fd()
+
+    def take_events(self) -> Iterable[Event]:
+        """Take what waits, oldest first."""
+        self.flush()
+        return [read_event(event) for event in self._native.take_events()]
+
+    def flush(self) -> bool:
+        """Hand over held-back commands; whether none is left."""
+        while self._backlog:
+            try:
+                self._backlog[0]()
+            except BlockingIOError:
+                return False
+            self._backlog.popleft()
+        return True
+
+    def close(self) -> None:
+        self._native.close()
+
+    def add_transport(
+        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
+    ) -> None:
+        self._queue(
+            partial(
+                self._native.add_transport,
+                transport,
+                conference,
+                ufrag,
+                pwd,
+                controlling=controlling,
+            )
+        )
+
+    def set_remote_ice(
+        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+    ) -> None:
+        self._queue(partial(self._native.set_remote_ice, transport, ufrag, pwd, candidates))
+
+    def send_dtls(self, transport: int, datagrams: list[bytes]) -> None:
+        self._queue(partial(self._native.send_dtls, transport, datagrams))
+
+    def set_srtp(
+        self,
+        transport: int,
+        profile: int,
+        send_key: bytes,
+        send_salt: bytes,
+        receive_key: bytes,
+        receive_salt: bytes,
+    ) -> None:
+        self._queue(
+            partial(
+                self._native.set_srtp,
+                transport,
+                profile,
+                send_key,
+                send_salt,
+                receive_key,
+                receive_salt,
+            )
+        )
+
+    def remove_transport(self, transport: int) -> None:
+        self._queue(partial(self._native.remove_transport, transport))
+
+    def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None:
+        self._queue(
+            partial(self._native.add_conference, conference, audio_ssrc, video_ssrc)
+        )
+
+    def remove_conference(self, conference: int) -> None:
+        self._queue(partial(self._native.remove_conference, conference))
+
+    def set_payload_types(
+        self,
+        transport: int,
+        payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]],
+    ) -> None:
+        self._queue(partial(self._native.set_payload_types, transport, payload_types))
+
+    def set_header_extensions(
+        self, transport: int, extensions: list[tuple[int, str]]
+    ) -> None:
+        self._queue(partial(self._native.set_header_extensions, transport, extensions))
+
+    def set_sources(
+        self, transport: int, sources: list[tuple[int, str, list[tuple[int, int | None]]]]
+    ) -> None:
+        self._queue(partial(self._native.set_sources, transport, sources))
+
+    def set_muted(self, source: int, muted: bool) -> None:
+        self._queue(partial(self._native.set_muted, source, muted))
+
+    def set_route(
+        self,
+        receiver: int,
+        source: int,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        max_encoding: int,
+        max_temporal: int,
+    ) -> None:
+        self._queue(
+            partial(
+                self._native.set_route,
+                receiver,
+                source,
+                ssrc,
+                rtx_ssrc,
+                max_encoding,
+                max_temporal,
+            )
+        )
+
+    def remove_route(self, receiver: int, source: int) -> None:
+        self._queue(partial(self._native.remove_route, receiver, source))
+
+    def transport_stats(self, transport: int) -> dict[str, Any] | None:
+        return self._native.transport_stats(transport)
+
+    def stats(self) -> dict[str, int]:
+        return self._native.stats()
+
+    def _queue(self, command: Callable[[], None]) -> None:
+        # Order matters: nothing overtakes a command that waits.
+        if self._backlog and not self.flush():
+            if len(self._backlog) >= MAX_BACKLOG:
+                raise BlockingIOError("the packet engine takes no commands")
+            self._backlog.append(command)
+            return
+        try:
+            command()
+        except BlockingIOError:
+            self._backlog.append(command)
+            if self.on_backlog is not None:
+                self.on_backlog()

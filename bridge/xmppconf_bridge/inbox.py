@@ -1,0 +1,104 @@
+"""What an endpoint may say over its bridge channel, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from xmppconf.bridge_channel import (
+    ClientHello,
+    EndpointMessage,
+    EndpointStats,
+    LastNChanged,
+    Message,
+    ReceiverAudioSubscription,
+    ReceiverVideoConstraints,
+    ServerHello,
+    SourceVideoType,
+    parse,
+)
+from xmppconf.errors import PeerError
+from xmppconf.ids import EndpointId, SourceName
+from xmppconf.media import VideoType
+from xmppconf_bridge.endpoint import AudioSubscription, Endpoint
+
+#: In larger conferences statistics go only to those who look at their sender.
+STATS_FILTER_THRESHOLD = 20
+
+
+class Room(Protocol):
+    """The conference, as far as messages can change it."""
+
+    endpoints: dict[EndpointId, Endpoint]
+
+    def broadcast(self, message: Message, *, but: EndpointId | None = None) -> None: ...
+    def set_video_type(
+        self, endpoint: Endpoint, name: SourceName, video_type: VideoType
+    ) -> None: ...
+    def constraints_changed(self, endpoint: Endpoint) -> None: ...
+    def subscription_changed(self, endpoint: Endpoint) -> None: ...
+    def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool: ...
+
+
+def receive(room: Room, sender: Endpoint, text: str) -> None:
+    """Carry out one message of `sender`; raises `PeerError` for what it may not say."""
+    message = parse(text)
+    match message:
+        case ClientHello():
+            sender.channel.send_message(ServerHello())
+        case EndpointMessage():
+            _pass_on(room, sender, message)
+        case EndpointStats():
+            _share_stats(room, sender, message)
+        case LastNChanged(last_n):
+            sender.constraints = sender.constraints.with_last_n(last_n)
+            room.constraints_changed(sender)
+        case ReceiverVideoConstraints():
+            _constrain(sender, message)
+            room.constraints_changed(sender)
+        case ReceiverAudioSubscription(everything, include, exclude):
+            sender.subscription = AudioSubscription(
+                everything, frozenset(include), frozenset(exclude)
+            )
+            room.subscription_changed(sender)
+        case SourceVideoType(name, video_type):
+            room.set_video_type(sender, name, video_type)
+        case _:
+            raise PeerError("message is not for a bridge")
+
+
+def _constrain(sender: Endpoint, message: ReceiverVideoConstraints) -> None:
+    heights = message.constraints
+    sender.constraints = sender.constraints.updated(
+        last_n=message.last_n,
+        selected=message.selected_sources,
+        on_stage=message.on_stage_sources,
+        default_height=None if message.default is None else message.default.max_height,
+        heights=None
+        if heights is None
+        else {name: one.max_height for name, one in heights.items()},
+    )
+
+
+def _pass_on(room: Room, sender: Endpoint, message: EndpointMessage) -> None:
+    if sender.visitor:
+        raise PeerError("a visitor may not address others")
+    # Whatever the client wrote, the receivers learn who really sent it.
+    stamped = replace(message, sender=sender.id)
+    if message.to == "":
+        room.broadcast(stamped, but=sender.id)
+        return
+    receiver = room.endpoints.get(EndpointId(message.to))
+    if receiver is not None and receiver is not sender:
+        receiver.channel.send_message(stamped)
+
+
+def _share_stats(room: Room, sender: Endpoint, message: EndpointStats) -> None:
+    if sender.visitor:
+        raise PeerError("a visitor may not address others")
+    stamped = replace(message, sender=sender.id)
+    filtered = len(room.endpoints) > STATS_FILTER_THRESHOLD
+    for receiver in room.endpoints.values():
+        if receiver is sender or (filtered and not room.is_interested(receiver, sender.id)):
+            continue
+        receiver.channel.send_message(stamped)

@@ -1,0 +1,102 @@
+"""The bridge channel over WebSocket: authenticated before it is accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from contextlib import suppress
+
+from aiohttp import WSMsgType, web
+
+from xmppconf import limits
+from xmppconf_bridge.bridge import Bridge
+
+IDLE_TIMEOUT = 60.0  # seconds without a frame
+PING_INTERVAL = 15.0
+CLOSE_TIMEOUT = 2.0
+#: What a slow reader may leave unread; with more its socket is closed.
+MAX_UNSENT = 1000  # messages
+MAX_UNSENT_SIZE = 1024 * 1024  # characters
+
+BRIDGE: web.AppKey[Bridge] = web.AppKey("bridge", Bridge)
+
+
+class Socket:
+    """Sends in its own task, so that nobody waits for a slow reader."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
+        self._size = 0
+        self._closing: tuple[int, bytes] | None = None
+
+    def send(self, text: str) -> None:
+        if self._closing is not None:
+            return
+        self._size += len(text)
+        if self._waiting.qsize() >= MAX_UNSENT or self._size > MAX_UNSENT_SIZE:
+            self.close(1008, "too slow")
+        else:
+            self._waiting.put_nowait(text)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = (code, reason.encode())
+            self._waiting.put_nowait(None)
+
+    async def run(self) -> None:
+        """Send what waits until closed; what is left at a close is not sent."""
+        with suppress(ConnectionError, RuntimeError):
+            while self._closing is None:
+                text = await self._waiting.get()
+                if text is not None and self._closing is None:
+                    self._size -= len(text)
+                    await self._socket.send_str(text)
+        if self._closing is not None:
+            code, reason = self._closing
+            with suppress(ConnectionError, RuntimeError):
+                await self._socket.close(code=code, message=reason)
+
+
+async def open_channel(request: web.Request) -> web.WebSocketResponse:
+    """Answer `/colibri-ws/{server}/{conference}/{endpoint}?pwd=...`."""
+    bridge = request.app[BRIDGE]
+    path = request.match_info
+    if path["server"] != bridge.identity.id:
+        raise web.HTTPNotFound
+    found = bridge.find(path["conference"], path["endpoint"])
+    wanted = found[1].password if found else ""
+    given = request.query.get("pwd", "")
+    # One answer, in one time, for "no such endpoint" and "wrong password".
+    right = hmac.compare_digest(given.encode(), wanted.encode())
+    if not right or found is None or set(request.query) != {"pwd"}:
+        raise web.HTTPForbidden
+    conference, endpoint = found
+
+    response = web.WebSocketResponse(
+        max_msg_size=limits.CHANNEL_MESSAGE,
+        heartbeat=PING_INTERVAL,
+        receive_timeout=IDLE_TIMEOUT,
+        timeout=CLOSE_TIMEOUT,
+        compress=False,
+    )
+    await response.prepare(request)
+    if endpoint.transport.is_closed:
+        await response.close(code=1001, message=b"endpoint closed")
+        return response
+    socket = Socket(response)
+    sender = asyncio.create_task(socket.run())
+    conference.open_socket(endpoint, socket)
+    try:
+        async for frame in response:
+            if frame.type is not WSMsgType.TEXT:
+                socket.close(1003, "text only")
+            elif endpoint.channel.may_receive(socket, asyncio.get_running_loop().time()):
+                conference.channel_message(endpoint, frame.data)
+    except TimeoutError:
+        socket.close(1001, "idle")
+    finally:
+        endpoint.channel.closed(socket)
+        socket.close(1000, "")
+        await sender
+    return response

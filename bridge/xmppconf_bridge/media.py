@@ -1,0 +1,123 @@
+"""The sources of an endpoint and the codecs it negotiated, as the engine needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xmppconf.ids import EndpointId, SourceName
+from xmppconf.media import MediaDescription, MediaType, VideoType
+from xmppconf.sources import MediaSource, Semantics
+from xmppconf_bridge.slots import Slot
+
+MAX_ENCODINGS = 4
+
+Encodings = tuple[tuple[int, int | None], ...]
+
+
+@dataclass(slots=True, eq=False)
+class BridgeSource:
+    """A source as the bridge knows it; `number` is its id in the engine."""
+
+    number: int
+    name: SourceName
+    owner: EndpointId
+    media_type: MediaType
+    encodings: Encodings
+    video_type: VideoType
+    active_since: dict[int, float] = field(default_factory=dict)
+    """When each encoding that flows now began, by index."""
+    heights: dict[int, int] = field(default_factory=dict)
+    """Heights as keyframes told, by index of the encoding."""
+    sent_constraint: int | None = None
+    """The height last asked of the owner; None: nobody ever wanted it."""
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.video_type is not VideoType.NONE
+
+    @property
+    def own_slot(self) -> Slot:
+        """Where a receiver without SSRC rewriting expects it: on its first SSRCs."""
+        return Slot(*self.encodings[0])
+
+
+def encodings_of(source: MediaSource) -> Encodings:
+    """The simulcast streams of a source, lowest first, as (ssrc, rtx ssrc or None).
+
+    Without a SIM group (draft-ietf-mmusic-sdp-simulcast's predecessor) only its first
+    SSRC that repairs no other is a stream.
+    """
+    repairs: dict[int, int] = {}
+    secondary: set[int] = set()
+    simulcast: tuple[int, ...] = ()
+    for group in source.groups:
+        if group.semantics is Semantics.SIM:
+            simulcast = simulcast or group.ssrcs
+        elif len(group.ssrcs) == 2:
+            secondary.add(group.ssrcs[1])
+            if group.semantics is Semantics.FID:
+                repairs[group.ssrcs[0]] = group.ssrcs[1]
+    known = set(source.ssrcs)
+    primaries: list[int] = [ssrc for ssrc in dict.fromkeys(simulcast) if ssrc in known]
+    if not primaries:
+        primaries = [ssrc for ssrc in source.ssrcs if ssrc not in secondary][:1]
+    return tuple((ssrc, repairs.get(ssrc)) for ssrc in primaries[:MAX_ENCODINGS])
+
+
+PayloadTypes = list[tuple[int, str, int, int | None, bool, bool, bool]]
+
+
+def payload_types(media: tuple[MediaDescription, ...]) -> PayloadTypes:
+    """What the engine wants to know of each payload type (see `_native.pyi`)."""
+    result: PayloadTypes = []
+    for description in media:
+        for codec in description.payload_types:
+            name = codec.name.lower()
+            apt = dict(codec.parameters).get("apt", "") if name == "rtx" else ""
+            retransmits = int(apt) if apt.isascii() and apt.isdigit() else None
+            if name == "rtx" and (retransmits is None or retransmits > 127):
+                continue
+            feedback = {(one.type, one.subtype) for one in codec.feedback}
+            result.append(
+                (
+                    codec.id,
+                    name,
+                    codec.clock_rate,
+                    retransmits,
+                    ("nack", None) in feedback,
+                    ("nack", "pli") in feedback,
+                    ("transport-cc", None) in feedback,
+                )
+            )
+    return result
+
+
+def header_extensions(media: tuple[MediaDescription, ...]) -> list[tuple[int, str]]:
+    """All extensions by id; audio and video share one numbering (RFC 8843, 9.1)."""
+    found: dict[int, str] = {}
+    for description in media:
+        for extension in description.header_extensions:
+            found.setdefault(extension.id, extension.uri)
+    return sorted(found.items())
+
+
+def merge(
+    old: tuple[MediaDescription, ...], new: tuple[MediaDescription, ...]
+) -> tuple[MediaDescription, ...]:
+    """Add codecs and extensions; nothing is ever taken away."""
+    merged = {description.type: description for description in old}
+    for description in new:
+        before = merged.get(description.type)
+        if before is not None:
+            codecs = {codec.id: codec for codec in before.payload_types}
+            codecs.update((codec.id, codec) for codec in description.payload_types)
+            extensions = {one.id: one for one in before.header_extensions}
+            extensions.update((one.id, one) for one in description.header_extensions)
+            description = MediaDescription(
+                description.type,
+                tuple(codecs.values()),
+                tuple(extensions.values()),
+                description.extmap_allow_mixed or before.extmap_allow_mixed,
+            )
+        merged[description.type] = description
+    return tuple(merged.values())

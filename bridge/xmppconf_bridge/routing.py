@@ -1,0 +1,161 @@
+"""Works out what one receiver gets, and tells first its client, then the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from xmppconf.bridge_channel import (
+    AudioSourcesMap,
+    MappedAudioSource,
+    MappedVideoSource,
+    VideoSourcesMap,
+)
+from xmppconf.media import MediaType, Ssrc
+from xmppconf_bridge import allocation
+from xmppconf_bridge.endpoint import Endpoint, Route
+from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.slots import SLOTS, Slot
+
+ALL_TEMPORAL_LAYERS = 7
+
+
+def route_audio(
+    engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
+) -> None:
+    """Give `receiver` the audio that flows; `sources` has what began last first."""
+    wanted = [one for one in sources if receiver.subscription.wants(one.name)][:SLOTS]
+    slots = receiver.slots[MediaType.AUDIO]
+    placed: list[tuple[BridgeSource, Slot]] = []
+    news: list[BridgeSource] = []
+    # What began last comes last, so that it is the last to give way.
+    for source in reversed(wanted):
+        assignment = slots.assign(source.number, source.own_slot)
+        placed.append((source, assignment.slot))
+        if assignment.changed:
+            news.append(source)
+        if assignment.evicted is not None:
+            receiver.routes.pop(assignment.evicted, None)
+    if news:
+        receiver.channel.send_message(audio_map(receiver, news))
+    for source, slot in placed:
+        set_route(engine, receiver, source, slot, 0)
+
+
+def unroute_unwanted_audio(
+    engine: Commands, receiver: Endpoint, sources: Iterable[BridgeSource]
+) -> None:
+    """Stop what the receiver no longer subscribes to."""
+    for source in sources:
+        if not receiver.subscription.wants(source.name):
+            remove_route(engine, receiver, source.number)
+
+
+def route_video(
+    engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
+) -> bool:
+    """Allocate video for `receiver`; whether the set of forwarded sources changed.
+
+    `sources` are those of the others, in speech order of their owners.
+    """
+    by_name = {source.name: source for source in sources}
+    ordered = allocation.prioritise(
+        (allocation.Candidate(source.name, source.is_enabled) for source in sources),
+        receiver.constraints,
+    )
+    heights = allocation.effective_heights(ordered, receiver.constraints, SLOTS)
+    receiver.heights = heights
+    slots = receiver.slots[MediaType.VIDEO]
+    given = [by_name[one.name] for one in ordered if heights[one.name] != 0]
+    news: list[BridgeSource] = []
+    # The most wanted comes last, so that it is the last to give way.
+    for source in reversed(given):
+        assignment = slots.assign(source.number, source.own_slot)
+        if assignment.changed:
+            news.append(source)
+        if assignment.evicted is not None:
+            receiver.routes.pop(assignment.evicted, None)
+    if receiver.rewriting and receiver.constraints.spoken:
+        # What is switched off gets a slot early, if that takes it from nobody.
+        for source in sources:
+            if not source.is_enabled and slots.free and slots.get(source.number) is None:
+                slots.assign(source.number, source.own_slot)
+                news.append(source)
+    if news and receiver.rewriting:
+        receiver.channel.send_message(video_map(receiver, news))
+    for source in sources:
+        slot = slots.get(source.number)
+        if slot is None:
+            continue
+        known = allocation.encoding_heights(source.heights, len(source.encodings))
+        encoding = allocation.max_encoding(heights[source.name], known)
+        if encoding >= 0 or source.number in receiver.routes:
+            set_route(engine, receiver, source, slot, encoding)
+    forwarded = tuple(source.name for source in given)
+    changed = set(forwarded) != set(receiver.forwarded)
+    receiver.forwarded = forwarded
+    return changed
+
+
+def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourcesMap:
+    """Where those of `sources` that have a slot of the receiver are."""
+    return VideoSourcesMap(
+        tuple(
+            MappedVideoSource(
+                source.name,
+                source.owner,
+                Ssrc(slot.ssrc),
+                None if slot.rtx_ssrc is None else Ssrc(slot.rtx_ssrc),
+                source.video_type,
+            )
+            for source, slot in _placed(receiver, MediaType.VIDEO, sources)
+        )
+    )
+
+
+def audio_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> AudioSourcesMap:
+    """As `video_map`."""
+    return AudioSourcesMap(
+        tuple(
+            MappedAudioSource(source.name, source.owner, Ssrc(slot.ssrc))
+            for source, slot in _placed(receiver, MediaType.AUDIO, sources)
+        )
+    )
+
+
+def _placed(
+    receiver: Endpoint, media_type: MediaType, sources: Iterable[BridgeSource]
+) -> Iterator[tuple[BridgeSource, Slot]]:
+    for source in sources:
+        slot = receiver.slots[media_type].get(source.number)
+        if source.media_type is media_type and slot is not None:
+            yield source, slot
+
+
+def set_route(
+    engine: Commands, receiver: Endpoint, source: BridgeSource, slot: Slot, encoding: int
+) -> None:
+    """Tell the engine, if it does not know yet."""
+    route = Route(slot.ssrc, slot.rtx_ssrc, encoding)
+    if receiver.routes.get(source.number) != route:
+        receiver.routes[source.number] = route
+        engine.set_route(
+            receiver.transport.number,
+            source.number,
+            slot.ssrc,
+            slot.rtx_ssrc,
+            encoding,
+            ALL_TEMPORAL_LAYERS,
+        )
+
+
+def remove_route(engine: Commands, receiver: Endpoint, source: int) -> None:
+    if receiver.routes.pop(source, None) is not None:
+        engine.remove_route(receiver.transport.number, source)
+
+
+def forget_source(engine: Commands, receiver: Endpoint, source: BridgeSource) -> None:
+    """The source is gone: free its slot, whose SSRCs are never used again."""
+    remove_route(engine, receiver, source.number)
+    receiver.slots[source.media_type].remove(source.number)
+    receiver.heights.pop(source.name, None)

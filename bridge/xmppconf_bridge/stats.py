@@ -1,0 +1,93 @@
+"""What the bridge publishes about itself: in brewery presence and over HTTP."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TypedDict, Unpack
+
+from xmppconf.media import MediaType
+from xmppconf_bridge.bridge import Bridge
+from xmppconf_bridge.load import Load
+
+#: Expected extra stress of one more participant, until measured.
+PARTICIPANT_STRESS = 0.01
+
+Statistics = dict[str, str | int | float | bool]
+
+
+class Description(TypedDict):
+    """What the bridge itself does not know."""
+
+    healthy: bool
+    version: str
+    region: str
+    wall: float
+    """Seconds since 1970-01-01 UTC."""
+
+
+def presence_statistics(
+    bridge: Bridge, load: Load, **description: Unpack[Description]
+) -> Statistics:
+    """What a focus needs to judge this bridge; no more, so nothing else leaks."""
+    statistics: Statistics = {
+        "colibri2": True,
+        "stress_level": round(load.stress, 4),
+        "average_participant_stress": PARTICIPANT_STRESS,
+        "healthy": description["healthy"],
+        "drain": False,
+        "graceful_shutdown": bridge.is_shutting_down,
+        "shutting_down": False,
+        "version": description["version"],
+        "release": description["version"],
+        "current_timestamp": _timestamp(description["wall"]),
+    }
+    if description["region"]:
+        statistics["region"] = description["region"]
+    return statistics
+
+
+def full_statistics(
+    bridge: Bridge, load: Load, **description: Unpack[Description]
+) -> Statistics:
+    """The figures of `/colibri/stats`, under the names that dashboards know."""
+    conferences = list(bridge.conferences.values())
+    endpoints = [one for conf in conferences for one in conf.endpoints.values()]
+    counters = bridge.engine.stats()
+
+    def sending(media_type: MediaType) -> int:
+        return sum(
+            any(s.media_type is media_type and s.active_since for s in one.sources.values())
+            for one in endpoints
+        )
+
+    return {
+        **presence_statistics(bridge, load, **description),
+        "conferences": len(conferences),
+        "largest_conference": max((len(conf.endpoints) for conf in conferences), default=0),
+        "endpoints": len(endpoints),
+        "local_endpoints": len(endpoints),
+        "participants": len(endpoints),
+        "visitors": sum(one.visitor for one in endpoints),
+        "inactive_endpoints": sum(not one.activity.is_active for one in endpoints),
+        "endpoints_sending_audio": sending(MediaType.AUDIO),
+        "endpoints_sending_video": sending(MediaType.VIDEO),
+        "bit_rate_download": round(load.bits_in / 1000),
+        "bit_rate_upload": round(load.bits_out / 1000),
+        "packet_rate_download": round(load.packets_in),
+        "packet_rate_upload": round(load.packets_out),
+        "total_conferences_created": bridge.total_conferences,
+        "total_participants": bridge.total_endpoints,
+        "total_ice_succeeded": bridge.ice_succeeded,
+        "total_ice_failed": bridge.ice_failed,
+        "dtls_failed_endpoints": bridge.dtls_failed,
+        "total_packets_received": counters.get("packets_received", 0),
+        "total_packets_sent": counters.get("packets_sent", 0),
+        "total_bytes_received": counters.get("bytes_received", 0),
+        "total_bytes_sent": counters.get("bytes_sent", 0),
+        "total_keyframes_received": counters.get("keyframes", 0),
+    }
+
+
+def _timestamp(wall: float) -> str:
+    when = datetime.datetime.fromtimestamp(wall, datetime.UTC)
+    return when.strftime("%Y-%m-%d %H:%M:%S.") + f"{when.microsecond // 1000:03d}"
