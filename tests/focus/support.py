@@ -46,12 +46,14 @@ FEEDBACK = (
 BRIDGE_TRANSPORT = IceTransport(
     ufrag="9r1k",
     pwd="ps0w3ps0w3ps0w3ps0w3ps",
-    fingerprints=(Fingerprint("sha-256", "4A:7B", Setup.ACTPASS),),
+    fingerprints=(Fingerprint("sha-256", ":".join(["4A"] * 32), Setup.ACTPASS),),
     candidates=(Candidate("198.51.100.7", 10000, id="c1"),),
     web_sockets=("wss://meet.example/colibri-ws/b/m/e?pwd=s",),
 )
 CLIENT_TRANSPORT = IceTransport(
-    ufrag="c1", pwd="c2", fingerprints=(Fingerprint("sha-256", "AA:BB", Setup.ACTIVE),)
+    ufrag="c1",
+    pwd="c2",
+    fingerprints=(Fingerprint("sha-256", ":".join(["AA"] * 32), Setup.ACTIVE),),
 )
 
 E = TypeVar("E")

@@ -92,7 +92,7 @@ class FocusOnXmpp:
     ) -> None:
         self.names = Names.of(settings)
         self.jid = f"{self.names.focus_jid}/focus"
-        self._focus = focus
+        self.machine = focus
         self._stream = stream
         self._counters = counters
         self._driver: Driver[Effect] = Driver(focus, self._perform)
@@ -118,7 +118,7 @@ class FocusOnXmpp:
     async def close(self) -> None:
         """Leave rooms and bridges, then drop what is still waiting."""
         self._brewery.disconnected()
-        self._focus.stop()
+        self.machine.stop()
         self._driver.pump()
         self._driver.close()
         await asyncio.sleep(0)  # what was queued for sending is sent
@@ -139,9 +139,9 @@ class FocusOnXmpp:
         self._brewery.connected()
 
     def _disconnected(self, _: object) -> None:
-        self._left_behind.update(self._focus.conferences)
+        self._left_behind.update(self.machine.conferences)
         self._brewery.disconnected()
-        self._focus.connection_lost()
+        self.machine.connection_lost()
         self._driver.pump()
 
     # -- conference requests ------------------------------------------------------------
@@ -158,7 +158,7 @@ class FocusOnXmpp:
             self._requests[ticket] = self._loop.create_future()
             try:
                 room = RoomJid(asked.room.bare)
-                self._focus.request(ticket, room, requester, self._driver.now())
+                self.machine.request(ticket, room, requester, self._driver.now())
                 self._driver.pump()
                 ready = await self._requests[ticket]
             finally:
@@ -203,13 +203,13 @@ class FocusOnXmpp:
         iq_handler(self._stream, handler.kind.value, (handler.type,), checked)
 
     def _origin(self, sender: Jid) -> Any:
-        return origin_of(sender, self.names, self._focus.is_occupant)
+        return origin_of(sender, self.names, self.machine.is_occupant)
 
     async def _jingle(self, request: Request) -> None:
         received = jingle_from_xml(request.payload)
         room, endpoint = RoomJid(request.sender.bare), EndpointId(request.sender.resource)
         try:
-            self._focus.jingle(room, endpoint, received, self._driver.now())
+            self.machine.jingle(room, endpoint, received, self._driver.now())
         finally:
             self._driver.pump()
 
@@ -218,7 +218,7 @@ class FocusOnXmpp:
         room = RoomJid(request.sender.bare)
         # Somebody in another room is nobody here.
         target = asked.target.resource if asked.target.bare == room else ""
-        self._focus.mute(
+        self.machine.mute(
             room,
             EndpointId(request.sender.resource),
             MuteRequest(EndpointId(target), asked.medium, asked.muted),
@@ -233,7 +233,7 @@ class FocusOnXmpp:
         now = self._driver.now()
         if room == self._brewery.room:
             self._brewery.presence(presence_from_xml(element), element, now)
-        elif room in self._focus.conferences:
+        elif room in self.machine.conferences:
             self._room_presence(room, element, now)
         self._driver.pump()
 
@@ -241,22 +241,22 @@ class FocusOnXmpp:
         presence = presence_from_xml(element)
         if presence.nick == FOCUS_NICK:
             if presence.error is not None:
-                self._focus.room_failed(room, presence.error.condition)
+                self.machine.room_failed(room, presence.error.condition)
             elif SELF not in presence.status and presence.real_jid != self.jid:
                 return  # somebody who took our nickname while we were away
             elif presence.available:
-                self._focus.joined(room, presence.affiliation, now)
+                self.machine.joined(room, presence.affiliation, now)
             else:
-                self._focus.removed(room)
+                self.machine.removed(room)
         elif presence.error is not None or not presence.nick:
             return
         elif presence.available:
             if presence.caps is not None:
                 self._caps[room, presence.nick] = presence.caps
-            self._focus.occupant_seen(room, occupant_from_presence(presence), now)
+            self.machine.occupant_seen(room, occupant_from_presence(presence), now)
         else:
             self._caps.pop((room, presence.nick), None)
-            self._focus.occupant_left(room, presence.nick, now)
+            self.machine.occupant_left(room, presence.nick, now)
 
     # -- effects --------------------------------------------------------------------------
     def _perform(self, effect: Effect) -> None:
@@ -355,9 +355,9 @@ class FocusOnXmpp:
             return_exceptions=True,
         )
         if isinstance(done, PeerError):
-            self._focus.room_failed(room, done.condition)
+            self.machine.room_failed(room, done.condition)
         else:
-            self._focus.room_configured(room, _meeting_id(form), self._driver.now())
+            self.machine.room_configured(room, _meeting_id(form), self._driver.now())
         self._driver.pump()
 
     async def _ask_features(self, effect: do.AskFeatures) -> None:
@@ -373,7 +373,7 @@ class FocusOnXmpp:
                 verified = caps.ver
         except PeerError as error:
             log.debug("features are not known: %s", error.condition)
-        self._focus.features_known(
+        self.machine.features_known(
             effect.room, effect.endpoint, features, self._driver.now(), verified=verified
         )
         self._driver.pump()
@@ -385,7 +385,8 @@ class FocusOnXmpp:
         except PeerError as error:
             if error.condition == "remote-server-timeout":
                 return  # a slow client still answers with session-accept
-            self._focus.offer_refused(
+            log.info("endpoint %s refuses its offer: %s", effect.endpoint, error.condition)
+            self.machine.offer_refused(
                 effect.room, effect.endpoint, effect.offer.sid, self._driver.now()
             )
             self._driver.pump()
@@ -397,16 +398,20 @@ class FocusOnXmpp:
         except StanzaError as error:
             silent = error.condition == "remote-server-timeout"
             refused = None if silent else refused_from_error(error)
-        except PeerError:
+        except PeerError as error:
+            log.warning("a bridge's answer cannot be read: %s", error)
             refused = ColibriRefused("bad-request", None)
         else:
-            self._focus.colibri_answered(
+            self.machine.colibri_answered(
                 effect.room, effect.request, modified, self._driver.now()
             )
             self._driver.pump()
             return
         self._counters.bridge_refused()
-        self._focus.colibri_refused(
+        why = "no answer" if refused is None else f"{refused.condition} {refused.reason}"
+        meeting = ConferenceLog(log, effect.modify.meeting_id)
+        meeting.warning("a bridge failed a request: %s", why)
+        self.machine.colibri_refused(
             effect.room, effect.request, refused, self._driver.now()
         )
         self._driver.pump()
@@ -415,9 +420,9 @@ class FocusOnXmpp:
         try:
             await self._ask(effect.bridge, healthcheck_to_xml(), "get")
         except PeerError as error:
-            self._focus.health_failed(effect.bridge, error.condition, self._driver.now())
+            self.machine.health_failed(effect.bridge, error.condition, self._driver.now())
         else:
-            self._focus.health_answered(effect.bridge, self._driver.now())
+            self.machine.health_answered(effect.bridge, self._driver.now())
         self._driver.pump()
 
 

@@ -1,0 +1,252 @@
+"""The focus on a real Prosody, with a scripted bridge and scripted browsers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from xml.etree.ElementTree import Element
+
+import pytest
+from xmppconf_focus.app import running
+from xmppconf_focus.io.xmpp import FocusOnXmpp
+
+from tests.focus.support import BRIDGE_TRANSPORT, FEEDBACK, MODERN, camera
+from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from xmppconf.colibri2 import (
+    ConferenceModified,
+    ConferenceModify,
+    EndpointAnswer,
+    Sctp,
+    Transport,
+)
+from xmppconf.config import Settings
+from xmppconf.media import MediaType
+from xmppconf.serve.ports import free_ports
+from xmppconf.xmpp.brewery import stats_to_xml
+from xmppconf.xmpp.colibri2 import MODIFY, modified_to_xml, modify_from_xml
+from xmppconf.xmpp.conference_request import (
+    ConferenceRequest,
+    answer_from_xml,
+    request_to_xml,
+)
+from xmppconf.xmpp.disco import DiscoInfo, Identity, serve_disco, verification_string
+from xmppconf.xmpp.healthcheck import NAME as HEALTHCHECK
+from xmppconf.xmpp.jids import parse_bare_jid
+from xmppconf.xmpp.jingle import NAME as JINGLE_NAME
+from xmppconf.xmpp.muc import (
+    Caps,
+    OccupantPresence,
+    caps_to_xml,
+    presence_from_xml,
+    presence_to_xml,
+)
+from xmppconf.xmpp.sources import sources_to_xml
+from xmppconf.xmpp.stream import GuardedClient, Request, iq_handler
+from xmppconf.xmpp.xml import FOCUS, JINGLE, RTP, attribute, build, child, tag
+
+pytestmark = pytest.mark.stack
+
+ICE = "urn:xmpp:jingle:transports:ice-udp:1"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what nobody announces, at most 10 s."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Client:
+    """A browser's signalling, by hand."""
+
+    def __init__(self, settings: Settings, nick: str, room: str) -> None:
+        self.nick, self.room = nick, room
+        self.offers: asyncio.Queue[Element] = asyncio.Queue()
+        self.ended: asyncio.Queue[Element] = asyncio.Queue()
+        self.seen: dict[str, OccupantPresence] = {}
+        self.focus_presence: list[Element] = []
+        self.changed = asyncio.Event()
+        guests = f"guest.{settings.domain}"
+        self.stream = GuardedClient(guests, "", verify=False)
+        info = DiscoInfo((Identity("client", "web", "scripted"),), frozenset(MODERN))
+        serve_disco(self.stream, info, "https://example/client")
+        self.caps = Caps("https://example/client", verification_string(info), "sha-1")
+        iq_handler(self.stream, JINGLE_NAME, ("set",), self._jingle)
+        self.stream.listen(presence=self._presence)
+        self.stream.open(settings.xmpp.host, settings.xmpp.client_port)
+
+    async def _jingle(self, request: Request) -> None:
+        action = attribute(request.payload, "action", "")
+        if action == "session-initiate":
+            # The client trusts an offer from whom it already sees under that nickname.
+            assert self.seen["focus"].real_jid == "focus@focus.localhost/focus"
+            self.offers.put_nowait(request.payload)
+        elif action == "session-terminate":
+            self.ended.put_nowait(request.payload)
+
+    def _presence(self, element: Element) -> None:
+        presence = presence_from_xml(element)
+        if presence.available:
+            self.seen[presence.nick] = presence
+        else:
+            self.seen.pop(presence.nick, None)
+        if presence.nick == "focus":
+            self.focus_presence.append(element)
+        self.changed.set()
+
+    async def until(self, nick: str, *, role: str | None = None) -> None:
+        async with asyncio.timeout(5):
+            while nick not in self.seen or role not in (None, self.seen[nick].role):
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def request(self) -> None:
+        async with asyncio.timeout(5):
+            await self.stream.session.wait()
+        asked = ConferenceRequest(parse_bare_jid(self.room), machine_uid="f00d")
+        answer = answer_from_xml(
+            await self.stream.ask("focus.localhost", "set", request_to_xml(asked))
+        )
+        assert answer.ready
+        assert answer.focus_jid == "focus@focus.localhost"
+
+    async def join(self) -> None:
+        await self.request()
+        self.stream.write(
+            presence_to_xml(f"{self.room}/{self.nick}", [caps_to_xml(self.caps)], join=True)
+        )
+        await self.until(self.nick)
+
+    def leave(self) -> None:
+        self.stream.write(presence_to_xml(f"{self.room}/{self.nick}", available=False))
+
+    async def send(self, action: str, offer: Element, *children: Element) -> None:
+        jingle = build(
+            JINGLE, "jingle", {"action": action, "sid": offer.get("sid")}, *children
+        )
+        await self.stream.ask(f"{self.room}/focus", "set", jingle, timeout=10)
+
+    async def accept(self, offer: Element, base: int) -> None:
+        contents = []
+        for content in offer.findall(tag(JINGLE, "content")):
+            name = content.get("name")
+            transport = build(ICE, "transport", {"ufrag": "c1", "pwd": "c2"})
+            media = [m for m in MediaType if m.value == name]
+            sources = [
+                element
+                for medium in media
+                for element in sources_to_xml(camera(self.nick, base), medium)
+            ]
+            description = build(RTP, "description", {"media": name}, *sources)
+            contents.append(
+                build(JINGLE, "content", {"name": name}, description, transport)
+            )
+        await self.send("session-accept", offer, *contents)
+
+
+class Bridge:
+    """Announces itself and answers as a bridge does; notes what it was asked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.asked: list[ConferenceModify] = []
+        self.room = "jvbbrewery@internal.localhost"
+        account = f"{settings.bridge.id}@auth.{settings.domain}"
+        self.stream = GuardedClient(account, settings.bridge.password, verify=False)
+        iq_handler(self.stream, MODIFY, ("set",), self._modify)
+        iq_handler(self.stream, HEALTHCHECK, ("get",), self._healthy)
+        self.stream.add_event_handler("session_start", self._announce)
+        self.stream.open(settings.xmpp.host, settings.xmpp.client_port)
+
+    def _announce(self, _: object) -> None:
+        stats = stats_to_xml({"stress_level": 0.1, "drain": False, "region": "eu"})
+        self.stream.write(presence_to_xml(f"{self.room}/b1", [stats], join=True))
+
+    async def _healthy(self, _: Request) -> None:
+        """Always."""
+
+    async def _modify(self, request: Request) -> Element:
+        modify = modify_from_xml(request.payload)
+        self.asked.append(modify)
+        created = [e for e in modify.endpoints if e.create]
+        answers = tuple(
+            EndpointAnswer(
+                e.id,
+                expire=e.expire,
+                transport=Transport(ice=BRIDGE_TRANSPORT, sctp=Sctp(5000, "server"))
+                if e.create
+                else None,
+            )
+            for e in modify.endpoints
+        )
+        return modified_to_xml(
+            ConferenceModified(answers, sources=FEEDBACK if created else None)
+        )
+
+    def endpoints(self) -> list[tuple[str, bool, bool]]:
+        return [(e.id, e.create, e.expire) for m in self.asked for e in m.endpoints]
+
+
+@asynccontextmanager
+async def focus_and_bridge(
+    server: RunningProsody, *, single: float = 20.0
+) -> AsyncIterator[tuple[Settings, FocusOnXmpp, Bridge]]:
+    settings = server.settings
+    [port] = free_ports(1)
+    settings = replace(
+        settings,
+        focus=replace(settings.focus, http_port=port, single_participant_timeout=single),
+    )
+    async with running(settings) as focus:
+        bridge = Bridge(settings)
+        try:
+            await until(lambda: bool(focus.machine.brewery.bridges))
+            yield settings, focus, bridge
+        finally:
+            await bridge.stream.close()
+
+
+@asynccontextmanager
+async def clients(
+    settings: Settings, room: str, *nicks: str
+) -> AsyncIterator[list[Client]]:
+    made = [Client(settings, nick, room) for nick in nicks]
+    try:
+        yield made
+    finally:
+        for client in made:
+            await client.stream.close()
+
+
+async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:  # noqa: F811
+    async with focus_and_bridge(prosody, single=0.3) as (settings, _, bridge):
+        room = "tea@muc.localhost"
+        async with clients(settings, room, "ann", "bob") as (ann, bob):
+            await ann.join()
+            assert "focus" in ann.seen
+            await ann.until("ann", role="moderator")
+            started = time.monotonic()
+            await bob.join()
+            offers = []
+            for client in (ann, bob):
+                async with asyncio.timeout(5):
+                    offers.append(await client.offers.get())
+            print(f"join to offer: {time.monotonic() - started:.3f} s")
+            names = [c.get("name") for c in offers[0].findall(tag(JINGLE, "content"))]
+            assert names == ["audio", "video", "data"]
+            for number, client in enumerate((ann, bob)):
+                await client.accept(offers[number], 1000 * (number + 1))
+            properties = child(ann.focus_presence[-1], tag(FOCUS, "conference-properties"))
+            assert properties is not None
+            found = {p.get("key"): p.get("value") for p in properties}
+            assert found == {"support-terminate-restart": "true", "bridge-count": "1"}
+            bob.leave()
+            async with asyncio.timeout(5):
+                ended = await ann.ended.get()
+            assert ended.get("sid") == offers[0].get("sid")
+            ann.leave()
+            await until(lambda: bridge.asked[-1].expire)
+            assert bridge.endpoints()[:2] == [("ann", True, False), ("bob", True, False)]
+            assert ("bob", False, True) in bridge.endpoints()
