@@ -104,7 +104,9 @@ def test_pages_talk_to_this_server_only() -> None:
 
 def test_the_configuration_is_what_stock_clients_read() -> None:
     script = client_config(parse({"domain": "meet.example"}), "https://meet.example")
-    config = json.loads(script.removeprefix("var config = ").removesuffix(";\n"))
+    first, _, rest = script.partition("\n")
+    assert first.startswith("// @license magnet:")
+    config = json.loads(rest.removeprefix("var config = ").partition(";\n")[0])
     assert config["hosts"] == {
         "domain": "meet.example",
         "anonymousdomain": "guest.meet.example",

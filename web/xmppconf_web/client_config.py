@@ -7,6 +7,12 @@ from typing import Any
 
 from xmppconf.config import Names, Settings
 
+#: What LibreJS reads.
+_LICENCE = (
+    "// @license magnet:?xt=urn:btih:0b31508aeb0634b347b8270c7bee4d411b5d4109"
+    "&dn=agpl-3.0.txt AGPL-3.0-or-later\n"
+)
+
 
 def client_config(settings: Settings, base_url: str) -> str:
     """The script for a page opened at `base_url` (scheme and host, no slash at the end)."""
@@ -33,4 +39,4 @@ def client_config(settings: Settings, base_url: str) -> str:
         "analytics": {"disabled": True},
         "gravatar": {"disabled": True},
     }
-    return f"var config = {json.dumps(config, indent=2)};\n"
+    return f"{_LICENCE}var config = {json.dumps(config, indent=2)};\n// @license-end\n"

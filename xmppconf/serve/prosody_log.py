@@ -12,6 +12,9 @@ _PERSONAL = re.compile(
     r"<.*>|[^\s<>'\"()]+@[^\s<>'\"()]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-fA-F:]*::?[0-9a-fA-F:]+\b"
 )
 
+#: What our own stopping and starting makes it say; the supervisor has said it already.
+_OURS = ("Received SIG", "Component not connected")
+
 
 def discreet(line: str) -> str | None:
     """The line as we may print it; None for what is neither warning nor error."""
@@ -19,6 +22,6 @@ def discreet(line: str) -> str | None:
     if found is None:
         return None
     _, level, text = found.groups()
-    if text.startswith("Received SIG"):
-        return None  # from us
+    if text.startswith(_OURS):
+        return None
     return f"prosody: {level}: {_PERSONAL.sub('<…>', text)[:MAX_LINE]}"
