@@ -42,7 +42,7 @@ def stun(
     fingerprint: bool = True,
     wrong_fingerprint: bool = False,
 ) -> bytes:
-    """A STUN message (RFC 8489, 5) with or without a right fingerprint, and no integrity."""
+    """A STUN message (RFC 8489, 5) with or without a right fingerprint; no integrity."""
     body = b"".join(
         struct.pack("!HH", type_, len(value)) + value + bytes(-len(value) % 4)
         for type_, value in attributes

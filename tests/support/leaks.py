@@ -46,15 +46,20 @@ class Census:
         ]
 
 
-def wait_until_clean(before: Census, *, seconds: float) -> list[str]:
-    """Wait for what is about to end; returns what stayed."""
+def wait_until_clean(before: Census, *, seconds: float, sockets: bool = True) -> list[str]:
+    """Wait for what is about to end; returns what stayed, with or without sockets."""
+
+    def look() -> list[str]:
+        left = Census.take().left_since(before)
+        return left if sockets else [what for what in left if "(socket:" not in what]
+
     deadline = time.monotonic() + seconds
-    left = Census.take().left_since(before)
+    left = look()
     if left:
         gc.collect()
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
-        left = Census.take().left_since(before)
+        left = look()
     return left
 
 

@@ -1,0 +1,156 @@
+// Runs before a page's own scripts, with PERSON before it; see people.py.
+window.testPeers = [];
+window.RTCPeerConnection = new Proxy(window.RTCPeerConnection, {
+    construct(target, args, newTarget) {
+        const peer = Reflect.construct(target, args, newTarget);
+        window.testPeers.push(peer);
+        return peer;
+    },
+});
+
+// The microphone: the browser's fake one where it has the person's tone, else an oscillator.
+let speaking = false;
+let gain;
+const microphones = [];
+window.testSpeak = (on) => {
+    speaking = on;
+    if (gain) gain.gain.value = on ? 0.4 : 0;
+    if (PERSON.oscillator) return;
+    for (const track of microphones) track.enabled = on;
+};
+
+const voice = (real) => {
+    if (!PERSON.oscillator) {
+        microphones.push(real);
+        real.enabled = speaking;
+        return real;
+    }
+    real.stop();
+    if (!gain) {
+        const context = new AudioContext();
+        const oscillator = new OscillatorNode(context, { frequency: PERSON.tone });
+        gain = new GainNode(context, { gain: speaking ? 0.4 : 0 });
+        oscillator.connect(gain);
+        oscillator.start();
+    }
+    const out = new MediaStreamAudioDestinationNode(gain.context);
+    gain.connect(out);
+    return out.stream.getAudioTracks()[0];
+};
+
+const camera = () => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [PERSON.width, PERSON.height];
+    const brush = canvas.getContext("2d");
+    let frame = 0;
+    const draw = () => {
+        const { width, height } = canvas;
+        brush.fillStyle = PERSON.colour;
+        brush.fillRect(0, 0, width, height);
+        PERSON.bars.forEach((white, index) => {
+            brush.fillStyle = white ? "#fff" : "#000";
+            brush.fillRect((width * (1 + 2 * index)) / 7, height / 3, width / 7, height / 3);
+        });
+        brush.fillStyle = "#fff";
+        brush.fillRect((frame++ * 8) % (width - 16), height - 24, 16, 16);
+    };
+    draw();
+    const timer = setInterval(draw, 1000 / PERSON.rate);
+    const track = canvas.captureStream(PERSON.rate).getVideoTracks()[0];
+    const stop = track.stop.bind(track);
+    track.stop = () => {
+        clearInterval(timer);
+        stop();
+    };
+    return track;
+};
+
+if (navigator.mediaDevices) {
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (constraints) => {
+        const stream = await real(constraints);
+        for (const track of stream.getTracks()) {
+            stream.removeTrack(track);
+            if (track.kind === "audio") {
+                stream.addTrack(voice(track));
+            } else if (PERSON.camera) {
+                track.stop();
+                stream.addTrack(camera());
+            } else {
+                stream.addTrack(track);
+            }
+        }
+        return stream;
+    };
+}
+
+// The number and mean colour of what each video element shows.
+window.testSeen = () =>
+    [...document.querySelectorAll("video")]
+        .filter((video) => video.videoWidth > 2 && video.readyState >= 2)
+        .map((video) => {
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [70, 30];
+            const brush = canvas.getContext("2d", { willReadFrequently: true });
+            brush.drawImage(video, 0, 0, 70, 30);
+            const at = (x, y) => [...brush.getImageData(x, y, 1, 1).data].slice(0, 3);
+            const bar = (index) => at(15 + 20 * index, 15).reduce((a, b) => a + b) > 384;
+            const number = 4 * bar(0) + 2 * bar(1) + bar(2);
+            const owner = video.closest("[data-endpoint]")?.dataset.endpoint ?? "";
+            return { number, colour: at(35, 4), owner, local: video.muted && !owner };
+        });
+
+// Which of these tones stand out in each audio track that comes in.  It listens with a
+// recorder and not with an AudioContext, which does not run in every browser without a
+// sound card.
+window.testHeard = (tones) => {
+    const tracks = window.testPeers
+        .filter((peer) => peer.connectionState !== "closed")
+        .flatMap((peer) => peer.getTransceivers())
+        .filter(({ currentDirection }) => /recv/.test(currentDirection ?? ""))
+        .map(({ receiver }) => receiver.track)
+        .filter((track) => track.kind === "audio" && track.readyState === "live");
+    return Promise.all(tracks.map((track) => listen(track, tones)));
+};
+
+const listen = async (track, tones) => {
+    const recorder = new MediaRecorder(new MediaStream([track]));
+    const pieces = [];
+    recorder.ondataavailable = ({ data }) => pieces.push(data);
+    const ended = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    setTimeout(() => recorder.stop(), 500);
+    await ended;
+    const file = await new Blob(pieces).arrayBuffer();
+    let sound;
+    try {
+        sound = await new OfflineAudioContext(1, 48000, 48000).decodeAudioData(file);
+    } catch {
+        return []; // Nothing came in this half second.
+    }
+    const samples = sound.getChannelData(0).slice(-9600);
+    return tones.filter((tone) => amplitude(samples, tone, sound.sampleRate) > 0.02);
+};
+
+const amplitude = (samples, tone, rate) => {
+    let [real, imaginary] = [0, 0];
+    samples.forEach((sample, index) => {
+        const angle = (2 * Math.PI * tone * index) / rate;
+        real += sample * Math.cos(angle);
+        imaginary += sample * Math.sin(angle);
+    });
+    return (2 * Math.hypot(real, imaginary)) / samples.length;
+};
+
+window.testDecoded = async () => {
+    const counts = {};
+    for (const peer of window.testPeers) {
+        if (peer.connectionState === "closed") continue;
+        for (const report of (await peer.getStats()).values()) {
+            if (report.type === "inbound-rtp" && report.kind === "video") {
+                counts[report.ssrc] = report.framesDecoded ?? 0;
+            }
+        }
+    }
+    return counts;
+};
