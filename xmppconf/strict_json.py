@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from xmppconf.errors import LimitExceeded, PeerError
@@ -21,7 +22,11 @@ def loads(text: str, limit: int) -> Any:
         raise LimitExceeded("length of the JSON text", limit)
     try:
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_int=_integer,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError):
         raise PeerError("not JSON") from None
@@ -93,6 +98,13 @@ def _integer(text: str) -> int:
     if len(text) > 20:
         raise PeerError("number is too long")
     return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise PeerError("number is too large")
+    return value
 
 
 def _check_depth(value: Any) -> None:
