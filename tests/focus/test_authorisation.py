@@ -1,0 +1,250 @@
+"""Every request the focus answers, from every kind of sender, through its own stream.
+
+The matrix is made from the registry: a handler without a row here fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from xml.etree.ElementTree import Element
+
+import pytest
+from xmppconf_focus.brewery import BridgeStats
+from xmppconf_focus.effects import BridgeJid, RoomJid
+from xmppconf_focus.focus import Focus
+from xmppconf_focus.handlers import HANDLERS, Handler, Kind
+from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.xmpp import FocusOnXmpp
+from xmppconf_focus.occupant import Occupant
+
+from tests.focus.support import MODERN, ROOM
+from tests.support.xmpp import ComponentStream, component_stream
+from xmppconf.config import Settings
+from xmppconf.ids import EndpointId
+from xmppconf.metrics import Metrics
+
+OTHER = RoomJid("milk@muc.localhost")
+
+SENDERS = {
+    "occupant": "tea@muc.localhost/bob",
+    "moderator": "tea@muc.localhost/ann",
+    "occupant of another room": "milk@muc.localhost/eve",
+    "nobody in the room": "tea@muc.localhost/nobody",
+    "room": "tea@muc.localhost",
+    "nickname of the focus": "tea@muc.localhost/focus",
+    "room without conference": "void@muc.localhost/ann",
+    "rooms' host": "muc.localhost",
+    "guest": "stranger@guest.localhost/web",
+    "guest's bare address": "stranger@guest.localhost",
+    "occupant's real address": "ann@guest.localhost/web",
+    "member": "mia@localhost/web",
+    "server": "localhost",
+    "bridge": "bridge-1@auth.localhost/x",
+    "bridge in the brewery": "jvbbrewery@internal.localhost/b1",
+    "focus": "focus@focus.localhost/focus",
+    "foreign user": "ann@elsewhere.example/web",
+    "foreign server": "elsewhere.example",
+    "foreign room": "tea@muc.elsewhere.example/ann",
+}
+
+LOCAL = {"guest", "guest's bare address", "occupant's real address", "member"}
+
+#: Who gets a result; and what those in a room get who ask for what is not theirs.
+ALLOWED: dict[Kind, dict[str, str]] = {
+    Kind.CONFERENCE_REQUEST: dict.fromkeys(LOCAL, "result"),
+    Kind.JINGLE: {
+        "moderator": "result",
+        "occupant": "bad-request",
+        "occupant of another room": "bad-request",
+    },
+    Kind.MUTE_AUDIO: {
+        "moderator": "result",
+        "occupant": "not-allowed",
+        "occupant of another room": "not-allowed",
+    },
+    Kind.MUTE_VIDEO: {
+        "moderator": "result",
+        "occupant": "not-allowed",
+        "occupant of another room": "not-allowed",
+    },
+    Kind.MUTE_DESKTOP: {
+        "moderator": "result",
+        "occupant": "not-allowed",
+        "occupant of another room": "not-allowed",
+    },
+    Kind.DISCO_INFO: dict.fromkeys(SENDERS, "result"),
+    Kind.VERSION: dict.fromkeys(SENDERS, "result"),
+}
+
+BODIES = {
+    Kind.CONFERENCE_REQUEST: f"room='{ROOM}'/>",
+    # Ann's session and what only she may do with it.
+    Kind.JINGLE: "action='session-info' sid='{sid}'/>",
+    # Bob is to be muted, which takes a moderator.
+    Kind.MUTE_AUDIO: f"jid='{ROOM}/cid'>true</mute>",
+    Kind.MUTE_VIDEO: f"jid='{ROOM}/cid'>true</mute>",
+    Kind.MUTE_DESKTOP: f"jid='{ROOM}/cid'>true</mute>",
+    Kind.DISCO_INFO: "/>",
+    Kind.VERSION: "/>",
+}
+
+
+class Stand:
+    """A focus on an in-memory stream, serving two rooms."""
+
+    def __init__(self, stream: ComponentStream) -> None:
+        self.stream = stream
+        ids = iter(range(1, 10_000))
+        self.focus = Focus(Settings(), lambda: f"id-{next(ids)}")
+        counters = Counters(Metrics("t"), self.focus)
+        self.on_xmpp = FocusOnXmpp(Settings(), self.focus, stream.xmpp, counters)
+        stream.xmpp.session.set()
+
+    def fill(self) -> None:
+        bridge = BridgeJid("jvbbrewery@internal.localhost/b1")
+        self.focus.bridge_announced(bridge, BridgeStats(drain=False), 0.0)
+        for room, nicks in ((ROOM, ("ann", "bob", "cid")), (OTHER, ("eve", "fox"))):
+            self.focus.request(1, room, "", 0.0)  # type: ignore[arg-type]
+            self.focus.joined(room, "owner", 0.0)
+            self.focus.room_configured(room, None, 0.0)
+            for nick in nicks:
+                role = "moderator" if nick == "ann" else "participant"
+                occupant = Occupant(nick, f"{nick}@guest.localhost/web", role, "none")
+                self.focus.occupant_seen(room, occupant, 0.0)
+                self.focus.features_known(room, EndpointId(nick), MODERN, 0.0)
+
+    async def settle_sessions(self) -> str:
+        """Answer the bridge's requests and accept the offers; the sid of Ann's session."""
+        self.on_xmpp._driver.pump()
+        waiting = await self.stream.settle()
+        while waiting:
+            stanza = waiting.pop(0)
+            waiting += await self.answer_bridge(stanza, stanza.get("to", ""))
+            waiting += await self._accept(stanza)
+        session = self.focus.conferences[ROOM].media.participants[EndpointId("ann")].session
+        assert session is not None
+        assert session.state.value == "active"
+        return session.sid
+
+    async def answer_bridge(self, stanza: Element, sender: str) -> list[Element]:
+        endpoint = stanza.find(".//{jitsi:colibri2}endpoint[@create]")
+        if endpoint is None:
+            return []
+        return await self.stream.feed(
+            f"<iq type='result' id='{stanza.get('id')}' from='{sender}'"
+            f" to='{stanza.get('from')}'><conference-modified xmlns='jitsi:colibri2'>"
+            f"<endpoint id='{endpoint.get('id')}'><transport>"
+            "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='u' pwd='p'/>"
+            "<sctp port='5000'/></transport></endpoint></conference-modified></iq>"
+        )
+
+    async def _accept(self, stanza: Element) -> list[Element]:
+        jingle = stanza.find("{urn:xmpp:jingle:1}jingle")
+        if jingle is None:
+            return []
+        return await self.stream.feed(
+            f"<iq type='set' id='a' from='{stanza.get('to')}'"
+            " to='focus@focus.localhost/focus'>"
+            "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept'"
+            f" sid='{jingle.get('sid')}'/></iq>"
+        )
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Stand]:
+    async with component_stream("focus.localhost") as stream:
+        stand = Stand(stream)
+        yield stand
+        await stand.on_xmpp.close()
+
+
+def request(handler: Handler, sender: str, sid: str) -> str:
+    namespace, _, name = handler.kind.value[1:].partition("}")
+    body = BODIES[handler.kind].format(sid=sid)
+    return (
+        f"<iq type='{handler.type}' id='r1' from=\"{sender}\""
+        f" to='focus@focus.localhost/focus'><{name} xmlns='{namespace}' {body}</iq>"
+    )
+
+
+def outcome(stanzas: list[Element]) -> str:
+    [answer] = [s for s in stanzas if s.get("id") == "r1"]
+    if answer.get("type") == "result":
+        return "result"
+    return str(answer[-1][0].tag).rpartition("}")[2]
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.kind.name)
+async def test_who_may_ask_what(stand: Stand, handler: Handler) -> None:
+    stand.fill()
+    sid = await stand.settle_sessions()
+    answers = {
+        name: outcome(await stand.stream.feed(request(handler, sender, sid)))
+        for name, sender in SENDERS.items()
+    }
+    assert answers == {
+        name: ALLOWED[handler.kind].get(name, "forbidden") for name in SENDERS
+    }
+
+
+def test_every_kind_has_its_row() -> None:
+    kinds = [handler.kind for handler in HANDLERS]
+    assert sorted(kinds) == sorted(Kind) == sorted(ALLOWED) == sorted(BODIES)
+
+
+async def test_the_stream_answers_nothing_beside_the_registry(stand: Stand) -> None:
+    known = {(handler.type, handler.kind.value) for handler in HANDLERS}
+    extra = set(stand.stream.xmpp._answers) - known
+    assert extra == {
+        ("get", "{urn:xmpp:ping}ping"),
+        ("get", "{http://jabber.org/protocol/disco#items}query"),
+    }
+
+
+async def test_forged_presence_makes_nobody_an_occupant(stand: Stand) -> None:
+    stand.fill()
+    await stand.settle_sessions()
+    forged = (
+        "<presence from='{sender}' to='focus@focus.localhost/focus'>"
+        "<x xmlns='http://jabber.org/protocol/muc#user'>"
+        "<item role='moderator' affiliation='owner' jid='{sender}'/></x></presence>"
+    )
+    for sender in (
+        "stranger@guest.localhost/ann",
+        "tea@muc.elsewhere.example/ann",
+        "ann@elsewhere.example/web",
+    ):
+        await stand.stream.feed(forged.format(sender=sender))
+    occupants = {r: set(c.occupants) for r, c in stand.focus.conferences.items()}
+    assert occupants == {ROOM: {"ann", "bob", "cid"}, OTHER: {"eve", "fox"}}
+
+
+async def test_only_accounts_of_our_bridges_host_are_bridges(stand: Stand) -> None:
+    announced = (
+        "<presence from='jvbbrewery@internal.localhost/{nick}'"
+        " to='focus@focus.localhost/focus'>"
+        "<stats xmlns='http://jitsi.org/protocol/colibri'>"
+        "<stat name='stress_level' value='0.1'/></stats>"
+        "<x xmlns='http://jabber.org/protocol/muc#user'>"
+        "<item role='participant' affiliation='none'{jid}/></x></presence>"
+    )
+    for nick, jid in (
+        ("real", " jid='bridge-1@auth.localhost/x'"),
+        ("guest", " jid='eve@guest.localhost/x'"),
+        ("hidden", ""),
+        ("foreign", " jid='bridge-1@auth.localhost.elsewhere.example/x'"),
+    ):
+        await stand.stream.feed(announced.format(nick=nick, jid=jid))
+    assert list(stand.focus.brewery.bridges) == ["jvbbrewery@internal.localhost/real"]
+
+
+async def test_an_answer_from_somebody_else_is_none(stand: Stand) -> None:
+    """Eve answers for the bridge (RFC 6120, 8.1.2.1)."""
+    stand.fill()
+    stand.on_xmpp._driver.pump()
+    offered = []
+    for stanza in await stand.stream.settle():
+        offered += await stand.answer_bridge(stanza, "tea@muc.localhost/bob")
+    assert offered == []
+    for conference in stand.focus.conferences.values():
+        assert all(p.session is None for p in conference.media.participants.values())
