@@ -21,8 +21,9 @@ pub const MAX_PAIRS: usize = 100;
 /// Between two new ordinary checks (Ta; RFC 8445, 14.2).
 const PACE: Time = 20 * MS;
 const FIRST_RTO: Time = 100 * MS;
-const LAST_RTO: Time = 1600 * MS;
-const MAX_TRIES: u32 = 7;
+/// Not the seconds of RFC 8489: a caller waits, and half of the packets may be getting lost.
+const LAST_RTO: Time = 400 * MS;
+const MAX_TRIES: u32 = 14;
 
 /// No pair by then is failure.
 const CONNECT_TIMEOUT: Time = 15_000 * MS;
