@@ -21,4 +21,6 @@ pub mod transports;
 pub mod worker;
 
 #[cfg(feature = "python")]
+mod media_python;
+#[cfg(feature = "python")]
 mod python;

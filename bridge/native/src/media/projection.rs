@@ -185,7 +185,7 @@ impl Projection {
         self.max_encoding.is_some()
             && (self.current == Some(packet.encoding)
                 || packet.keyframe
-                || packet.order == Order::Late
+                || matches!(packet.order, Order::Late | Order::First)
                 || self.frames.is_none())
     }
 
@@ -196,7 +196,9 @@ impl Projection {
         }
         if packet.order == Order::First {
             // What is kept of this encoding has numbers that may come again.
-            self.forget();
+            if let Some(frames) = &mut self.frames {
+                frames.ring.forget(packet.encoding);
+            }
             if self.current == Some(packet.encoding) {
                 self.current = None;
             }

@@ -78,6 +78,13 @@ impl SentRing {
         Some(&mut self.entries[usize::from(place) % SENT])
     }
 
+    /// Forget what came from an encoding.
+    pub fn forget(&mut self, encoding: u8) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.encoding == encoding) {
+            *entry = Sent::default();
+        }
+    }
+
     /// Forget everything: nothing sent so far can be sent again.
     pub fn clear(&mut self) {
         self.entries.fill(Sent::default());
