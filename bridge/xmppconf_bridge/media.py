@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xmppconf.ids import EndpointId, SourceName
-from xmppconf.media import MediaDescription, MediaType, VideoType
+from xmppconf.media import MediaDescription, MediaType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics
 from xmppconf_bridge.slots import Slot
 
@@ -47,9 +47,9 @@ def encodings_of(source: MediaSource) -> Encodings:
     Without a SIM group (draft-ietf-mmusic-sdp-simulcast's predecessor) only its first
     SSRC that repairs no other is a stream.
     """
-    repairs: dict[int, int] = {}
-    secondary: set[int] = set()
-    simulcast: tuple[int, ...] = ()
+    repairs: dict[Ssrc, Ssrc] = {}
+    secondary: set[Ssrc] = set()
+    simulcast: tuple[Ssrc, ...] = ()
     for group in source.groups:
         if group.semantics is Semantics.SIM:
             simulcast = simulcast or group.ssrcs
@@ -58,7 +58,7 @@ def encodings_of(source: MediaSource) -> Encodings:
             if group.semantics is Semantics.FID:
                 repairs[group.ssrcs[0]] = group.ssrcs[1]
     known = set(source.ssrcs)
-    primaries: list[int] = [ssrc for ssrc in dict.fromkeys(simulcast) if ssrc in known]
+    primaries = [ssrc for ssrc in dict.fromkeys(simulcast) if ssrc in known]
     if not primaries:
         primaries = [ssrc for ssrc in source.ssrcs if ssrc not in secondary][:1]
     return tuple((ssrc, repairs.get(ssrc)) for ssrc in primaries[:MAX_ENCODINGS])
