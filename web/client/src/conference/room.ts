@@ -33,6 +33,7 @@ export class Room extends Emitter<Events> {
   private readonly occupants = new Map<string, Occupant>();
   private focusPresent = false;
   private joined = false;
+  private said = '';
   private readonly stop: (() => void)[];
 
   constructor(private readonly connection: XmppConnection, readonly jid: string, private readonly focusJid: string) {
@@ -61,12 +62,17 @@ export class Room extends Emitter<Events> {
         if (error) reject(error);
         else resolve();
       };
+      this.said = JSON.stringify(own);
       this.connection.send(ownPresence(this.address, this.id, own, true));
     });
   }
 
+  /** Tells the others what changed; says nothing twice. */
   update(own: OwnPresence): void {
-    if (this.joined) this.connection.send(ownPresence(this.address, this.id, own, false));
+    const said = JSON.stringify(own);
+    if (!this.joined || said === this.said) return;
+    this.said = said;
+    this.connection.send(ownPresence(this.address, this.id, own, false));
   }
 
   sendChat(body: string): void {

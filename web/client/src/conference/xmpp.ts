@@ -19,6 +19,9 @@ interface Events {
   closed: void;
 }
 
+// Stanzas hold names and texts: they have no place in a console.
+Strophe.setLogLevel(Strophe.LogLevel.ERROR);
+
 const CONNECT_MS = 8_000;
 const IQ_MS = 10_000;
 const PING_INTERVAL_MS = 10_000;

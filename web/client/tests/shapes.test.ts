@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { verificationString, FEATURES } from '../src/conference/caps';
+import { readConfig } from '../src/conference/config';
+import { heightFor, receiverConstraints } from '../src/conference/constraints';
+import { problemOf } from '../src/conference/devices';
+import { newEndpointId, roomLocalPart } from '../src/conference/ids';
+import { encodings } from '../src/conference/sender';
+import { StatsReader } from '../src/conference/stats';
+import { bestGrid } from '../src/ui/grid';
+import { suggestRoom } from '../src/ui/room_names';
+
+test('tiles never overlap, always fit, and fill a window well from 1 to 12', () => {
+  for (const [width, height] of [[1280, 720], [1920, 1000], [360, 560], [560, 360], [800, 800]] as const) {
+    for (let count = 1; count <= 12; count++) {
+      const grid = bestGrid(count, width, height, 8);
+      assert.ok(grid.columns * grid.rows >= count);
+      assert.ok(grid.columns * grid.width + 8 * (grid.columns - 1) <= width, `${count} in ${width}x${height}`);
+      assert.ok(grid.rows * grid.height + 8 * (grid.rows - 1) <= height, `${count} in ${width}x${height}`);
+      const used = (count * grid.width * grid.height) / (width * height);
+      assert.ok(used > 0.45, `${count} in ${width}x${height} uses ${used}`);
+    }
+  }
+});
+
+test('a phone shows two people one above the other, a wide window side by side', () => {
+  assert.equal(bestGrid(2, 360, 560, 8).columns, 1);
+  assert.equal(bestGrid(2, 1280, 600, 8).columns, 2);
+});
+
+test('a window without size gives no grid and no error', () => {
+  assert.equal(bestGrid(3, 0, 0, 8).width, 0);
+});
+
+test('constraints ask for what a tile can show', () => {
+  assert.equal(heightFor(90), 180);
+  assert.equal(heightFor(200), 180);
+  assert.equal(heightFor(500), 720);
+  assert.equal(heightFor(9999), 2160);
+  const constraints = receiverConstraints(new Map([['ann', 300]]), 'ann');
+  assert.deepEqual(constraints.constraints, { 'ann-v0': { maxHeight: 360 } });
+  assert.deepEqual(constraints.selectedSources, ['ann-v0']);
+  assert.deepEqual(receiverConstraints(new Map(), 'ann').selectedSources, []);
+});
+
+test('simulcast layers follow the constraint', () => {
+  const active = (maxHeight: number) => encodings(3, 720, maxHeight).map((e) => e.active);
+  assert.deepEqual(active(-1), [true, true, true]);
+  assert.deepEqual(active(720), [true, true, true]);
+  assert.deepEqual(active(360), [true, true, false]);
+  assert.deepEqual(active(100), [true, false, false]);
+  assert.deepEqual(active(0), [false, false, false]);
+  assert.deepEqual(encodings(3, 720, -1).map((e) => e.scaleResolutionDownBy), [4, 2, 1]);
+});
+
+test('one encoding is scaled down instead', () => {
+  assert.equal(encodings(1, 720, 360)[0]!.scaleResolutionDownBy, 2);
+  assert.equal(encodings(1, 720, 1080)[0]!.scaleResolutionDownBy, 1);
+  assert.equal(encodings(1, 720, 0)[0]!.active, false);
+});
+
+test('statistics belong to the owner of the m-line and rates to the time between two reads', () => {
+  const reader = new StatsReader();
+  const reports = (time: number, bytes: number) => [
+    { type: 'inbound-rtp', id: 'v', timestamp: time, kind: 'video', mid: '3', framesDecoded: time, frameWidth: 640, frameHeight: 360, bytesReceived: bytes, packetsReceived: bytes / 100, packetsLost: 0 },
+    { type: 'inbound-rtp', id: 'a', timestamp: time, kind: 'audio', mid: '4', audioLevel: 0.5 },
+    { type: 'inbound-rtp', id: 'x', timestamp: time, kind: 'audio', mid: '9', audioLevel: 1 },
+  ];
+  const owner = (mid: string) => (mid === '9' ? undefined : 'ann');
+  reader.read(reports(1000, 1000), owner);
+  const second = reader.read(reports(2000, 2000), owner);
+  assert.equal(second.receiveBitrate, 8000);
+  assert.deepEqual([...second.remote.keys()], ['ann']);
+  assert.equal(second.remote.get('ann')!.framesDecoded, 2000);
+  assert.equal(second.remote.get('ann')!.audioLevel, 0.5);
+});
+
+test('room names from addresses', () => {
+  assert.equal(roomLocalPart('Tea%20at%20Four'), 'tea-at-four');
+  assert.equal(roomLocalPart('a/b@c'), 'a-b-c');
+  assert.equal(roomLocalPart('100%'), '100-');
+  assert.equal(roomLocalPart('ÖL'), 'öl');
+  assert.match(suggestRoom(), /^[a-z]+-[a-z]+-[a-z]+-[a-z]+-\d\d$/);
+  assert.match(newEndpointId(), /^[0-9a-f]{8}$/);
+});
+
+test('config.js: hosts and addresses, with defaults from the page', () => {
+  const config = readConfig({ hosts: { domain: 'd', anonymousdomain: 'guest.d', muc: 'muc.d' }, websocket: 'wss://d/xmpp-websocket' }, 'https://d');
+  assert.deepEqual([config.loginDomain, config.rooms, config.focus], ['guest.d', 'muc.d', 'focus.d']);
+  const plain = readConfig(undefined, 'http://localhost:8080');
+  assert.equal(plain.websocket, 'ws://localhost:8080/xmpp-websocket');
+  assert.equal(plain.conferenceRequest, 'http://localhost:8080/conference-request/v1');
+});
+
+test('device errors have plain reasons', () => {
+  assert.equal(problemOf({ name: 'NotFoundError' }), 'none-found');
+  assert.equal(problemOf({ name: 'NotAllowedError' }), 'denied');
+  assert.equal(problemOf({ name: 'NotReadableError' }), 'in-use');
+  assert.equal(problemOf(undefined), 'unknown');
+});
+
+test('the caps string lists the features sorted, each once', () => {
+  assert.deepEqual([...FEATURES].sort(), FEATURES);
+  assert.equal(new Set(FEATURES).size, FEATURES.length);
+  assert.ok(verificationString().startsWith('client/web//xmppconf<http://jabber.org/'));
+});
