@@ -44,8 +44,11 @@ def _mute(element: Element) -> None:
 
 def _error(element: Element) -> None:
     error = parse_error(element)
-    written = build(STREAM, "iq", None, error_element(error))
-    assert parse_error(_again(written)).condition == error.condition
+    written = error_element(error)
+    assert len(written) == 1, "a peer's error is passed on"
+    assert parse_error(_again(build(STREAM, "iq", None, written))).condition == (
+        error.condition
+    )
     colibri2.refused_from_error(error)
 
 
@@ -80,4 +83,4 @@ def one_input(data: bytes) -> None:
 
 
 def _again(element: Element) -> Element:
-    return fromstring(tostring(element))
+    return fromstring(tostring(element, encoding="unicode"))

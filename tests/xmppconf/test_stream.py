@@ -187,6 +187,21 @@ async def test_a_question_ends_with_the_peers_error_or_with_time(
         await task
 
 
+async def test_anothers_error_is_not_passed_on(stream: ComponentStream) -> None:
+    async def ask_another(_: Request) -> Element | None:
+        return await stream.xmpp.ask("b@example/1", "get", build("test:2", "query"))
+
+    iq_handler(stream.xmpp, NAME, ("get",), ask_another)
+    [question] = await stream.feed(IQ.format(""))
+    [reply] = await stream.feed(
+        f"<iq type='error' id='{question.get('id')}' from='b@example/1'>"
+        f"<error type='cancel'><conflict xmlns='{STANZAS}'/><text>t</text>"
+        """<x xmlns='"&lt;/'/></error></iq>"""
+    )
+    assert condition(reply) == "conflict"
+    assert [len(error) for error in reply] == [1]
+
+
 async def test_characters_that_xml_cannot_carry_do_not_reach_the_server(
     stream: ComponentStream,
 ) -> None:

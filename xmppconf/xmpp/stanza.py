@@ -27,7 +27,7 @@ _MAX_EXTENSIONS = 8
 
 
 class StanzaError(PeerError):
-    """An error stanza, to be sent or received, with what an application adds to it.
+    """An error stanza with what an application adds to it.
 
     `public_text` goes on the wire; the text of other `PeerError`s does not.
     `remote-server-timeout` also stands for an answer that never came.
@@ -47,9 +47,13 @@ class StanzaError(PeerError):
         self.public_text = public_text
 
 
+class ReceivedError(StanzaError):
+    """Somebody answered us with an error.  Its content is not passed on to others."""
+
+
 def error_element(error: PeerError) -> Element:
     """The `<error/>` that answers a request."""
-    if isinstance(error, StanzaError):
+    if isinstance(error, StanzaError) and not isinstance(error, ReceivedError):
         error_type, text, extensions = error.type, error.public_text, error.extensions
     else:
         error_type, text, extensions = _TYPES.get(error.condition, "cancel"), None, ()
@@ -60,7 +64,7 @@ def error_element(error: PeerError) -> Element:
     return element
 
 
-def parse_error(stanza: Element) -> StanzaError:
+def parse_error(stanza: Element) -> ReceivedError:
     """Read an error stanza; what is missing or unknown becomes `service-unavailable`."""
     condition: Condition = "service-unavailable"
     extensions: list[Element] = []
@@ -77,4 +81,4 @@ def parse_error(stanza: Element) -> StanzaError:
             for known in _CONDITIONS:
                 if name == known:
                     condition = known
-    return StanzaError(condition, *extensions[:_MAX_EXTENSIONS], type=error_type)
+    return ReceivedError(condition, *extensions[:_MAX_EXTENSIONS], type=error_type)
