@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -81,3 +82,13 @@ async def people(browsers: Browsers) -> AsyncIterator[Browsers]:
     for page in browsers.pages:
         await page.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: docs/images if `UPDATE_SCREENSHOTS` is set, else a passing folder."""
+    if os.environ.get("UPDATE_SCREENSHOTS"):
+        folder = Path(__file__).parent.parent.parent / "docs" / "images"
+        folder.mkdir(exist_ok=True)
+        return folder
+    return tmp_path_factory.mktemp("screenshots")

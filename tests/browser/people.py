@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,11 @@ def preload(person: Person, *, firefox: bool) -> str:
     }
     script = (Path(__file__).parent / "preload.js").read_text()
     return f"const PERSON = {json.dumps(settings)};\n{script}"
+
+
+async def pause(seconds: float) -> None:
+    """Let time pass between two looks."""
+    await asyncio.sleep(seconds)
 
 
 async def speak(page: Page, on: bool) -> None:

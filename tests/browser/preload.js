@@ -96,8 +96,8 @@ window.testSeen = () =>
             const at = (x, y) => [...brush.getImageData(x, y, 1, 1).data].slice(0, 3);
             const bar = (index) => at(15 + 20 * index, 15).reduce((a, b) => a + b) > 384;
             const number = 4 * bar(0) + 2 * bar(1) + bar(2);
-            const owner = video.closest("[data-endpoint]")?.dataset.endpoint ?? "";
-            return { number, colour: at(35, 4), owner, local: video.muted && !owner };
+            const id = video.closest("[data-id]")?.dataset.id ?? "";
+            return { number, colour: at(35, 4), id };
         });
 
 // Which of these tones stand out in each audio track that comes in.  It listens with a

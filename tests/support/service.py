@@ -1,0 +1,103 @@
+"""The whole service as `xmppconf serve` runs it, on ports from the kernel, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xmppconf.config import Settings
+from xmppconf.config_file import load
+from xmppconf.serve.ports import free_ports
+
+ROOT = Path(__file__).parent.parent.parent
+START_TIMEOUT = 30.0  # seconds
+STOP_TIMEOUT = 6.0  # seconds; the promise is 5
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service."""
+
+    url: str
+    """Where people go, with a slash at the end."""
+    state: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+    settings: Settings
+    """What the parts run with: ports and secrets included."""
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@contextmanager
+def running_service(folder: Path, *, settings: str = "") -> Iterator[Service]:
+    """Start it with this TOML, wait until it is healthy, and end it as Ctrl-C would.
+
+    A service that does not end in time, or ends with another code than 0, fails the test.
+    """
+    [port] = free_ports(1)
+    state, log, config = folder / "state", folder / "log", folder / "settings.toml"
+    config.write_text(settings)
+    places = [ROOT, ROOT / "bridge", ROOT / "focus", ROOT / "web"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [
+                *(sys.executable, "-m", "xmppconf", "serve", "--config", str(config)),
+                *("--state", str(state), "--port", str(port)),
+                *("--udp-port", str(_free_udp_port())),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
+            start_new_session=True,
+        )
+    url = f"http://localhost:{port}/"
+    try:
+        _wait_until_healthy(process, url, log)
+        yield Service(url, state, log, process, load(state / "run.toml", {}))
+    finally:
+        code = _stop(process)
+    assert code == 0, f"serve ended with {code}: {log.read_text(errors='replace')[-2000:]}"
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}health", timeout=2) as answer:  # noqa: S310
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"not healthy: {log.read_text(errors='replace')[-3000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def _free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("", 0))
+        port: int = sock.getsockname()[1]
+        return port
