@@ -141,6 +141,11 @@ async def run(settings: Settings) -> None:
     event_loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         event_loop.add_signal_handler(number, stopped.set)
+    await serve(settings, stopped)
+
+
+async def serve(settings: Settings, stopped: asyncio.Event) -> None:
+    """Serve until `stopped`; then say good-bye to everybody and free everything."""
     async with AsyncExitStack() as stack:
         running = Running(settings)
         stack.callback(running.close)

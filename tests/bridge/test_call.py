@@ -1,4 +1,4 @@
-"""Two peers by other people's code talk through the bridge: engine, DTLS, SCTP, all real."""
+"""Two peers by other people's code talk through the real bridge, all but its XMPP."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ class RtcPeer:
         return self._describe(SessionDescription.parse(self._pc.localDescription.sdp))
 
     def _describe(self, answer: SessionDescription) -> EndpointRequest:
-        first = answer.media[0]
+        first: Any = answer.media[0]
         setup = Setup.PASSIVE if first.dtls.role == "server" else Setup.ACTIVE
         fingerprints = tuple(
             Fingerprint(one.algorithm, one.value, setup) for one in first.dtls.fingerprints
@@ -233,7 +233,9 @@ class RtcPeer:
             media_type = MediaType(media.kind)
             groups = tuple(
                 SsrcGroup(
-                    Semantics(group.semantic), tuple(map(Ssrc, group.items)), media_type
+                    Semantics(group.semantic),
+                    tuple(Ssrc(int(one)) for one in group.items),
+                    media_type,
                 )
                 for group in media.ssrc_group
             )
@@ -271,9 +273,10 @@ class RtcPeer:
             channels = len(frame.layout.channels)
             heard.append(frame.to_ndarray().reshape(-1, channels)[:, 0])
             samples = numpy.concatenate(heard[-10:])
-            if len(heard) >= 10 and numpy.abs(samples).max() > 1000:
-                if abs(pitch_of(samples, frame.sample_rate) - wanted) < tolerance:
-                    return
+            if len(heard) < 10 or numpy.abs(samples).max() < 1000:
+                continue
+            if abs(pitch_of(samples, frame.sample_rate) - wanted) < tolerance:
+                return
 
     async def close(self) -> None:
         await self._pc.close()
