@@ -162,7 +162,9 @@ class Conference:
         features = self._cache.get(occupant.ver)
         self.media.add(endpoint, features)
         if features is None:
-            self._effects.append(AskFeatures(self.room, endpoint, occupant.ver))
+            self._effects.append(
+                AskFeatures(self.room, endpoint, occupant.ver, occupant.hash)
+            )
 
     def features_known(
         self, endpoint: EndpointId, features: frozenset[str], now: float
@@ -270,7 +272,8 @@ class Conference:
             self._shown = presence
             self._effects.append(presence)
 
-    def _end(self, reason: str, error: Condition, *, leave: bool) -> None:
+    def _end(self, reason: str, error: Condition | None, *, leave: bool) -> None:
+        """Without `error` those who wait are told to ask again."""
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
@@ -287,11 +290,11 @@ class Conference:
 
     def stop(self) -> None:
         """This process ends."""
-        self._end("stopped", "service-unavailable", leave=True)
+        self._end("stopped", None, leave=True)
 
     def connection_lost(self) -> None:
         """Our stream broke: nothing can be said any more, to nobody."""
-        self._end("connection lost", "service-unavailable", leave=False)
+        self._end("connection lost", None, leave=False)
 
     # -- time --------------------------------------------------------------------------
     def next_timeout(self) -> float | None:
@@ -307,7 +310,7 @@ class Conference:
 
     def timeout(self, now: float) -> None:
         if self._setup_deadline is not None and now >= self._setup_deadline:
-            self._give_up_setup()
+            self._end("set-up took too long", None, leave=True)
         elif self._empty_deadline is not None and now >= self._empty_deadline:
             self._end("nobody came", "service-unavailable", leave=True)
         elif self.state is State.READY:
@@ -316,13 +319,6 @@ class Conference:
                 self.media.end_all("expired", "Idle session timeout", now)
             self.media.timeout(now)
             self._reconsider(now)
-
-    def _give_up_setup(self) -> None:
-        # No answer is transient trouble: clients ask again by themselves.
-        for ticket in self._waiting:
-            self._effects.append(AnswerRequest(ticket, ready=False))
-        self._waiting.clear()
-        self._end("set-up took too long", "service-unavailable", leave=True)
 
     def effects(self) -> Iterator[Effect]:
         """Own effects first: who is answered and shown; then what the media need."""

@@ -62,6 +62,7 @@ class AskFeatures:
     room: RoomJid
     endpoint: EndpointId
     ver: str | None
+    hash: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ FOCUS_NICK = "focus"
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """Only what the MUC service itself vouches for, but for `ver`, which is a hint."""
+    """What the MUC service itself vouches for; `ver` and `hash` are only hints."""
 
     nick: str
     real_jid: str | None
@@ -18,6 +18,8 @@ class Occupant:
     affiliation: str
     ver: str | None = None
     """The client's verification string (XEP-0115), if it sent one."""
+    hash: str | None = None
+    """The hash function behind it, such as "sha-1"."""
 
     @property
     def is_moderator(self) -> bool:

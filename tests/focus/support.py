@@ -98,7 +98,7 @@ class Stage:
 
     def take(self, kind: type[E]) -> list[E]:
         self.effects += self.focus.effects()
-        taken = [effect for effect in self.effects if isinstance(effect, kind)]
+        taken: list[E] = [e for e in self.effects if isinstance(e, kind)]
         self.effects = [e for e in self.effects if not isinstance(e, kind)]
         return taken
 

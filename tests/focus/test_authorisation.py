@@ -115,7 +115,7 @@ class Stand:
 
     async def settle_sessions(self) -> str:
         """Answer the bridge's requests and accept the offers; the sid of Ann's session."""
-        self.on_xmpp._driver.pump()
+        self.on_xmpp._out.driver.pump()
         waiting = await self.stream.settle()
         while waiting:
             stanza = waiting.pop(0)
@@ -241,7 +241,7 @@ async def test_only_accounts_of_our_bridges_host_are_bridges(stand: Stand) -> No
 async def test_an_answer_from_somebody_else_is_none(stand: Stand) -> None:
     """Eve answers for the bridge (RFC 6120, 8.1.2.1)."""
     stand.fill()
-    stand.on_xmpp._driver.pump()
+    stand.on_xmpp._out.driver.pump()
     offered = []
     for stanza in await stand.stream.settle():
         offered += await stand.answer_bridge(stanza, "tea@muc.localhost/bob")

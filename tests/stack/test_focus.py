@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
+import aiohttp
 import pytest
 from xmppconf_focus.app import running
 from xmppconf_focus.io.xmpp import FocusOnXmpp
@@ -57,6 +58,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def http_session() -> aiohttp.ClientSession:
+    # The default resolver starts a thread that stays.
+    connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+    return aiohttp.ClientSession(connector=connector)
 
 
 class Client:
@@ -250,3 +257,102 @@ async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:  # noq
             await until(lambda: bridge.asked[-1].expire)
             assert bridge.endpoints()[:2] == [("ann", True, False), ("bob", True, False)]
             assert ("bob", False, True) in bridge.endpoints()
+
+
+async def test_requests_at_once_make_one_conference(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
+        async with clients(settings, "many@muc.localhost", "ann", "bob") as people:
+            await asyncio.gather(*(person.request() for person in people for _ in range(5)))
+            url = f"http://127.0.0.1:{settings.focus.http_port}/conference-request/v1"
+            body = {"room": "many@muc.localhost", "properties": {"visitors-version": 1}}
+            async with http_session() as http, http.post(url, json=body) as answer:
+                assert answer.status == 200
+                assert (await answer.json())["focusJid"] == "focus@focus.localhost"
+            assert focus.machine.created == 1
+
+
+BAD_BODIES = {
+    '{"room": "tea@elsewhere.example"}': 400,
+    '{"room": "muc.localhost"}': 400,
+    '{"room": "tea@muc.localhost", "room": "x@muc.localhost"}': 400,
+    "{}": 400,
+    "\udcff": 400,
+    "[" * 20000: 400,
+    " " * 40000: 413,
+}
+
+
+async def test_bad_requests_over_http(prosody: RunningProsody) -> None:  # noqa: F811
+    async with (
+        focus_and_bridge(prosody) as (settings, focus, _),
+        http_session() as http,
+    ):
+        url = f"http://127.0.0.1:{settings.focus.http_port}/conference-request/v1"
+        found = {}
+        for body in BAD_BODIES:
+            data = body.encode(errors="surrogateescape")
+            async with http.post(url, data=data) as answer:
+                found[body] = answer.status
+        assert found == BAD_BODIES
+        assert focus.machine.created == 0
+
+
+async def test_a_destroyed_room_frees_the_bridge(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    async with focus_and_bridge(prosody) as (settings, focus, bridge):
+        room = "gone@muc.localhost"
+        async with clients(settings, room, "ann", "bob") as (ann, bob):
+            await ann.join()
+            await bob.join()
+            async with asyncio.timeout(5):
+                await ann.offers.get()
+                await bob.offers.get()
+            await ann.until("ann", role="moderator")
+            owner = "http://jabber.org/protocol/muc#owner"
+            destroy = build(owner, "query", None, build(owner, "destroy"))
+            await ann.stream.ask(room, "set", destroy)
+            await until(lambda: bridge.asked[-1].expire)
+            assert focus.machine.conferences == {}
+
+
+async def test_after_a_lost_stream_rooms_are_left_and_served_anew(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
+        async with clients(settings, "back@muc.localhost", "ann", "bob") as (ann, bob):
+            await ann.join()
+            await bob.join()
+            async with asyncio.timeout(5):
+                first = await ann.offers.get()
+                await bob.offers.get()
+            focus.stream.abort()
+            await until(lambda: focus.machine.conferences == {})
+            await until(lambda: "focus" not in ann.seen)
+            await until(lambda: bool(focus.machine.brewery.bridges))
+            await ann.request()
+            async with asyncio.timeout(5):
+                second = await ann.offers.get()
+            assert second.get("sid") != first.get("sid")
+
+
+async def test_health_is_the_xmpp_stream_and_about_health_a_bridge(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    async with focus_and_bridge(prosody) as (settings, focus, bridge):
+        base = f"http://127.0.0.1:{settings.focus.http_port}"
+
+        async def status(path: str) -> int:
+            async with http_session() as http, http.get(base + path) as answer:
+                return answer.status
+
+        assert await status("/health") == 200
+        assert await status("/about/health") == 200
+        await bridge.stream.close()
+        await until(lambda: not focus.machine.brewery.bridges)
+        assert await status("/health") == 200
+        assert await status("/about/health") == 503
+        assert await status("/metrics") == 200
+        assert await status("/stats") == 200

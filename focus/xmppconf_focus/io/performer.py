@@ -1,0 +1,240 @@
+"""Carries out the machine's effects on the XMPP stream.
+
+Everything is sent through the event loop's queue, so that it leaves in the order of the
+effects; nothing that waits for an answer holds anything else up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+from xml.etree.ElementTree import Element
+
+from xmppconf.colibri2 import ColibriRefused
+from xmppconf.driver import Driver
+from xmppconf.errors import PeerError
+from xmppconf.jid import split
+from xmppconf.log import ConferenceLog
+from xmppconf.xmpp import mute
+from xmppconf.xmpp.colibri2 import modified_from_xml, modify_to_xml, refused_from_error
+from xmppconf.xmpp.disco import info_from_xml, info_query, verification_string
+from xmppconf.xmpp.healthcheck import healthcheck_to_xml
+from xmppconf.xmpp.jingle import offer_to_xml, sources_changed_to_xml, terminate_to_xml
+from xmppconf.xmpp.muc import (
+    affiliation_to_xml,
+    configuration_from_xml,
+    configuration_query,
+    configuration_to_xml,
+    presence_to_xml,
+)
+from xmppconf.xmpp.stanza import StanzaError
+from xmppconf.xmpp.stream import GuardedStream, Kind
+from xmppconf_focus import effects as do
+from xmppconf_focus.effects import Effect, RoomJid
+from xmppconf_focus.features import ASSUMED
+from xmppconf_focus.focus import Focus
+from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.presence import shown_presence
+from xmppconf_focus.occupant import FOCUS_NICK
+
+log = logging.getLogger(__name__)
+
+
+class Performer:
+    """`jid` is the focus's full address; `answer` gets the answers of conference requests.
+
+    `driver` drives the machine: pump it after every input.
+    """
+
+    def __init__(
+        self,
+        machine: Focus,
+        stream: GuardedStream,
+        jid: str,
+        counters: Counters,
+        answer: Callable[[do.AnswerRequest], None],
+    ) -> None:
+        self.driver: Driver[Effect] = Driver(machine, self._perform)
+        self._machine = machine
+        self._stream = stream
+        self._jid = jid
+        self._counters = counters
+        self._answer = answer
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Send what is queued, then drop what still waits for an answer."""
+        self.driver.close()
+        await asyncio.sleep(0)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def tell(self, to: str, payload: Element) -> None:
+        """Send a request whose answer changes nothing."""
+        self._spawn(self._tell(to, payload))
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case do.JoinRoom(room):
+                join = presence_to_xml(f"{room}/{FOCUS_NICK}", join=True, sender=self._jid)
+                self._write(join)
+            case do.LeaveRoom(room):
+                self.leave(room)
+            case do.ShowPresence():
+                self._write(shown_presence(effect, self._jid))
+            case do.AnswerRequest():
+                self._answer(effect)
+            case do.ConferenceEnded():
+                ConferenceLog(log, effect.meeting_id).info("ended: %s", effect.reason)
+            case do.ConfigureRoom(room):
+                self._spawn(self._configure(room))
+            case do.GrantOwner():
+                grant = affiliation_to_xml(effect.jid, "owner")
+                self.tell(effect.room, grant)
+            case do.AskFeatures():
+                self._spawn(self._ask_features(effect))
+            case do.SendColibri():
+                self._spawn(self._colibri(effect))
+            case do.SendOffer():
+                self._counters.sent("session-initiate")
+                self._spawn(self._offer(effect))
+            case do.SendSources():
+                self._counters.sent(effect.action.value)
+                changed = sources_changed_to_xml(
+                    effect.action,
+                    effect.sid,
+                    self._jid,
+                    effect.sources,
+                    as_json=effect.json_sources,
+                )
+                self.tell(f"{effect.room}/{effect.endpoint}", changed)
+            case do.SendTerminate():
+                self._counters.sent("session-terminate")
+                end = terminate_to_xml(effect.sid, self._jid, effect.reason, effect.text)
+                self.tell(f"{effect.room}/{effect.endpoint}", end)
+            case do.SendMute():
+                target = f"{effect.room}/{effect.endpoint}"
+                order = mute.MuteRequest(effect.media, split(target), True)
+                actor = f"{effect.room}/{effect.actor}"
+                self.tell(target, mute.mute_to_xml(order, actor))
+            case do.CheckHealth():
+                self._spawn(self._check_health(effect))
+            case _:
+                assert_never(effect)
+
+    def _write(self, stanza: Element) -> None:
+        self._loop.call_soon(self._stream.write, stanza)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an effect was not carried out", exc_info=task.exception())
+
+    def leave(self, room: RoomJid) -> None:
+        address = f"{room}/{FOCUS_NICK}"
+        self._write(presence_to_xml(address, available=False, sender=self._jid))
+
+    async def _ask(self, to: str, payload: Element, kind: Kind = "set") -> Element | None:
+        return await self._stream.ask(to, kind, payload, sender=self._jid)
+
+    async def _tell(self, to: str, payload: Element) -> None:
+        try:
+            await self._ask(to, payload)
+        except PeerError as error:
+            log.debug("a request was refused: %s", error.condition)
+
+    async def _configure(self, room: RoomJid) -> None:
+        visible = configuration_to_xml({"muc#roomconfig_whois": "anyone"})
+        # Both are on their way at once: everybody who joins waits for this.
+        form, done = await asyncio.gather(
+            self._ask(room, configuration_query(), "get"),
+            self._ask(room, visible),
+            return_exceptions=True,
+        )
+        if isinstance(done, PeerError):
+            self._machine.room_failed(room, done.condition)
+        else:
+            self._machine.room_configured(room, _meeting_id(form), self.driver.now())
+        self.driver.pump()
+
+    async def _ask_features(self, effect: do.AskFeatures) -> None:
+        features, verified = ASSUMED, None
+        try:
+            answer = await self._ask(
+                f"{effect.room}/{effect.endpoint}", info_query(), "get"
+            )
+            info = info_from_xml(answer)
+            features = info.features
+            if effect.hash and effect.ver == verification_string(info, effect.hash):
+                verified = effect.ver
+        except PeerError as error:
+            log.debug("features are not known: %s", error.condition)
+        self._machine.features_known(
+            effect.room, effect.endpoint, features, self.driver.now(), verified=verified
+        )
+        self.driver.pump()
+
+    async def _offer(self, effect: do.SendOffer) -> None:
+        to = f"{effect.room}/{effect.endpoint}"
+        try:
+            await self._ask(to, offer_to_xml(effect.offer))
+        except PeerError as error:
+            if error.condition == "remote-server-timeout":
+                return  # a slow client still answers with session-accept
+            log.info("endpoint %s refuses its offer: %s", effect.endpoint, error.condition)
+            self._machine.offer_refused(
+                effect.room, effect.endpoint, effect.offer.sid, self.driver.now()
+            )
+            self.driver.pump()
+
+    async def _colibri(self, effect: do.SendColibri) -> None:
+        try:
+            answer = await self._ask(effect.bridge, modify_to_xml(effect.modify))
+            modified = modified_from_xml(answer)
+        except StanzaError as error:
+            silent = error.condition == "remote-server-timeout"
+            refused = None if silent else refused_from_error(error)
+        except PeerError as error:
+            log.warning("a bridge's answer cannot be read: %s", error)
+            refused = ColibriRefused("bad-request", None)
+        else:
+            self._machine.colibri_answered(
+                effect.room, effect.request, modified, self.driver.now()
+            )
+            self.driver.pump()
+            return
+        self._counters.bridge_refused()
+        why = "no answer" if refused is None else f"{refused.condition} {refused.reason}"
+        meeting = ConferenceLog(log, effect.modify.meeting_id)
+        meeting.warning("a bridge failed a request: %s", why)
+        self._machine.colibri_refused(
+            effect.room, effect.request, refused, self.driver.now()
+        )
+        self.driver.pump()
+
+    async def _check_health(self, effect: do.CheckHealth) -> None:
+        try:
+            await self._ask(effect.bridge, healthcheck_to_xml(), "get")
+        except PeerError as error:
+            self._machine.health_failed(effect.bridge, error.condition, self.driver.now())
+        else:
+            self._machine.health_answered(effect.bridge, self.driver.now())
+        self.driver.pump()
+
+
+def _meeting_id(form: Element | BaseException | None) -> str | None:
+    if form is None or isinstance(form, BaseException):
+        return None
+    try:
+        return configuration_from_xml(form).get("muc#roominfo_meetingId")
+    except PeerError:
+        return None
