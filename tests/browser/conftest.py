@@ -86,7 +86,7 @@ async def people(browsers: Browsers) -> AsyncIterator[Browsers]:
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures go: docs/images if `UPDATE_SCREENSHOTS` is set, else a passing folder."""
+    """Where pictures go: docs/images if `UPDATE_SCREENSHOTS` is set, else somewhere."""
     if os.environ.get("UPDATE_SCREENSHOTS"):
         folder = Path(__file__).parent.parent.parent / "docs" / "images"
         folder.mkdir(exist_ok=True)
