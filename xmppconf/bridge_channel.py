@@ -6,11 +6,32 @@ wire's inside this module and ours outside.  Fields that are not known are ignor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from xmppconf import limits
+from xmppconf.channel_messages import (
+    UNLIMITED,
+    AudioSourcesMap,
+    ClientHello,
+    ConnectionStats,
+    DominantSpeaker,
+    EndpointConnectivity,
+    EndpointMessage,
+    EndpointStats,
+    ForwardedSources,
+    LastNChanged,
+    MappedAudioSource,
+    MappedVideoSource,
+    Message,
+    ReceiverAudioSubscription,
+    ReceiverVideoConstraints,
+    SenderSourceConstraints,
+    ServerHello,
+    SourceVideoType,
+    VideoConstraints,
+    VideoSourcesMap,
+)
 from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MAX_SSRC, Ssrc, VideoType
@@ -24,8 +45,31 @@ from xmppconf.strict_json import (
     loads,
 )
 
-UNLIMITED = -1
-"""Of a height, a frame rate, lastN or a bandwidth."""
+__all__ = [
+    "UNLIMITED",
+    "AudioSourcesMap",
+    "ClientHello",
+    "ConnectionStats",
+    "DominantSpeaker",
+    "EndpointConnectivity",
+    "EndpointMessage",
+    "EndpointStats",
+    "ForwardedSources",
+    "LastNChanged",
+    "MappedAudioSource",
+    "MappedVideoSource",
+    "Message",
+    "ReceiverAudioSubscription",
+    "ReceiverVideoConstraints",
+    "SenderSourceConstraints",
+    "ServerHello",
+    "SourceVideoType",
+    "UnknownMessage",
+    "VideoConstraints",
+    "VideoSourcesMap",
+    "parse",
+    "serialize",
+]
 
 _MAX_NAME = 128
 _MAX_HEIGHT = 100_000
@@ -36,164 +80,6 @@ _NO_RTX = "-1"  # as text: clients compare it so
 
 class UnknownMessage(PeerError):
     """The class of the message is not known; older and newer peers send such."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientHello:
-    """Wants a `ServerHello`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerHello:
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointMessage:
-    """From client to client; the bridge only looks at `to` and sets `sender`."""
-
-    to: str
-    """An endpoint id, or empty for everybody."""
-    sender: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    """Everything else, `msgPayload` above all."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointStats:
-    """A client's connection statistics for the others; the bridge sets `sender`."""
-
-    sender: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LastNChanged:
-    """The old way to set lastN; means the same as `ReceiverVideoConstraints.last_n`."""
-
-    last_n: int
-
-
-@dataclass(frozen=True, slots=True)
-class VideoConstraints:
-    max_height: int
-    """Pixels of the smaller side; 0 wants nothing."""
-    max_frame_rate: float = UNLIMITED
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverVideoConstraints:
-    """What a client wants to receive.  None leaves the former value as it is."""
-
-    last_n: int | None = None
-    selected_sources: tuple[SourceName, ...] | None = None
-    on_stage_sources: tuple[SourceName, ...] | None = None
-    default: VideoConstraints | None = None
-    constraints: Mapping[SourceName, VideoConstraints] | None = None
-    assumed_bandwidth: int | None = None
-    """Bits per second."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverAudioSubscription:
-    """What a client wants to hear: `exclude` beats `include`, which beats `all`."""
-
-    all: bool = True
-    include: tuple[SourceName, ...] = ()
-    exclude: tuple[SourceName, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceVideoType:
-    """What the sender's source shows; `VideoType.NONE` is muted."""
-
-    source: SourceName
-    video_type: VideoType
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardedSources:
-    """The video sources that are sent to this client now."""
-
-    sources: tuple[SourceName, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MappedVideoSource:
-    """`source` now travels under `ssrc`."""
-
-    source: SourceName
-    owner: EndpointId
-    ssrc: Ssrc
-    rtx: Ssrc | None
-    video_type: VideoType
-    mid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VideoSourcesMap:
-    """New and changed mappings only; none is ever taken back."""
-
-    sources: tuple[MappedVideoSource, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MappedAudioSource:
-    source: SourceName
-    owner: EndpointId
-    ssrc: Ssrc
-    mid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AudioSourcesMap:
-    sources: tuple[MappedAudioSource, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SenderSourceConstraints:
-    """The largest height in which anybody wants the client's own source."""
-
-    source: SourceName
-    max_height: int
-
-
-@dataclass(frozen=True, slots=True)
-class DominantSpeaker:
-    endpoint: EndpointId
-    previous: tuple[EndpointId, ...] = ()
-    silence: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointConnectivity:
-    endpoint: EndpointId
-    active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionStats:
-    estimated_downlink_bandwidth: int
-    """Bits per second."""
-
-
-Message = (
-    ClientHello
-    | ServerHello
-    | EndpointMessage
-    | EndpointStats
-    | LastNChanged
-    | ReceiverVideoConstraints
-    | ReceiverAudioSubscription
-    | SourceVideoType
-    | ForwardedSources
-    | VideoSourcesMap
-    | AudioSourcesMap
-    | SenderSourceConstraints
-    | DominantSpeaker
-    | EndpointConnectivity
-    | ConnectionStats
-)
 
 
 def parse(text: str) -> Message:
