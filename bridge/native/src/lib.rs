@@ -12,6 +12,7 @@
 pub mod crypto;
 pub mod demux;
 pub mod engine;
+pub mod fuzzing;
 pub mod ice;
 pub mod media;
 pub mod socket;

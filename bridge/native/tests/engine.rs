@@ -1,0 +1,170 @@
+//! Two engines over loopback: ICE, then SRTP, and a stranger who gets nothing.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use xmppconf_native::engine::{Command, Engine, Event, Settings};
+use xmppconf_native::ice::Candidate;
+use xmppconf_native::srtp::{Profile, Receiver, Sender, MAX_OVERHEAD};
+
+const SETTINGS: Settings =
+    Settings { queue: 1024, event_queue: 1024, receive_buffer: 1 << 22, send_buffer: 1 << 22 };
+
+fn start(address: &str) -> Engine {
+    Engine::new(&[address.parse().unwrap()], &SETTINGS).unwrap()
+}
+
+fn counter(engine: &Engine, name: &str) -> u64 {
+    engine.stats().into_iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+fn wait<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "no {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn connect(left: &Engine, right: &Engine) {
+    let pwd = b"a-password-of-22-chars".to_vec();
+    for (engine, ours, theirs, other, controlling) in
+        [(left, "left", "right", right, true), (right, "right", "left", left, false)]
+    {
+        engine
+            .command(Command::AddTransport {
+                transport: 1,
+                conference: 1,
+                ufrag: ours.into(),
+                pwd: pwd.clone(),
+                controlling,
+            })
+            .unwrap();
+        let address = other.local_addresses()[0];
+        let candidate = Candidate { address, priority: 2130706431 };
+        // As with browsers, one side learns the other only from its checks.
+        let candidates = if controlling { vec![] } else { vec![candidate] };
+        let (ufrag, pwd) = (theirs.into(), pwd.clone());
+        engine.command(Command::SetRemoteIce { transport: 1, ufrag, pwd, candidates }).unwrap();
+    }
+    for engine in [left, right] {
+        wait("selected pair", || {
+            let selected = |event: &Event| matches!(event, Event::IceSelected { .. });
+            engine.take_events().iter().any(selected).then_some(())
+        });
+    }
+}
+
+fn set_srtp(engine: &Engine, profile: Profile) {
+    let (key, salt) = profile.lengths();
+    let (key, salt) = (vec![3; key], vec![4; salt]);
+    let sender = Box::new(Sender::new(profile, &key, &salt).unwrap());
+    let receiver = Box::new(Receiver::new(profile, &key, &salt).unwrap());
+    engine.command(Command::SetSrtp { transport: 1, sender, receiver }).unwrap();
+}
+
+fn protected(profile: Profile, sequence: u16) -> Vec<u8> {
+    let (key, salt) = profile.lengths();
+    let mut sender = Sender::new(profile, &vec![3; key], &vec![4; salt]).unwrap();
+    let mut slot = vec![0x80, 111, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3, 4];
+    slot[2..4].copy_from_slice(&sequence.to_be_bytes());
+    let length = slot.len();
+    slot.resize(length + MAX_OVERHEAD, 0);
+    let length = sender.protect_rtp(&mut slot, 12, length).unwrap();
+    slot.truncate(length);
+    slot
+}
+
+#[test]
+fn engines_connect_and_exchange_srtp() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        for profile in [Profile::Aes128CmSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm] {
+            let (left, right) = (start(address), start(address));
+            connect(&left, &right);
+            for (from, to) in [(&left, &right), (&right, &left)] {
+                set_srtp(to, profile);
+                let datagrams = (0..100).map(|number| protected(profile, number)).collect();
+                from.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
+                wait("srtp", || {
+                    to.take_events().contains(&Event::SrtpActive { transport: 1 }).then_some(())
+                });
+                wait("all packets", || (counter(to, "rtp_received") == 100).then_some(()));
+                let datagrams = vec![protected(profile, 5)];
+                from.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
+                wait("replay", || (counter(to, "dropped_srtp_replayed") == 1).then_some(()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stranger_gets_nothing_and_costs_little() {
+    let (left, right) = (start("127.0.0.1:0"), start("127.0.0.1:0"));
+    connect(&left, &right);
+    set_srtp(&left, Profile::AeadAes128Gcm);
+    let target: SocketAddr = left.local_addresses()[0];
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    let forms: [Vec<u8>; 5] = [
+        vec![],
+        vec![0; 20],
+        [&[22, 254, 253][..], &[0; 1000]].concat(),
+        protected(Profile::AeadAes128Gcm, 1),
+        [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat(),
+    ];
+    let before = counter(&left, "packets_received");
+    let sent_before = counter(&left, "packets_sent");
+    let rounds: u64 = if cfg!(debug_assertions) { 2_000 } else { 40_000 };
+    for round in 0..rounds {
+        for form in &forms {
+            while stranger.send_to(form, target).is_err() {}
+        }
+        // Wait for the receiver, or loopback's queue overflows on a busy machine.
+        while round % 64 == 0 && counter(&left, "packets_received") + 20_000 < before + round * 5 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    wait("all packets", || {
+        (counter(&left, "packets_received") >= before + rounds * 5 * 9 / 10).then_some(())
+    });
+    assert!(stranger.recv_from(&mut [0; 2000]).is_err(), "a stranger was answered");
+    // Consent checks of the connected pair may have gone out meanwhile.
+    assert!(counter(&left, "packets_sent") - sent_before < 50);
+    assert!(left.take_events().is_empty());
+    let datagrams = vec![[&[22, 254, 253][..], &[0; 50]].concat()];
+    right.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
+    wait("dtls of the peer", || {
+        let dtls = |event: &Event| matches!(event, Event::Dtls { transport: 1, .. });
+        left.take_events().iter().any(dtls).then_some(())
+    });
+}
+
+#[test]
+fn events_are_bounded_and_the_loss_is_told() {
+    let settings = Settings { event_queue: 16, ..SETTINGS };
+    let left = Engine::new(&["127.0.0.1:0".parse().unwrap()], &settings).unwrap();
+    let right = start("127.0.0.1:0");
+    connect(&left, &right);
+    let datagrams = vec![[&[22, 254, 253][..], &[0; 50]].concat(); 100];
+    right.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
+    wait("datagrams", || (counter(&left, "dtls_received") == 100).then_some(()));
+    let events = left.take_events();
+    assert_eq!(events.len(), 17);
+    assert_eq!(events.last(), Some(&Event::Lost { count: 84 }));
+}
+
+#[test]
+fn removed_transports_are_forgotten() {
+    let (left, right) = (start("127.0.0.1:0"), start("127.0.0.1:0"));
+    connect(&left, &right);
+    wait("figures", || left.transport_stats(1));
+    left.command(Command::RemoveConference { conference: 1 }).unwrap();
+    wait("removal", || (counter(&left, "transports") == 0).then_some(()));
+    assert_eq!(left.transport_stats(1), None);
+    let datagrams = vec![[&[22, 254, 253][..], &[0; 50]].concat()];
+    right.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
+    wait("drop", || (counter(&left, "dropped_unknown_address") >= 1).then_some(()));
+}
