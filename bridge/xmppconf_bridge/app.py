@@ -28,8 +28,8 @@ from xmppconf_bridge.engine import PacketEngine
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
+from xmppconf_bridge.io.sctp import DataChannel
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
-from xmppconf_bridge.sctp import DataChannel
 
 CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
 SAMPLE_INTERVAL = load.INTERVAL

@@ -28,7 +28,7 @@ MAX_CANDIDATES = 32  # remote ones given to the engine
 
 
 class Channel(Protocol):
-    """A data channel in the server's role (see `xmppconf_bridge.sctp`)."""
+    """A data channel in the server's role (see `xmppconf_bridge.io.sctp`)."""
 
     def receive(self, data: bytes) -> None: ...
     def send(self, text: str) -> None: ...

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiortc import RTCDataChannel, RTCDataChannelParameters
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
-from xmppconf_bridge import sctp
-from xmppconf_bridge.sctp import MAX_MESSAGE, MAX_UNSENT, PORT, DataChannel
+from xmppconf_bridge.io import sctp
+from xmppconf_bridge.io.sctp import MAX_MESSAGE, MAX_UNSENT, PORT, DataChannel
 
 
 class ClientDtls:
