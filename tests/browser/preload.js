@@ -9,12 +9,14 @@ window.RTCPeerConnection = new Proxy(window.RTCPeerConnection, {
 });
 
 // The microphone: the browser's fake one where it has the person's tone, else an oscillator.
+// A room is never quite silent: who is found to speak is louder than their own quietest.
+const [LOUD, QUIET] = [0.4, 0.002];
 let speaking = false;
 let gain;
 const microphones = [];
 window.testSpeak = (on) => {
     speaking = on;
-    if (gain) gain.gain.value = on ? 0.4 : 0;
+    if (gain) gain.gain.value = on ? LOUD : QUIET;
     if (PERSON.oscillator) return;
     for (const track of microphones) track.enabled = on;
 };
@@ -29,7 +31,7 @@ const voice = (real) => {
     if (!gain) {
         const context = new AudioContext();
         const oscillator = new OscillatorNode(context, { frequency: PERSON.tone });
-        gain = new GainNode(context, { gain: speaking ? 0.4 : 0 });
+        gain = new GainNode(context, { gain: speaking ? LOUD : QUIET });
         oscillator.connect(gain);
         oscillator.start();
     }

@@ -83,7 +83,8 @@ async def test_everybody_sees_and_hears_everybody(
     await meeting.enter(*cast)
     await meeting.all_see_all()
     await meeting.all_hear_all()
-    for caller in meeting.callers:
+    # The first one waited for company, not for the service.
+    for caller in meeting.callers[1:]:
         timings = await caller.page.evaluate("xmppconf.timings")
         first = timings["firstRemoteFrame"] - timings["joinStart"]
         print(f"{caller.person.name}: join to first remote frame {first:.0f} ms; {timings}")
