@@ -90,7 +90,7 @@ struct Frames {
     forwarded: bool,
     /// The highest temporal layer that is decodable for the receiver.
     temporal: u8,
-    left_at: Option<Time>,
+    switched_at: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Projection {
             timestamp: None,
             forwarded: false,
             temporal: 7,
-            left_at: None,
+            switched_at: None,
         };
         Projection { frames: Some(frames), ..Projection::audio(numbers) }
     }
@@ -220,6 +220,7 @@ impl Projection {
             if packet.empty || !self.wants_frame(packet) {
                 self.sequence_shift = self.sequence_shift.wrapping_sub(1);
                 self.numbers.sequence = packet.sequence.wrapping_add(self.sequence_shift);
+                self.pass_over(now, packet, step - 1);
                 self.first_incoming = packet.sequence;
                 return Verdict::Drop;
             }
@@ -274,7 +275,7 @@ impl Projection {
             frames.timestamp = Some(packet.timestamp);
             frames.forwarded = true;
             frames.temporal = self.max_temporal;
-            frames.left_at = Some(now);
+            frames.switched_at = Some(now);
         }
         self.current = Some(packet.encoding);
     }
@@ -289,6 +290,7 @@ impl Projection {
                 incoming,
                 encoding: packet.encoding,
                 state: State::Missing,
+                temporal: frames.temporal,
                 shift: self.shift,
                 ..Sent::default()
             });
@@ -323,10 +325,7 @@ impl Projection {
     fn forward(&mut self, now: Time, packet: &Incoming) -> Outgoing {
         let outgoing = shifted(packet, packet.sequence.wrapping_add(self.sequence_shift), self.shift);
         self.numbers.sequence = outgoing.sequence;
-        if self.numbers.at.is_none() || outgoing.timestamp != self.numbers.timestamp {
-            self.numbers.timestamp = outgoing.timestamp;
-            self.numbers.at = Some(now);
-        }
+        self.advance_clock(now, outgoing.timestamp);
         if packet.vp8.picture_id.is_some() {
             self.numbers.picture_id = outgoing.picture_id;
         }
@@ -347,6 +346,31 @@ impl Projection {
         outgoing
     }
 
+    /// Count on from a dropped packet: those `missing` before it may still come, with numbers up
+    /// to its own.
+    fn pass_over(&mut self, now: Time, packet: &Incoming, missing: u16) {
+        let Outgoing { timestamp, picture_id, tl0_picture_index, .. } =
+            shifted(packet, 0, self.shift);
+        self.advance_clock(now, timestamp);
+        let numbers = &mut self.numbers;
+        numbers.picture_id = match packet.vp8.picture_id {
+            Some(_) => picture_id,
+            None => numbers.picture_id.wrapping_add(missing),
+        };
+        numbers.tl0_picture_index = match packet.vp8.tl0_picture_index {
+            Some(_) => tl0_picture_index,
+            None => numbers.tl0_picture_index.wrapping_add(missing as u8),
+        };
+    }
+
+    /// Remember the newest timestamp and when it was first seen.
+    fn advance_clock(&mut self, now: Time, timestamp: u32) {
+        if self.numbers.at.is_none() || timestamp != self.numbers.timestamp {
+            self.numbers.timestamp = timestamp;
+            self.numbers.at = Some(now);
+        }
+    }
+
     fn late(&mut self, now: Time, packet: &Incoming) -> Verdict {
         let Some(frames) = &mut self.frames else {
             let ahead = packet.sequence.wrapping_sub(self.first_incoming);
@@ -359,7 +383,9 @@ impl Projection {
         let newest = self.numbers.sequence;
         let from = if self.current == Some(packet.encoding) {
             packet.sequence.wrapping_add(self.sequence_shift)
-        } else if frames.left_at.is_some_and(|left| now.saturating_sub(left) < AFTERLIFE) {
+        } else if self.current.is_none()
+            || frames.switched_at.is_some_and(|at| now.saturating_sub(at) < AFTERLIFE)
+        {
             newest.wrapping_sub(SENT as u16 - 1)
         } else {
             return Verdict::Drop;
@@ -369,7 +395,7 @@ impl Projection {
             return Verdict::Drop;
         };
         let unwanted =
-            packet.vp8.temporal_layer.is_some_and(|layer| layer > frames.temporal) || packet.empty;
+            packet.vp8.temporal_layer.is_some_and(|layer| layer > entry.temporal) || packet.empty;
         entry.state = if unwanted { State::Padding } else { State::Sent };
         entry.sent_at = (now / MILLISECOND) as u32;
         let outgoing = shifted(packet, entry.sequence, entry.shift);

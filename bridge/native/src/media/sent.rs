@@ -31,6 +31,8 @@ pub struct Sent {
     pub incoming: u16,
     pub encoding: u8,
     pub state: State,
+    /// Of a missing packet: the highest temporal layer that would have been forwarded.
+    pub temporal: u8,
     pub resends: u8,
     pub shift: Shift,
     /// Of the first transmission, which a plain retransmission repeats.

@@ -1,0 +1,187 @@
+"""What a receiver must get of a simulcast VP8 source, said slowly.
+
+Where the engine keeps differences between numbers in rings, the model keeps every number
+ever given out in a dictionary.  Sequence numbers in here do not wrap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+VIDEO_CLOCK = 90  # per millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet of an encoding, as its sender numbered it."""
+
+    encoding: int
+    sequence: int
+    timestamp: int
+    picture_id: int
+    tl0_picture_index: int
+    temporal_layer: int
+    layer_sync: bool
+    keyframe: bool
+    """The first packet of a keyframe."""
+    body: bytes
+    """Empty for a packet of nothing but padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One packet for the receiver; numbers count from those of the first one."""
+
+    sequence: int
+    timestamp: int
+    picture_id: int
+    tl0_picture_index: int
+    body: bytes
+    """Empty for one that only says that its number will not be used."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A number given out."""
+
+    sequence: int
+    timestamp_shift: int
+    picture_shift: int
+    tl0_shift: int
+    temporal: int
+    """The highest temporal layer that was forwarded then."""
+    filled: bool
+
+
+@dataclass(slots=True)
+class Projection:
+    """One receiver's view, the way it is meant."""
+
+    max_encoding: int = 0
+    max_temporal: int = 7
+    current: int | None = None
+    sequence: int = -1
+    """The newest number given out."""
+    timestamp: int = 0
+    arrival: int | None = None
+    """When the newest timestamp was first seen, in milliseconds."""
+    picture_id: int = -1
+    tl0: int = -1
+    temporal: int = 7
+    frame: int | None = None
+    frame_wanted: bool = False
+    timestamp_shift: int = 0
+    picture_shift: int = 0
+    tl0_shift: int = 0
+    highest: dict[int, int] = field(default_factory=dict)
+    lowest: dict[int, int] = field(default_factory=dict)
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    places: dict[tuple[int, int], Place] = field(default_factory=dict)
+
+    def limit(self, max_encoding: int, max_temporal: int) -> None:
+        self.max_encoding = max_encoding
+        self.max_temporal = max_temporal
+        if max_encoding < 0:
+            self.current = None
+
+    def receive(self, now: int, packet: Packet, flowing: set[int]) -> Sent | None:
+        """Take a packet at `now` (milliseconds); `flowing` are the encodings that come."""
+        key = (packet.encoding, packet.sequence)
+        before = self.highest.get(packet.encoding)
+        if key in self.seen or packet.sequence < self.lowest.get(packet.encoding, 0):
+            return None
+        self.seen.add(key)
+        self.lowest.setdefault(packet.encoding, packet.sequence)
+        if before is not None and packet.sequence < before:
+            return self._late(key, packet)
+        self.highest[packet.encoding] = packet.sequence
+        if self.current != packet.encoding:
+            if not packet.body or not self._may_begin(packet, flowing):
+                return None
+            self._begin(now, packet)
+        else:
+            assert before is not None
+            for missing in range(before + 1, packet.sequence):
+                self.sequence += 1
+                self.places[packet.encoding, missing] = self._place(filled=False)
+            if not packet.body or not self._wants(packet):
+                # Those missing before it may still come, with numbers up to its own.
+                self._advance_clock(now, packet.timestamp + self.timestamp_shift)
+                if packet.body:
+                    self.picture_id = packet.picture_id + self.picture_shift
+                    self.tl0 = packet.tl0_picture_index + self.tl0_shift
+                else:
+                    self.picture_id += packet.sequence - before - 1
+                    self.tl0 += packet.sequence - before - 1
+                return None
+        self.sequence += 1
+        place = self.places[key] = self._place(filled=True)
+        sent = self._apply(place, packet)
+        self._advance_clock(now, sent.timestamp)
+        self.picture_id, self.tl0 = sent.picture_id, sent.tl0_picture_index
+        return sent
+
+    def _advance_clock(self, now: int, timestamp: int) -> None:
+        if self.arrival is None or timestamp != self.timestamp:
+            self.timestamp, self.arrival = timestamp, now
+
+    def _place(self, *, filled: bool) -> Place:
+        return Place(
+            self.sequence,
+            self.timestamp_shift,
+            self.picture_shift,
+            self.tl0_shift,
+            self.temporal,
+            filled,
+        )
+
+    @staticmethod
+    def _apply(place: Place, packet: Packet, *, empty: bool = False) -> Sent:
+        return Sent(
+            place.sequence,
+            packet.timestamp + place.timestamp_shift,
+            packet.picture_id + place.picture_shift,
+            packet.tl0_picture_index + place.tl0_shift,
+            b"" if empty else packet.body,
+        )
+
+    def _late(self, key: tuple[int, int], packet: Packet) -> Sent | None:
+        place = self.places.get(key)
+        if self.max_encoding < 0 or place is None or place.filled:
+            return None
+        place.filled = True
+        unwanted = packet.temporal_layer > place.temporal
+        return self._apply(place, packet, empty=unwanted or not packet.body)
+
+    def _may_begin(self, packet: Packet, flowing: set[int]) -> bool:
+        if not packet.keyframe or packet.encoding > self.max_encoding:
+            return False
+        if self.current is None or packet.encoding > self.current:
+            return True
+        return self.current > self.max_encoding or self.current not in flowing
+
+    def _begin(self, now: int, packet: Packet) -> None:
+        step = 0
+        if self.arrival is not None:
+            step = max(VIDEO_CLOCK, (now - self.arrival) * VIDEO_CLOCK)
+        self.timestamp_shift = self.timestamp + step - packet.timestamp
+        self.picture_shift = self.picture_id + 1 - packet.picture_id
+        self.tl0_shift = self.tl0 + 1 - packet.tl0_picture_index
+        self.current = packet.encoding
+        self.frame, self.frame_wanted = packet.timestamp, True
+        self.temporal = self.max_temporal
+
+    def _wants(self, packet: Packet) -> bool:
+        if packet.timestamp == self.frame:
+            return self.frame_wanted
+        assert self.current is not None
+        most = 0 if self.current > self.max_encoding else self.max_temporal
+        self.frame = packet.timestamp
+        self.temporal = most if packet.keyframe else min(self.temporal, most)
+        layer = packet.temporal_layer
+        if layer == self.temporal + 1 and layer <= most and packet.layer_sync:
+            self.temporal = layer
+        self.frame_wanted = layer <= self.temporal
+        if not self.frame_wanted:
+            self.picture_shift -= 1
+        return self.frame_wanted
