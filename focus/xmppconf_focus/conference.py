@@ -246,6 +246,7 @@ class Conference:
             self.media.invite_idle(now)
         else:
             self.media.inviting = False
+            self.media.bridge_missing = False
             if self.media.bridge_count == 0:
                 self._alone_deadline = None
             elif self._alone_deadline is None:
