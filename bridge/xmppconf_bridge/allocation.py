@@ -5,6 +5,7 @@ Bandwidth is not looked at here; a receiver gets what it asks for, as far as las
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -125,14 +126,18 @@ def encoding_heights(known: Mapping[int, int], count: int) -> tuple[int, ...]:
     """
     if not known:
         return _GUESSED.get(count) or tuple(90 << index for index in range(count))
-    nearest = {
-        index: min(known, key=lambda other, index=index: abs(other - index))  # type: ignore[misc]
-        for index in range(count)
-    }
+    indices = sorted(known)
+    nearest = [
+        min(indices, key=functools.partial(_distance, index)) for index in range(count)
+    ]
     return tuple(
         known[near] << (index - near) if index >= near else known[near] >> (near - index)
-        for index, near in nearest.items()
+        for index, near in enumerate(nearest)
     )
+
+
+def _distance(one: int, other: int) -> int:
+    return abs(one - other)
 
 
 def max_encoding(height: int, heights: Sequence[int]) -> int:

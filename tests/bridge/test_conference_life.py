@@ -1,0 +1,410 @@
+"""A conference with a fake engine: who gets what, in which order, and what ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xmppconf_bridge.colibri import modify
+from xmppconf_bridge.engine import IceFailed, Levels, SourceActive, SourceSilent
+from xmppconf_bridge.expiry import (
+    EXPIRE_AFTER,
+    EXPIRE_INTERVAL,
+    EXPIRE_UNSEEN_AFTER,
+    FIRST_ACTIVITY,
+    INACTIVE_AFTER,
+)
+
+from tests.support.fake_engine import BridgeBench, RecordingCarrier
+from xmppconf.colibri2 import ConferenceModify, EndpointRequest, Transport
+from xmppconf.ids import EndpointId, MeetingId, SourceName
+from xmppconf.media import MediaType, Ssrc, VideoType
+from xmppconf.sources import MediaSource, Semantics, SsrcGroup
+
+M1 = MeetingId("m1")
+
+
+def audio(name: str, ssrc: int) -> MediaSource:
+    return MediaSource(SourceName(f"{name}-a0"), MediaType.AUDIO, (Ssrc(ssrc),))
+
+
+def video(name: str, first: int) -> MediaSource:
+    """Three encodings with their retransmissions."""
+    ssrcs = tuple(Ssrc(first + index) for index in range(6))
+    groups = (
+        SsrcGroup(Semantics.SIM, ssrcs[:3], MediaType.VIDEO),
+        *(
+            SsrcGroup(Semantics.FID, (ssrcs[index], ssrcs[index + 3]), MediaType.VIDEO)
+            for index in range(3)
+        ),
+    )
+    return MediaSource(SourceName(f"{name}-v0"), MediaType.VIDEO, ssrcs, groups)
+
+
+def join(
+    bench: BridgeBench, name: str, first: int, *, visitor: bool = False, rewriting: bool
+) -> None:
+    capabilities = {"source-names"} | ({"ssrc-rewriting"} if rewriting else set())
+    request = EndpointRequest(
+        EndpointId(name),
+        create=True,
+        visitor=visitor,
+        capabilities=frozenset(capabilities),
+        transport=Transport(ice_controlling=True),
+        sources=() if visitor else (audio(name, first), video(name, first + 1)),
+    )
+    create = M1 not in bench.bridge.conferences
+    modify(bench.bridge, ConferenceModify(M1, create=create, endpoints=(request,)))
+
+
+@pytest.fixture
+def bench() -> BridgeBench:
+    bench = BridgeBench()
+    join(bench, "a", 100, rewriting=True)
+    join(bench, "b", 200, rewriting=True)
+    return bench
+
+
+def number_of(bench: BridgeBench, source: str) -> int:
+    owner = bench.endpoint(source.partition("-")[0])
+    return owner.sources[SourceName(source)].number
+
+
+def want(bench: BridgeBench, name: str, height: int = 720, **fields: Any) -> None:
+    bench.say(
+        name,
+        colibriClass="ReceiverVideoConstraints",
+        defaultConstraints={"maxHeight": height},
+        **fields,
+    )
+
+
+def activate(bench: BridgeBench, source: str, size: tuple[int, int] | None = None) -> None:
+    bench.bridge.receive([SourceActive(number_of(bench, source), 0, size)])
+
+
+def routes_to(bench: BridgeBench, name: str) -> list[tuple[Any, ...]]:
+    """New routes as (source, ssrc, rtx ssrc, encoding)."""
+    number = bench.endpoint(name).transport.number
+    taken = bench.engine.take("set_route")
+    bench.engine.calls += [("set_route", *call) for call in taken if call[0] != number]
+    return [call[1:5] for call in taken if call[0] == number]
+
+
+def expire(bench: BridgeBench, name: str) -> None:
+    request = EndpointRequest(EndpointId(name), expire=True)
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+
+
+def test_the_engine_learns_the_encodings_in_order(bench: BridgeBench) -> None:
+    _, sources = bench.engine.take("set_sources")[0]
+    assert [(kind, encodings) for _, kind, encodings in sources] == [
+        ("audio", [(100, None)]),
+        ("video", [(101, 104), (102, 105), (103, 106)]),
+    ]
+
+
+def test_a_new_channel_is_brought_up_to_date_in_order(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    want(bench, "b")
+    assert b.take("VideoSourcesMap")[-1]["mappedSources"][0]["source"] == "a-v0"
+    a = bench.connect("a")
+    assert a.kinds() == [
+        "SenderSourceConstraints",
+        "ForwardedSources",
+        "VideoSourcesMap",
+        "AudioSourcesMap",
+    ]
+    again = RecordingCarrier()
+    bench.endpoint("b").channel.open(again)
+    bench.conference.channel_opened(bench.endpoint("b"))
+    assert again.take("ForwardedSources")[0]["forwardedSources"] == ["a-v0"]
+    [entry] = again.take("VideoSourcesMap")[0]["mappedSources"]
+    assert (entry["owner"], entry["videoType"]) == ("a", "CAMERA")
+
+
+def test_audio_is_mapped_then_routed_when_it_begins(bench: BridgeBench) -> None:
+    carriers = {name: bench.connect(name) for name in "ab"}
+    for carrier in carriers.values():
+        carrier.take()
+    routed_before_map: list[bool] = []
+    set_route = bench.engine._call
+
+    def watch(name: str, *arguments: Any, **named: Any) -> None:
+        if name == "set_route":
+            routed_before_map.append("AudioSourcesMap" not in carriers["b"].kinds())
+        set_route(name, *arguments, **named)
+
+    bench.engine._call = watch  # type: ignore[method-assign]
+    activate(bench, "a-a0")
+    [message] = carriers["b"].take("AudioSourcesMap")
+    [entry] = message["mappedSources"]
+    [(source, ssrc, rtx, encoding)] = routes_to(bench, "b")
+    assert (source, ssrc, rtx, encoding) == (
+        number_of(bench, "a-a0"),
+        entry["ssrc"],
+        None,
+        0,
+    )
+    assert routed_before_map == [False]
+    assert carriers["a"].take() == []
+    assert routes_to(bench, "a") == []
+
+    bench.bridge.receive([SourceSilent(number_of(bench, "a-a0"), 0)])
+    activate(bench, "a-a0")
+    assert carriers["b"].take() == []
+
+
+def test_a_late_receiver_gets_the_audio_that_flows(bench: BridgeBench) -> None:
+    activate(bench, "a-a0")
+    b = bench.connect("b")
+    maps = b.take("AudioSourcesMap")
+    assert [entry["source"] for entry in maps[-1]["mappedSources"]] == ["a-a0"]
+    assert len(routes_to(bench, "b")) == 1
+
+
+def test_no_video_before_constraints_then_the_best_that_fits(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    activate(bench, "a-v0", (320, 180))
+    assert routes_to(bench, "b") == []
+    want(bench, "b", 400)
+    [(_, _, _, encoding)] = routes_to(bench, "b")
+    assert encoding == 1
+    assert b.take("ForwardedSources")[-1]["forwardedSources"] == ["a-v0"]
+    want(bench, "b", 0)
+    [(_, _, _, encoding)] = routes_to(bench, "b")
+    assert encoding == -1
+    assert b.take("ForwardedSources")[-1]["forwardedSources"] == []
+    want(bench, "b", -1)
+    [(_, _, _, encoding)] = routes_to(bench, "b")
+    assert encoding == 2
+
+
+def test_a_keyframe_of_another_size_changes_the_encoding(bench: BridgeBench) -> None:
+    bench.connect("b")
+    want(bench, "b", 360)
+    assert routes_to(bench, "b")[-1][3] == 1
+    activate(bench, "a-v0", (640, 360))
+    assert routes_to(bench, "b")[-1][3] == 0
+
+
+def test_senders_learn_the_highest_wish_of_all(bench: BridgeBench) -> None:
+    join(bench, "c", 300, rewriting=True)
+    carriers = {name: bench.connect(name) for name in "abc"}
+    want(bench, "b", 180)
+    want(bench, "c", 720)
+    wishes = [m["maxHeight"] for m in carriers["a"].take("SenderSourceConstraints")]
+    assert wishes == [180, 720]
+    want(bench, "c", 0)
+    expire(bench, "b")
+    wishes = [m["maxHeight"] for m in carriers["a"].take("SenderSourceConstraints")]
+    assert wishes == [180, 0]
+
+
+def test_a_source_that_is_switched_off_leaves_the_forwarded(bench: BridgeBench) -> None:
+    bench.connect("a")
+    b = bench.connect("b")
+    want(bench, "b")
+    bench.say(
+        "a", colibriClass="SourceVideoTypeMessage", sourceName="a-v0", videoType="none"
+    )
+    assert b.take("ForwardedSources")[-1]["forwardedSources"] == []
+    assert routes_to(bench, "b")[-1][3] == -1
+    bench.say(
+        "b", colibriClass="SourceVideoTypeMessage", sourceName="a-v0", videoType="camera"
+    )
+    source = bench.endpoint("a").sources[SourceName("a-v0")]
+    assert source.video_type is VideoType.NONE
+
+
+def test_a_video_type_may_come_before_its_source(bench: BridgeBench) -> None:
+    bench.connect("a")
+    bench.say(
+        "a", colibriClass="SourceVideoTypeMessage", sourceName="a-v1", videoType="desktop"
+    )
+    screen = MediaSource(SourceName("a-v1"), MediaType.VIDEO, (Ssrc(150),))
+    request = EndpointRequest(EndpointId("a"), sources=(screen,))
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    source = bench.endpoint("a").sources[SourceName("a-v1")]
+    assert source.video_type is VideoType.DESKTOP
+
+
+def test_sources_are_replaced_whole_and_slots_freed(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    want(bench, "b")
+    [(old_number, old_ssrc, *_)] = routes_to(bench, "b")
+    request = EndpointRequest(EndpointId("a"), sources=(audio("a", 100),))
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    assert bench.engine.take("remove_route") == [
+        (bench.endpoint("b").transport.number, old_number)
+    ]
+    assert b.take("ForwardedSources")[-1]["forwardedSources"] == []
+    request = EndpointRequest(EndpointId("a"), sources=(audio("a", 100), video("a", 101)))
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    [(new_number, new_ssrc, *_)] = routes_to(bench, "b")
+    assert new_number > old_number
+    assert new_ssrc != old_ssrc
+
+
+def test_an_ssrc_of_somebody_else_is_not_accepted(bench: BridgeBench) -> None:
+    stolen = MediaSource(SourceName("b-v1"), MediaType.VIDEO, (Ssrc(101),))
+    request = EndpointRequest(EndpointId("b"), sources=(audio("b", 200), stolen))
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    assert list(bench.endpoint("b").sources) == ["b-a0"]
+    assert bench.conference.rejected_sources == 1
+
+
+def test_without_rewriting_the_senders_ssrcs_are_used_and_no_maps_sent() -> None:
+    bench = BridgeBench()
+    join(bench, "a", 100, rewriting=False)
+    join(bench, "b", 200, rewriting=False)
+    b = bench.connect("b")
+    want(bench, "b")
+    activate(bench, "a-a0")
+    assert [route[1:3] for route in routes_to(bench, "b")] == [(101, 104), (100, None)]
+    assert not {"VideoSourcesMap", "AudioSourcesMap"} & set(b.kinds())
+
+
+def test_messages_go_to_the_conference_with_the_true_sender(bench: BridgeBench) -> None:
+    a, b = bench.connect("a"), bench.connect("b")
+    other = BridgeBench()
+    a.take(), b.take()
+    bench.say(
+        "a", colibriClass="EndpointMessage", to="b", msgPayload={"x": 1}, **{"from": "b"}
+    )
+    [message] = b.take()
+    assert (message["from"], message["msgPayload"]) == ("a", {"x": 1})
+    bench.say("b", colibriClass="EndpointMessage", to="", msgPayload={})
+    assert [m["from"] for m in a.take()] == ["b"]
+    assert b.take() == []
+    bench.say("b", colibriClass="EndpointMessage", to="stranger", msgPayload={})
+    assert a.take() == b.take() == []
+    assert other.bridge.conferences == {}
+
+
+def test_a_visitor_cannot_address_others(bench: BridgeBench) -> None:
+    join(bench, "v", 0, visitor=True, rewriting=True)
+    a = bench.connect("a")
+    bench.connect("v")
+    a.take()
+    bench.say("v", colibriClass="EndpointMessage", to="", msgPayload={})
+    bench.say("v", colibriClass="EndpointStats", bitrate=1)
+    assert a.take() == []
+    assert bench.conference.rejected_messages == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"colibriClass":"Nonsense"}', '{"colibriClass":1}', "\x00"]
+)
+def test_nonsense_is_counted_and_dropped(bench: BridgeBench, text: str) -> None:
+    bench.connect("a")
+    bench.conference.channel_message(bench.endpoint("a"), text)
+    assert bench.conference.rejected_messages == 1
+    assert bench.endpoint("a").channel.is_open
+
+
+def test_an_audio_subscription_stops_and_restarts_sources(bench: BridgeBench) -> None:
+    bench.connect("b")
+    activate(bench, "a-a0")
+    routes_to(bench, "b")
+    subscription = {"colibriClass": "ReceiverAudioSubscription"}
+    bench.say("b", **subscription, all=True, exclude=["a-a0"])
+    assert len(bench.engine.take("remove_route")) == 1
+    bench.say("b", **subscription, all=False, include=["a-a0"])
+    assert len(routes_to(bench, "b")) == 1
+
+
+def test_the_loud_one_becomes_the_dominant_speaker(bench: BridgeBench) -> None:
+    carriers = {name: bench.connect(name) for name in "ab"}
+    loud, quiet = number_of(bench, "b-a0"), number_of(bench, "a-a0")
+    for _ in range(100):
+        now = bench.clock.advance(0.02)
+        at = int(now * 1000) & 0xFFFFFFFF
+        levels = ((loud, at, 20), (quiet, at, 127))
+        bench.bridge.receive([Levels(bench.conference.number, levels)])
+        bench.bridge.timeout(now)
+    for carrier in carriers.values():
+        last = carrier.take("DominantSpeakerEndpointChangeEvent")[-1]
+        assert last["dominantSpeakerEndpoint"] == "b"
+
+
+def test_silence_is_announced_and_so_is_the_return(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    b.take()
+    clock, engine = bench.clock, bench.engine
+    number = bench.endpoint("a").transport.number
+    engine.activity[number] = clock.now
+    engine.activity[bench.endpoint("b").transport.number] = clock.now + 1000
+    bench.bridge.timeout(clock.advance(1))
+    assert b.take() == []
+    bench.bridge.timeout(clock.advance(INACTIVE_AFTER))
+    [event] = b.take()
+    assert (event["endpoint"], event["active"]) == ("a", "false")
+    engine.activity[number] = clock.now
+    bench.bridge.timeout(clock.advance(1))
+    [event] = b.take()
+    assert (event["endpoint"], event["active"]) == ("a", "true")
+
+
+def test_endpoints_that_never_came_are_announced_then_expired(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    b.take()
+    b_number = bench.endpoint("b").transport.number
+    elapsed = 0.0
+    while elapsed <= EXPIRE_UNSEEN_AFTER + EXPIRE_INTERVAL and "a" in (
+        bench.conference.endpoints
+    ):
+        bench.engine.activity[b_number] = bench.clock.now
+        bench.bridge.timeout(bench.clock.advance(0.5))
+        elapsed += 0.5
+        if elapsed == FIRST_ACTIVITY:
+            assert [m["endpoint"] for m in b.take()] == ["a"]
+    assert list(bench.conference.endpoints) == ["b"]
+    assert elapsed > EXPIRE_UNSEEN_AFTER
+
+
+def test_a_failed_or_silent_endpoint_is_expired_within_a_minute(
+    bench: BridgeBench,
+) -> None:
+    a, b = (bench.endpoint(name).transport.number for name in "ab")
+    bench.engine.activity[b] = bench.clock.now
+    bench.bridge.receive([IceFailed(a)])
+    for _ in range(int(2 * (EXPIRE_AFTER + EXPIRE_INTERVAL + 1))):
+        bench.bridge.timeout(bench.clock.advance(0.5))
+    assert bench.bridge.conferences == {}
+    assert bench.bridge.endpoint_count == 0
+    assert bench.bridge.next_timeout() is None
+
+
+def test_a_newer_socket_replaces_the_older(bench: BridgeBench) -> None:
+    first, second = RecordingCarrier(), RecordingCarrier()
+    endpoint = bench.endpoint("a")
+    bench.conference.open_socket(endpoint, first)
+    assert first.kinds()[0] == "ServerHello"
+    bench.conference.open_socket(endpoint, second)
+    assert first.closed == (1000, "replaced")
+    first.take(), second.take()
+    bench.say("a", colibriClass="ClientHello")
+    assert second.kinds() == ["ServerHello"]
+    expire(bench, "a")
+    assert second.closed == (1001, "endpoint closed")
+
+
+def test_answers_take_the_carrier_last_heard_from(bench: BridgeBench) -> None:
+    data, socket = bench.connect("a"), RecordingCarrier()
+    endpoint = bench.endpoint("a")
+    bench.conference.open_socket(endpoint, socket)
+    data.take(), socket.take()
+    assert endpoint.channel.may_receive(data, bench.clock.now)
+    bench.say("a", colibriClass="ClientHello")
+    assert data.kinds() == ["ServerHello"]
+    assert socket.kinds() == []
+
+
+def test_too_many_messages_are_dropped_until_time_has_passed(bench: BridgeBench) -> None:
+    carrier = bench.connect("a")
+    channel = bench.endpoint("a").channel
+    taken = sum(channel.may_receive(carrier, 0.0) for _ in range(1000))
+    assert taken == 100
+    assert channel.dropped == 900
+    assert sum(channel.may_receive(carrier, 1.0) for _ in range(1000)) == 50
