@@ -128,22 +128,26 @@ def parts(
         ),
         rewrite=discreet,
     )
+    focus, bridge, web = settings.focus, settings.bridge, settings.web
+    listen = listen_host(settings) or "127.0.0.1"
+    tls = bool(web.tls_certificate)
+    questions = {
+        # Not its plain /health: the service is ready when the focus sees a bridge.
+        "focus": functools.partial(
+            is_healthy, focus.http_host, focus.http_port, "/about/health"
+        ),
+        "bridge": functools.partial(
+            is_healthy, bridge.http_host, bridge.http_port, "/health"
+        ),
+        "web": functools.partial(is_healthy, listen, web.port, "/health", tls=tls),
+    }
     others = [
         Part(
             name,
             [sys.executable, "-m", "xmppconf", name, "--config", str(run_file)],
-            functools.partial(is_healthy, host, port, tls=tls),
+            answers,
         )
-        for name, host, port, tls in (
-            ("focus", settings.focus.http_host, settings.focus.http_port, False),
-            ("bridge", settings.bridge.http_host, settings.bridge.http_port, False),
-            (
-                "web",
-                listen_host(settings) or "127.0.0.1",
-                settings.web.port,
-                bool(settings.web.tls_certificate),
-            ),
-        )
+        for name, answers in questions.items()
     ]
     return ([server] if xmpp.private else []), others
 

@@ -20,8 +20,8 @@ async def ports_answer(host: str, ports: tuple[int, ...]) -> bool:
     return True
 
 
-async def is_healthy(host: str, port: int, *, tls: bool = False) -> bool:
-    """Whether `GET /health` answers 200; our own child's certificate is not checked."""
+async def is_healthy(host: str, port: int, path: str, *, tls: bool = False) -> bool:
+    """Whether `GET` of `path` answers 200; our own child's certificate is not checked."""
     context = None
     if tls:
         import ssl  # several megabytes, and most runs need none of it
@@ -33,7 +33,7 @@ async def is_healthy(host: str, port: int, *, tls: bool = False) -> bool:
         async with asyncio.timeout(TIMEOUT):
             reader, writer = await asyncio.open_connection(host, port, ssl=context)
             try:
-                writer.write(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
                 status = await reader.read(64)
             finally:
                 writer.close()
