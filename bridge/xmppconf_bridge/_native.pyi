@@ -38,6 +38,8 @@ class Engine:
     def take_events(self) -> list[tuple[Any, ...]]:
         """Take all waiting events, oldest first, and reset the eventfd.
 
+        Raises RuntimeError if the worker has ended: nothing works any more.
+
         Each is a tuple that begins with its name:
 
         ("ice-valid", transport, host, port, rtt)  first validated pair: DTLS may begin

@@ -78,6 +78,8 @@ pub struct Shared {
     event_fd: OwnedFd,
     command_fd: OwnedFd,
     stop: AtomicBool,
+    /// The worker is gone, whether told to stop or not.
+    gone: AtomicBool,
     pub(crate) counters: Mutex<(Counters, media::Stats)>,
     pub(crate) transports: Mutex<HashMap<u32, TransportFigures>>,
 }
@@ -126,6 +128,16 @@ impl Shared {
             }
         }
         ring(&self.event_fd);
+    }
+}
+
+/// Tells the other side of the end of the worker, also when it ends in a panic.
+struct Farewell(Arc<Shared>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::Release);
+        ring(&self.0.event_fd);
     }
 }
 
@@ -186,6 +198,7 @@ impl Engine {
             event_fd: new_fd()?,
             command_fd: new_fd()?,
             stop: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             counters: Mutex::default(),
             transports: Mutex::default(),
         });
@@ -197,6 +210,7 @@ impl Engine {
         let worker = std::thread::Builder::new()
             .name("xmppconf-media".into())
             .spawn(move || {
+                let _farewell = Farewell(Arc::clone(&for_worker));
                 Worker::new(sockets, for_worker, receiver, u64::from_ne_bytes(seed)).run();
             })
             .map_err(at(first))?;
@@ -221,6 +235,11 @@ impl Engine {
             Err(TrySendError::Full(_)) => Err(Rejected::Full),
             Err(TrySendError::Disconnected(_)) => Err(Rejected::Stopped),
         }
+    }
+
+    /// Whether the worker has ended; the event descriptor is readable then.
+    pub fn stopped(&self) -> bool {
+        self.shared.gone.load(Ordering::Acquire)
     }
 
     /// All waiting events, oldest first.

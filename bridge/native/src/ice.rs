@@ -255,7 +255,7 @@ impl Agent {
         }
         for candidate in candidates {
             for (index, local) in (0u8..).zip(sockets) {
-                if local.is_ipv4() == candidate.address.is_ipv4() && candidate.address.port() != 0 {
+                if local.is_ipv4() == candidate.address.is_ipv4() && sendable(candidate.address) {
                     let path = Path { socket: index, remote: candidate.address };
                     // Type preference 0 is relayed (RFC 8445, 5.1.2.2).
                     let relayed = candidate.priority >> 24 == 0;
@@ -765,6 +765,13 @@ impl Agent {
         }
         (next != Time::MAX).then_some(next.max(now.saturating_add(MS)))
     }
+}
+
+/// Whether checks may go there: one host, not many and not none.
+fn sendable(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = SocketAddr::from(([255, 255, 255, 255], address.port())) == address;
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 fn consent_interval(random: &mut Random) -> Time {

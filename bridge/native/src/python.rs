@@ -146,7 +146,10 @@ impl PyEngine {
     }
 
     fn take_events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let events = self.with(Engine::take_events)?;
+        let (events, stopped) = self.with(|engine| (engine.take_events(), engine.stopped()))?;
+        if stopped {
+            return Err(PyRuntimeError::new_err("the engine's worker has stopped"));
+        }
         events.into_iter().map(|one| event(py, one)).collect()
     }
 

@@ -261,6 +261,8 @@ pub struct Worker {
     tag_mask: u32,
     random: Random,
     ice_events: Vec<ice::Event>,
+    /// No agent has a timer before this.
+    next_ice: Time,
     next_tick: Time,
     next_publish: Time,
 }
@@ -288,6 +290,7 @@ impl Worker {
             tag_mask: u32::from_be_bytes([a, b, c, d]),
             random,
             ice_events: Vec::new(),
+            next_ice: Time::MAX,
             next_tick: 0,
             next_publish: 0,
         }
@@ -323,8 +326,7 @@ impl Worker {
     /// Sleep until a socket or a command is ready or a timer is due.
     fn wait(&self, ready: &mut [bool]) {
         let now = monotonic();
-        let agents = self.transports.iter().filter_map(|(_, transport)| transport.agent.next_timeout());
-        let mut due = agents.chain(self.media.next_timeout()).min().unwrap_or(Time::MAX);
+        let mut due = self.next_ice.min(self.media.next_timeout().unwrap_or(Time::MAX));
         if !self.transports.is_empty() {
             due = due.min(self.next_publish);
         }
@@ -427,6 +429,7 @@ impl Worker {
         let mut out = IceOutput { outgoing: &mut self.outgoing, events: &mut self.ice_events };
         let result = action(&mut transport.agent, &mut out);
         transport.destination = transport.agent.destination();
+        self.next_ice = self.next_ice.min(transport.agent.next_timeout().unwrap_or(Time::MAX));
         for event in self.ice_events.drain(..) {
             let event = match event {
                 ice::Event::PathOpened(path) => {
@@ -579,14 +582,19 @@ impl Worker {
     }
 
     fn tick(&mut self, now: Time) {
-        let due: Vec<u32> = {
-            let late = |transport: &Transport| {
-                transport.agent.next_timeout().is_some_and(|next| next <= now)
-            };
-            self.transports.iter().filter(|(_, entry)| late(entry)).map(|(id, _)| id).collect()
-        };
-        for id in due {
-            self.with_agent(id, |agent, out| agent.timeout(now, out));
+        if now >= self.next_ice {
+            self.next_ice = Time::MAX;
+            let mut due = Vec::new();
+            for (id, transport) in self.transports.iter() {
+                match transport.agent.next_timeout() {
+                    Some(next) if next <= now => due.push(id),
+                    Some(next) => self.next_ice = self.next_ice.min(next),
+                    None => {}
+                }
+            }
+            for id in due {
+                self.with_agent(id, |agent, out| agent.timeout(now, out));
+            }
         }
         if self.media.next_timeout().is_some_and(|next| next <= now) {
             let stage = Stage::begin();

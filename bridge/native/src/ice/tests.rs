@@ -244,6 +244,17 @@ fn a_relayed_pair_waits_for_a_better_one() {
 }
 
 #[test]
+fn no_check_goes_to_many_hosts_or_none() {
+    let mut world = World::new([true, false]);
+    let side = &mut world.sides[0];
+    let hosts = ["0.0.0.0:5", "224.0.0.1:5", "255.255.255.255:5", "192.0.2.1:0", "[2001:db8::1]:5"];
+    let candidate = |text: &str| Candidate { address: text.parse().unwrap(), priority: 1 };
+    let candidates = hosts.map(candidate);
+    side.agent.set_remote(SECOND, b"x", b"y", &candidates, &[address(1)], &mut side.out);
+    assert!(side.agent.pairs.is_empty() && side.out.datagrams.is_empty());
+}
+
+#[test]
 fn pairs_are_bounded() {
     let mut world = World::new([true, false]);
     world.signal(0, false);

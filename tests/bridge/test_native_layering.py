@@ -1,0 +1,32 @@
+"""Where native code may be unsafe, and which of its modules know Python or sockets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "bridge" / "native" / "src"
+
+FILES = sorted(SOURCES.rglob("*.rs"))
+
+
+def code(path: Path) -> str:
+    """The file without comments."""
+    return re.sub(r"//[^\n]*", "", path.read_text())
+
+
+def test_unsafe_code_is_denied_at_the_root() -> None:
+    assert "#![deny(unsafe_code)]" in code(SOURCES / "lib.rs")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCES)))
+def test_each_module_keeps_to_its_layer(path: Path) -> None:
+    name = path.relative_to(SOURCES).as_posix()
+    text = code(path)
+    if name != "socket.rs":
+        assert not re.search(r"\bunsafe\b", text)
+        assert "allow(unsafe_code)" not in text
+    if name not in {"python.rs", "media_python.rs"}:
+        assert "pyo3" not in text
+    if name not in {"socket.rs", "engine.rs", "worker.rs"}:
+        assert not re.search(r"\b(UdpSocket|rustix|libc)\b|std::thread|Instant::now", text)
