@@ -12,6 +12,7 @@ from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.transport import Candidate
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
+from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import (
     Commands,
@@ -64,18 +65,15 @@ class Bridge:
         self.engine = engine
         self.conferences: dict[MeetingId, Conference] = {}
         self.is_shutting_down = False
-        self.lost_events = 0
-        self.total_conferences = 0
-        self.total_endpoints = 0
-        self.ice_succeeded = 0
-        self.ice_failed = 0
-        self.dtls_failed = 0
+        self.counters = Counters()
         self._environment = environment
         self._clock = environment.clock
         self._numbers = itertools.count(1)
         self._by_number: dict[int, Conference] = {}
         self._by_socket_id: dict[str, Conference] = {}
         self._transports: dict[int, tuple[Conference, Endpoint]] = {}
+        # Only these can have timers; the connected majority is not asked again and again.
+        self._handshaking: dict[int, EndpointTransport] = {}
         self._check_at: float | None = None
         self._expire_at: float | None = None
 
@@ -93,11 +91,12 @@ class Bridge:
             self.engine,
             self._clock,
             self._next_number,
+            self.counters,
         )
         self.conferences[meeting_id] = conference
         self._by_number[conference.number] = conference
         self._by_socket_id[conference.socket_id] = conference
-        self.total_conferences += 1
+        self.counters.conferences += 1
         now = self._clock()
         if self._check_at is None:
             self._check_at = now + CHECK_INTERVAL
@@ -147,7 +146,8 @@ class Bridge:
             environment.make_channel if endpoint.has_data_channel else None,
         )
         self._transports[number] = (conference, endpoint)
-        self.total_endpoints += 1
+        self._handshaking[number] = endpoint.transport
+        self.counters.endpoints += 1
         conference.add(endpoint)
         return endpoint
 
@@ -200,7 +200,7 @@ class Bridge:
                     if number in conference.sources:
                         conference.source_silent(number, encoding)
             case LostEvents(count):
-                self.lost_events += count
+                self.counters.lost_events += count
             case IceValid() | IceFailed() | DtlsDatagram():
                 self._receive_transport(event)
         return None
@@ -214,27 +214,29 @@ class Bridge:
             case DtlsDatagram(_, data):
                 endpoint.transport.dtls_datagram(data)
             case IceValid():
-                self.ice_succeeded += 1
+                self.counters.ice_succeeded += 1
                 endpoint.activity.ice_failed = False
                 endpoint.transport.ice_valid()
             case IceFailed():
-                self.ice_failed += 1
+                self.counters.ice_failed += 1
                 endpoint.activity.ice_failed = True
 
     # -- time ---------------------------------------------------------------------------
     def next_timeout(self) -> float | None:
         waits = [self._check_at, self._expire_at]
         waits += [one.next_timeout() for one in self.conferences.values()]
-        waits += [one.transport.next_timeout() for _, one in self._transports.values()]
+        waits += [one.next_timeout() for one in self._handshaking.values()]
         return min((due for due in waits if due is not None), default=None)
 
     def timeout(self, now: float) -> None:
         for conference in tuple(self.conferences.values()):
             conference.timeout(now)
-        for _, endpoint in tuple(self._transports.values()):
-            due = endpoint.transport.next_timeout()
+        for number, transport in tuple(self._handshaking.items()):
+            due = transport.next_timeout()
             if due is not None and due <= now:
-                endpoint.transport.timeout(now)
+                transport.timeout(now)
+            elif transport.is_closed or (due is None and transport.is_connected):
+                del self._handshaking[number]
         if self._check_at is not None and now >= self._check_at:
             self._check_at = now + CHECK_INTERVAL
             for conference in self.conferences.values():
@@ -265,6 +267,7 @@ class Bridge:
         for number, (owner, endpoint) in tuple(self._transports.items()):
             if owner is conference and endpoint.transport.is_closed:
                 del self._transports[number]
+                self._handshaking.pop(number, None)
 
     def _next_number(self) -> int:
         return next(self._numbers)

@@ -24,6 +24,7 @@ from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
 from xmppconf_bridge import allocation, inbox, media, routing
 from xmppconf_bridge.channel import WebSocketCarrier
+from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
@@ -44,6 +45,7 @@ class Conference:
         engine: Commands,
         clock: Callable[[], float],
         next_number: Callable[[], int],
+        counters: Counters,
     ) -> None:
         """`feedback` are the SSRCs of jvb-a0 and jvb-v0; `number` is new to the engine."""
         self.number = number
@@ -54,8 +56,7 @@ class Conference:
         self.endpoints: dict[EndpointId, Endpoint] = {}
         self.sources: dict[int, BridgeSource] = {}
         self.speech = DominantSpeakerIdentification()
-        self.rejected_sources = 0
-        self.rejected_messages = 0
+        self.counters = counters
         self._engine = engine
         self._clock = clock
         self._next_number = next_number
@@ -80,6 +81,7 @@ class Conference:
         del self.endpoints[endpoint_id]
         self._dirty.discard(endpoint_id)
         self.speech.endpoint_gone(endpoint_id)
+        self.counters.dropped_messages += endpoint.channel.dropped
         endpoint.channel.close()
         endpoint.transport.close()
         self._log.info("endpoint %s left", endpoint_id)
@@ -98,6 +100,7 @@ class Conference:
 
     def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None:
         endpoint.activity.ice_failed = True
+        self.counters.dtls_failed += 1
         self._log.info("endpoint %s: DTLS: %s", endpoint.id, reason)
 
     # -- sources ------------------------------------------------------------------------
@@ -114,7 +117,7 @@ class Conference:
         for description in sources:
             encodings = media.encodings_of(description)
             if description.name in after or not self._claim(endpoint.id, encodings):
-                self.rejected_sources += 1
+                self.counters.rejected_sources += 1
                 continue
             known = before.get(description.name)
             if known is None or known.encodings != encodings:
@@ -239,7 +242,7 @@ class Conference:
         try:
             inbox.receive(self, endpoint, text)
         except PeerError:
-            self.rejected_messages += 1
+            self.counters.rejected_messages += 1
         self.settle()
 
     def broadcast(self, message: Message, *, but: EndpointId | None = None) -> None:

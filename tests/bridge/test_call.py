@@ -72,6 +72,8 @@ async def test_two_peers_see_and_hear_each_other(
                 while not video["mappedSources"]:
                     video = await anna.hear("VideoSourcesMap")
                 assert video["mappedSources"][0]["source"] == "ben-v0"
+            speaker = await anna.hear("DominantSpeakerEndpointChangeEvent")
+            assert speaker["dominantSpeakerEndpoint"] in ("anna", "ben")
             ben.say(colibriClass="EndpointMessage", to="anna", msgPayload={"n": 1})
             message = await anna.hear("EndpointMessage")
             assert (message["from"], message["msgPayload"]) == ("ben", {"n": 1})

@@ -251,7 +251,7 @@ def test_an_ssrc_of_somebody_else_is_not_accepted(bench: BridgeBench) -> None:
     request = EndpointRequest(EndpointId("b"), sources=(audio("b", 200), stolen))
     modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
     assert list(bench.endpoint("b").sources) == ["b-a0"]
-    assert bench.conference.rejected_sources == 1
+    assert bench.bridge.counters.rejected_sources == 1
 
 
 def test_without_rewriting_the_senders_ssrcs_are_used_and_no_maps_sent() -> None:
@@ -290,7 +290,7 @@ def test_a_visitor_cannot_address_others(bench: BridgeBench) -> None:
     bench.say("v", colibriClass="EndpointMessage", to="", msgPayload={})
     bench.say("v", colibriClass="EndpointStats", bitrate=1)
     assert a.take() == []
-    assert bench.conference.rejected_messages == 2
+    assert bench.bridge.counters.rejected_messages == 2
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_visitor_cannot_address_others(bench: BridgeBench) -> None:
 def test_nonsense_is_counted_and_dropped(bench: BridgeBench, text: str) -> None:
     bench.connect("a")
     bench.conference.channel_message(bench.endpoint("a"), text)
-    assert bench.conference.rejected_messages == 1
+    assert bench.bridge.counters.rejected_messages == 1
     assert bench.endpoint("a").channel.is_open
 
 
