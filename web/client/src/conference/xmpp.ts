@@ -20,7 +20,7 @@ interface Events {
 }
 
 // Stanzas hold names and texts: they have no place in a console.
-Strophe.setLogLevel(Strophe.LogLevel.ERROR);
+Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 
 const CONNECT_MS = 8_000;
 const IQ_MS = 10_000;
