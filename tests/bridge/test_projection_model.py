@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xmppconf_bridge._native import MediaMachine
 
 from tests.support.model_rtp import Packet, Projection, Sent
-from xmppconf_bridge._native import MediaMachine
 
 MS = 1_000_000
 SENDER, RECEIVER, SOURCE, SLOT = 1, 2, 3, 4242
@@ -117,7 +117,9 @@ def written(packet: Packet, *, recovered: bool) -> bytes:
     if recovered:
         payload = struct.pack("!H", sequence) + payload
         kind, ssrc, sequence = 96, RTX[packet.encoding], 1
-    header = struct.pack("!BBHII", 0x80, kind, sequence, packet.timestamp & 0xFFFFFFFF, ssrc)
+    header = struct.pack(
+        "!BBHII", 0x80, kind, sequence, packet.timestamp & 0xFFFFFFFF, ssrc
+    )
     return header + payload
 
 

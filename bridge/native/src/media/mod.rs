@@ -14,6 +14,7 @@ mod engine;
 pub mod extension;
 mod feedback;
 mod forward;
+pub mod fuzzing;
 mod header;
 mod interface;
 mod keyframes;

@@ -1,0 +1,152 @@
+//! What the fuzz targets run: any bytes, as a stranger with the right keys could send them.
+//! Corpora in `tests/data/fuzz/`; plain tests replay them.
+
+use super::codec::{self, Codec};
+use super::extension::ExtensionMap;
+use super::interface::*;
+use super::rtcp::{self, Rtcp};
+use super::rtp::Header;
+use super::Media;
+
+const SLOT: u32 = 0x5107;
+const TCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+
+/// Checks that what is sent is sound, and throws it away.
+struct Checked;
+
+impl Output for Checked {
+    fn send_rtp(&mut self, _receiver: u32, header: &[u8], payload: &[u8]) {
+        let parsed = Header::parse(header, &ExtensionMap::new(&[]));
+        let padding = header[0] & 0x20 != 0;
+        assert!(padding == (payload == [1] && parsed.is_none()));
+        assert!(padding || parsed.is_some_and(|parsed| parsed.payload_start == header.len()));
+    }
+
+    fn send_rtcp(&mut self, _receiver: u32, compound: &[u8]) {
+        assert!(compound.len() >= 8 && compound.len() <= 1200);
+        assert!(rtcp::parse(compound).count() > 0);
+    }
+
+    fn event(&mut self, _event: Event) {}
+}
+
+/// Transport 1 sends audio (SSRC 1) and three encodings of video (2, 3, 4; rtx 5, 6, 7) to 2.
+fn room() -> Media {
+    let mut media = Media::new(1);
+    let mut apply = |command| media.apply(0, command, &mut Checked);
+    apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
+    let names = [(0u8, "opus", None), (1, "vp8", None), (2, "vp9", None), (3, "av1", None)];
+    let names = names.into_iter().chain([(4, "h264", None), (5, "rtx", Some(1))]);
+    let payload_types: Vec<_> = names
+        .map(|(id, codec, retransmits)| PayloadType {
+            id,
+            codec: codec.into(),
+            clock_rate: 90_000,
+            retransmits,
+            nack: true,
+            pli: true,
+            transport_cc: true,
+        })
+        .collect();
+    for transport in [1, 2] {
+        apply(Command::AddTransport { transport, conference: 1 });
+        apply(Command::SetPayloadTypes { transport, payload_types: payload_types.clone() });
+        apply(Command::SetHeaderExtensions {
+            transport,
+            extensions: vec![
+                HeaderExtension { id: 1, uri: LEVEL.into() },
+                HeaderExtension { id: 5, uri: TCC.into() },
+            ],
+        });
+    }
+    let video = (2..5).map(|ssrc| Encoding { ssrc, rtx_ssrc: Some(ssrc + 3) }).collect();
+    let audio = vec![Encoding { ssrc: 1, rtx_ssrc: None }];
+    apply(Command::SetSources {
+        transport: 1,
+        sources: vec![
+            SourceDescription { source: 1, kind: Kind::Audio, encodings: audio },
+            SourceDescription { source: 2, kind: Kind::Video, encodings: video },
+        ],
+    });
+    for source in [1, 2] {
+        apply(Command::SetRoute {
+            receiver: 2,
+            source,
+            ssrc: SLOT + source,
+            rtx_ssrc: Some(SLOT + 10 + source),
+            max_encoding: 2,
+            max_temporal: 1,
+        });
+    }
+    media
+}
+
+/// `data` is a series of packets, each after a byte of length and one of milliseconds.
+fn feed(data: &[u8], mut take: impl FnMut(&mut Media, Time, &[u8])) {
+    let mut media = room();
+    let mut now = SECOND;
+    let mut rest = data;
+    while let [length, wait, packets @ ..] = rest {
+        let (packet, after) = packets.split_at(packets.len().min(usize::from(*length)));
+        rest = after;
+        now += Time::from(*wait) * MILLISECOND;
+        take(&mut media, now, packet);
+        media.timeout(now, &mut Checked);
+    }
+}
+
+/// Any RTP packets, through the whole receive path.
+pub fn rtp(data: &[u8]) {
+    let map = ExtensionMap::new(&[HeaderExtension { id: 5, uri: TCC.into() }]);
+    if let Some(header) = Header::parse(data, &map) {
+        assert!(header.payload_start <= header.payload_end && header.payload_end <= data.len());
+    }
+    let mut buffer = [0; 256];
+    feed(data, |media, now, packet| {
+        let copy = &mut buffer[..packet.len()];
+        copy.copy_from_slice(packet);
+        media.receive_rtp(now, 1, copy, &mut Checked);
+    });
+}
+
+/// Any RTCP compounds, from a sender and from a receiver.
+pub fn rtcp(data: &[u8]) {
+    for packet in rtcp::parse(data) {
+        match packet {
+            Rtcp::SenderReport { reports, .. } | Rtcp::ReceiverReport { reports } => {
+                assert!(rtcp::report_blocks(reports).count() <= 31);
+            }
+            Rtcp::Nack { items, .. } => {
+                assert!(rtcp::nacked(items).count() <= items.len() / 4 * 17);
+            }
+            Rtcp::Fir { entries } => {
+                assert!(rtcp::fir_ssrcs(entries).count() <= entries.len() / 8);
+            }
+            _ => {}
+        }
+    }
+    feed(data, |media, now, packet| {
+        media.receive_rtcp(now, 1, packet, &mut Checked);
+        media.receive_rtcp(now, 2, packet, &mut Checked);
+    });
+}
+
+/// Any payload and dependency descriptor; what VP8 numbers are written can be read again.
+pub fn codecs(data: &[u8]) {
+    for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::OtherVideo] {
+        let frame = codec::inspect(codec, data, None);
+        codec::inspect(codec, data, Some(data));
+        if codec != Codec::Vp8 || codec::vp8::parse(data).is_none() {
+            continue;
+        }
+        let mut copy = [0; 64];
+        let length = data.len().min(copy.len());
+        copy[..length].copy_from_slice(&data[..length]);
+        frame.vp8.rewrite(&mut copy[..length], 0x155, 0x77);
+        let Some(again) = codec::vp8::parse(&copy[..length]) else { continue };
+        assert_eq!(again.keyframe, frame.keyframe);
+        assert!(again.picture_id.is_none_or(|id| id.value & 0x7f == 0x55));
+        assert!(again.tl0_picture_index.is_none_or(|index| index == 0x77));
+    }
+}

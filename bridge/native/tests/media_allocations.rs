@@ -1,0 +1,123 @@
+//! Forwarding allocates nothing once a stream runs.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use xmppconf_native::media::*;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// Nothing but counts before handing on.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        System.alloc(layout)
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        System.dealloc(pointer, layout);
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[derive(Default)]
+struct Counted {
+    packets: u64,
+}
+
+impl Output for Counted {
+    fn send_rtp(&mut self, _receiver: u32, _header: &[u8], _payload: &[u8]) {
+        self.packets += 1;
+    }
+
+    fn send_rtcp(&mut self, _receiver: u32, _compound: &[u8]) {}
+
+    fn event(&mut self, _event: Event) {}
+}
+
+const RECEIVERS: u32 = 10;
+
+fn room() -> Media {
+    let mut media = Media::new(1);
+    let mut out = Counted::default();
+    let mut apply = |command| media.apply(0, command, &mut out);
+    apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
+    for transport in 0..=RECEIVERS {
+        apply(Command::AddTransport { transport, conference: 1 });
+        apply(Command::SetPayloadTypes {
+            transport,
+            payload_types: vec![PayloadType {
+                id: 100,
+                codec: "vp8".into(),
+                clock_rate: 90_000,
+                retransmits: None,
+                nack: true,
+                pli: true,
+                transport_cc: true,
+            }],
+        });
+        apply(Command::SetHeaderExtensions {
+            transport,
+            extensions: vec![HeaderExtension {
+                id: 5,
+                uri: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+                    .into(),
+            }],
+        });
+    }
+    apply(Command::SetSources {
+        transport: 0,
+        sources: vec![SourceDescription {
+            source: 1,
+            kind: Kind::Video,
+            encodings: vec![Encoding { ssrc: 77, rtx_ssrc: None }],
+        }],
+    });
+    for receiver in 1..=RECEIVERS {
+        apply(Command::SetRoute {
+            receiver,
+            source: 1,
+            ssrc: 5,
+            rtx_ssrc: None,
+            max_encoding: 2,
+            max_temporal: 7,
+        });
+    }
+    media
+}
+
+#[test]
+fn ten_thousand_packets_without_an_allocation() {
+    let mut media = room();
+    let mut out = Counted::default();
+    let mut packet = [0u8; 1100];
+    let mut now = SECOND;
+    let mut forward = |media: &mut Media, out: &mut Counted, number: u32| {
+        now += 4 * MILLISECOND;
+        packet[..12].copy_from_slice(&[0x90, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 77]);
+        packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&(number / 4 * 3000).to_be_bytes());
+        packet[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, 0x51, 0, 0, 0]);
+        packet[17..19].copy_from_slice(&(number as u16).to_be_bytes());
+        let key = u8::from(number != 0);
+        packet[20..27].copy_from_slice(&[0x90, 0xe0, 0x80, number as u8, 1, 0, key]);
+        if number % 50 != 7 {
+            media.receive_rtp(now, 0, &mut packet, out); // the others are lost
+        }
+        media.timeout(now, out);
+    };
+    for number in 0..2_000 {
+        forward(&mut media, &mut out, number);
+    }
+    let (before, sent) = (ALLOCATIONS.load(Ordering::Relaxed), out.packets);
+    for number in 2_000..12_000 {
+        forward(&mut media, &mut out, number);
+    }
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert_eq!(out.packets - sent, 9_800 * u64::from(RECEIVERS));
+    assert_eq!(allocations, 0);
+}
