@@ -18,7 +18,7 @@ import pytest
 HERE = Path(__file__).parent
 CORPORA = HERE.parent / "data" / "fuzz"
 #: Corpora of the native targets are replayed by `cargo test`.
-NATIVE = {"native"}
+NATIVE = {"codecs", "rtcp", "rtp", "srtp", "stun"}
 
 TARGETS = sorted(
     path.stem
