@@ -14,6 +14,8 @@ from collections.abc import Callable
 from aiortc import RTCDataChannel
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
+from xmppconf_bridge.sctp_guard import may_parse
+
 log = logging.getLogger(__name__)
 
 PORT = 5000  # both ways; stock clients and focuses expect it
@@ -79,7 +81,7 @@ class DataChannel:
 
     def receive(self, packet: bytes) -> None:
         """Take one SCTP packet; dropped when too many wait, SCTP sends it again."""
-        if not self._closed and not self._packets.full():
+        if not self._closed and not self._packets.full() and may_parse(packet):
             self._packets.put_nowait(packet)
 
     def send(self, text: str) -> None:
