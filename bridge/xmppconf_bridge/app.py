@@ -8,7 +8,7 @@ import errno
 import secrets
 import signal
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import NoReturn
 
@@ -24,7 +24,7 @@ from xmppconf.media import MAX_SSRC
 from xmppconf_bridge import addresses, colibri, health, load, stats
 from xmppconf_bridge.bridge import Bridge, Environment, Identity
 from xmppconf_bridge.certificate import Certificate
-from xmppconf_bridge.engine import PacketEngine
+from xmppconf_bridge.engine import EngineStopped, PacketEngine
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
@@ -63,10 +63,15 @@ class Certificates:
 
 
 class Running:
-    """A bridge at work.  Made by `start`, ended by `close`."""
+    """A bridge at work, but for XMPP and HTTP.  Ended by `close`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, on_stopped: Callable[[], None] | None = None
+    ) -> None:
+        """`on_stopped` is called if the engine ends by itself."""
+        self.engine_has_stopped = False
         self._settings = settings
+        self._on_stopped = on_stopped
         options = settings.bridge
         self.engine = _bind(settings)
         bound = self.engine.local_addresses()
@@ -85,7 +90,7 @@ class Running:
         )
         self.bridge = Bridge(identity, self.engine, environment)
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
-        self.loop = EngineLoop(self.engine, self.bridge, self.driver)
+        self.loop = EngineLoop(self.engine, self.bridge, self.driver, self._engine_stopped)
         self.load = load.Load()
         self.health = health.Health()
 
@@ -120,11 +125,17 @@ class Running:
             await asyncio.sleep(SAMPLE_INTERVAL)
 
     def close(self) -> None:
-        self.bridge.close()
-        self.engine.flush()
+        if not self.engine_has_stopped:
+            self.bridge.close()
+            self.engine.flush()
         self.loop.close()
         self.driver.close()
         self.engine.close()
+
+    def _engine_stopped(self) -> None:
+        self.engine_has_stopped = True
+        if self._on_stopped is not None:
+            self._on_stopped()
 
     def _described(self) -> stats.Description:
         return {
@@ -145,15 +156,21 @@ async def run(settings: Settings) -> None:
 
 
 async def serve(settings: Settings, stopped: asyncio.Event) -> None:
-    """Serve until `stopped`; then say good-bye to everybody and free everything."""
+    """Serve until `stopped`; then say good-bye to everybody and free everything.
+
+    Raises `SettingsError`, or `EngineStopped` when only a new process can help.
+    """
     async with AsyncExitStack() as stack:
-        running = Running(settings)
+        running = Running(settings, stopped.set)
         stack.callback(running.close)
         await _serve_http(stack, settings, running)
-        _run_beside(stack, running.watch())
+        _run_beside(stack, running.watch(), stopped)
         account = _account(settings, running)
-        _run_beside(stack, account.run(settings.xmpp.host, settings.xmpp.client_port))
+        xmpp = settings.xmpp
+        _run_beside(stack, account.run(xmpp.host, xmpp.client_port), stopped)
         await stopped.wait()
+        if running.engine_has_stopped:
+            raise EngineStopped
         running.bridge.is_shutting_down = True
 
 
@@ -217,8 +234,12 @@ def _account(settings: Settings, running: Running) -> BridgeAccount:
     )
 
 
-def _run_beside(stack: AsyncExitStack, coroutine: object) -> None:
-    task = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
+def _run_beside(
+    stack: AsyncExitStack, work: Coroutine[None, None, None], stopped: asyncio.Event
+) -> None:
+    """Run `work` until the stack unwinds; should it end by itself, all ends with it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stopped.set())
 
     async def end() -> None:
         task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
@@ -27,6 +28,8 @@ from xmppconf_bridge.engine import (
 )
 from xmppconf_bridge.expiry import CHECK_INTERVAL, EMPTY_CONFERENCE, EXPIRE_INTERVAL
 from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
+
+log = logging.getLogger(__name__)
 
 UFRAG_LENGTH = 8
 PWD_LENGTH = 24
@@ -178,7 +181,12 @@ class Bridge:
         """Take a batch of events; what they change is worked out once, at the end."""
         touched: dict[int, Conference] = {}
         for event in events:
-            conference = self._receive_one(event)
+            try:
+                conference = self._receive_one(event)
+            except Exception:
+                # One endpoint's trouble must not cost the others their events.
+                log.exception("an event was not handled")
+                continue
             if conference is not None:
                 touched[conference.number] = conference
         for conference in touched.values():

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+
+class EngineStopped(Exception):
+    """The engine's worker has ended: nothing works any more."""
+
+
 #: Commands held back while the worker's queue is full; more than this is a stuck worker.
 MAX_BACKLOG = 200_000
 
@@ -206,9 +211,13 @@ class PacketEngine:
         return self._native.event_fd()
 
     def take_events(self) -> Iterable[Event]:
-        """Take what waits, oldest first."""
+        """Take what waits, oldest first.  Raises `EngineStopped`."""
         self.flush()
-        return [read_event(event) for event in self._native.take_events()]
+        try:
+            events = self._native.take_events()
+        except RuntimeError as error:
+            raise EngineStopped from error
+        return [read_event(event) for event in events]
 
     def flush(self) -> bool:
         """Hand over held-back commands; whether none is left."""

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import NoReturn
 
 from xmppconf.driver import Driver
 from xmppconf_bridge.bridge import Bridge
-from xmppconf_bridge.engine import PacketEngine
+from xmppconf_bridge.engine import EngineStopped, PacketEngine
 
 FLUSH_DELAY = 0.002  # seconds until commands that found the queue full are tried again
 
 
 class EngineLoop:
     def __init__(
-        self, engine: PacketEngine, bridge: Bridge, driver: Driver[NoReturn]
+        self,
+        engine: PacketEngine,
+        bridge: Bridge,
+        driver: Driver[NoReturn],
+        on_stopped: Callable[[], None],
     ) -> None:
+        """`on_stopped` is called once if the engine's worker ends by itself."""
         self._engine = engine
         self._bridge = bridge
         self._driver = driver
+        self._on_stopped = on_stopped
         self._loop = asyncio.get_running_loop()
         self._flush: asyncio.TimerHandle | None = None
         self._descriptor = engine.event_fd()
@@ -33,7 +40,13 @@ class EngineLoop:
             self._flush.cancel()
 
     def _receive(self) -> None:
-        self._bridge.receive(self._engine.take_events())
+        try:
+            events = self._engine.take_events()
+        except EngineStopped:
+            self.close()
+            self._on_stopped()
+            return
+        self._bridge.receive(events)
         self._driver.pump()
 
     def _schedule_flush(self) -> None:
