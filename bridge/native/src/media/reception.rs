@@ -147,8 +147,7 @@ impl Reception {
         let lost_now = expected_now.saturating_sub(received_now);
         self.expected_before = expected;
         self.received_before = self.received;
-        let fraction_lost =
-            if expected_now == 0 { 0 } else { (lost_now * 256 / expected_now).min(255) as u8 };
+        let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
         let (last_sender_report, delay) = match self.last_sender_report {
             Some((middle, at)) => {
                 let delay = u128::from(now.saturating_sub(at)) * 65_536 / u128::from(SECOND);

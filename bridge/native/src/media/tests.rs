@@ -634,8 +634,8 @@ fn parsers_survive_every_length_and_random_bytes() {
             vp8.rewrite(&mut copy[..length], 5, 6);
             let again = super::codec::vp8::parse(&copy[..length]).unwrap();
             assert_eq!((again.keyframe, again.size), (vp8.keyframe, vp8.size));
-            assert!(again.picture_id.map_or(true, |id| id.value == 5));
-            assert!(again.tl0_picture_index.map_or(true, |index| index == 6));
+            assert!(again.picture_id.is_none_or(|id| id.value == 5));
+            assert!(again.tl0_picture_index.is_none_or(|index| index == 6));
         }
     }
 }
