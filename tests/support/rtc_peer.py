@@ -130,7 +130,7 @@ def pitch_of(samples: numpy.ndarray[Any, Any], rate: int) -> float:
     return float(numpy.argmax(spectrum)) * rate / len(samples)
 
 
-def offer_sdp(ice: IceTransport) -> str:
+def offer_sdp(ice: IceTransport, offered: tuple[MediaDescription, ...] = MEDIA) -> str:
     """What a client makes of its session-initiate: audio, video, data, all bundled."""
     fingerprint = ice.fingerprints[0]
     transport = [
@@ -144,7 +144,7 @@ def offer_sdp(ice: IceTransport) -> str:
         ),
     ]
     lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1 2"]
-    for mid, description in enumerate(MEDIA):
+    for mid, description in enumerate(offered):
         codecs = description.payload_types
         numbers = " ".join(str(codec.id) for codec in codecs)
         lines += [
@@ -203,9 +203,11 @@ class RtcPeer:
             sources=(),
         )
 
-    async def accept(self, ice: IceTransport) -> EndpointRequest:
+    async def accept(
+        self, ice: IceTransport, offered: tuple[MediaDescription, ...] = MEDIA
+    ) -> EndpointRequest:
         """Answer the offer; returns what the focus tells the bridge afterwards."""
-        offer = RTCSessionDescription(offer_sdp(ice), "offer")
+        offer = RTCSessionDescription(offer_sdp(ice, offered), "offer")
         await self._pc.setRemoteDescription(offer)
         for transceiver in self._pc.getTransceivers():
             transceiver.sender.replaceTrack(self._tracks[transceiver.kind])
