@@ -19,7 +19,7 @@ from xmppconf.bridge_channel import (
 from xmppconf.colibri2 import ForceMute
 from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId, MeetingId, SourceName
-from xmppconf.log import ConferenceLog
+from xmppconf.log import ConferenceLog, Personal
 from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
 from xmppconf_bridge import allocation, inbox, media, routing
@@ -28,6 +28,7 @@ from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 
 #: Audio levels reach us in batches; deciding this much later (seconds) keeps the gaps
@@ -62,7 +63,11 @@ class Conference:
         self._next_number = next_number
         self._owners: dict[int, EndpointId] = {}  # of SSRCs
         self._early_video_types: dict[SourceName, VideoType] = {}
-        self._dirty: set[EndpointId] = set()
+        # Receivers whose video, or audio, must be worked out; sources whose senders must
+        # be told what is wanted.
+        self._video_due: set[EndpointId] = set()
+        self._audio_due: set[EndpointId] = set()
+        self._wishes_due: set[SourceName] = set()
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
         engine.add_conference(number, *feedback)
@@ -70,7 +75,7 @@ class Conference:
     # -- endpoints ----------------------------------------------------------------------
     def add(self, endpoint: Endpoint) -> None:
         self.endpoints[endpoint.id] = endpoint
-        self._log.info("endpoint %s came", endpoint.id)
+        self._log.info("endpoint %s came", Personal(endpoint.id))
 
     def expire(self, endpoint_id: EndpointId) -> None:
         """Free an endpoint; idempotent."""
@@ -79,13 +84,13 @@ class Conference:
             return
         self.set_sources(endpoint, ())
         del self.endpoints[endpoint_id]
-        self._dirty.discard(endpoint_id)
+        self._wishes_due.update(endpoint.heights)
         self.speech.endpoint_gone(endpoint_id)
         self.counters.dropped_messages += endpoint.channel.dropped
         endpoint.channel.close()
         endpoint.transport.close()
-        self._log.info("endpoint %s left", endpoint_id)
-        self._mark(self.endpoints)
+        self._log.info("endpoint %s left", Personal(endpoint_id))
+        self._video_due.update(self.endpoints)
         self.settle()
 
     def close(self) -> None:
@@ -94,14 +99,14 @@ class Conference:
         self._engine.remove_conference(self.number)
 
     def endpoint_connected(self, endpoint: Endpoint) -> None:
-        self._log.info("endpoint %s connected", endpoint.id)
-        self._mark((endpoint.id,))
+        self._log.info("endpoint %s connected", Personal(endpoint.id))
+        self._mark_all_media(endpoint)
         self.settle()
 
     def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None:
         endpoint.activity.ice_failed = True
         self.counters.dtls_failed += 1
-        self._log.info("endpoint %s: DTLS: %s", endpoint.id, reason)
+        self._log.info("endpoint %s: DTLS: %s", Personal(endpoint.id), reason)
 
     # -- sources ------------------------------------------------------------------------
     def set_sources(self, endpoint: Endpoint, sources: Iterable[MediaSource]) -> None:
@@ -151,7 +156,7 @@ class Conference:
             ],
         )
         self.set_muted(endpoint, endpoint.muted)
-        self._mark(self.endpoints)
+        self._video_due.update(self.endpoints)
 
     def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
         endpoint.muted = muted
@@ -171,7 +176,7 @@ class Conference:
         if source.video_type is video_type:
             return
         shown, source.video_type = source.video_type, video_type
-        self._mark(self.endpoints)
+        self._video_due.update(self.endpoints)
         if VideoType.NONE in (shown, video_type):
             return
         for receiver in self._others(endpoint.id):
@@ -189,7 +194,13 @@ class Conference:
         source.active_since.setdefault(encoding, self._clock())
         if size is not None and min(size) > 0:
             source.heights[encoding] = min(size)
-        self._mark(one.id for one in self._others(source.owner))
+        for receiver in self._others(source.owner):
+            if not receiver.is_ready:
+                continue
+            if source.media_type is MediaType.AUDIO:
+                routing.route_audio(self._engine, receiver, [source])
+            else:
+                routing.choose_encoding(self._engine, receiver, source)
 
     def source_silent(self, number: int, encoding: int) -> None:
         source = self.sources.get(number)
@@ -234,7 +245,7 @@ class Conference:
                 endpoint.channel.send_message(EndpointConnectivity(other.id, active=False))
         if self.speech.dominant is not None:
             endpoint.channel.send_message(self._speaker_message())
-        self._mark((endpoint.id,))
+        self._mark_all_media(endpoint)
         self.settle()
 
     def channel_message(self, endpoint: Endpoint, text: str) -> None:
@@ -258,12 +269,12 @@ class Conference:
         )
 
     def constraints_changed(self, endpoint: Endpoint) -> None:
-        self._mark((endpoint.id,))
+        self._video_due.add(endpoint.id)
 
     def subscription_changed(self, endpoint: Endpoint) -> None:
         audio = [one for one in self.sources.values() if one.media_type is MediaType.AUDIO]
         routing.unroute_unwanted_audio(self._engine, endpoint, audio)
-        self._mark((endpoint.id,))
+        self._audio_due.add(endpoint.id)
 
     # -- speech -------------------------------------------------------------------------
     def levels(self, levels: Iterable[tuple[int, int, int]]) -> None:
@@ -285,7 +296,11 @@ class Conference:
         for change in self.speech.effects():
             if change.speaker is not None:
                 self.broadcast(self._speaker_message())
-                self._mark(self.endpoints)
+                self._video_due.update(
+                    one.id
+                    for one in self.endpoints.values()
+                    if one.constraints.last_n >= 0 or len(self.sources) > SLOTS
+                )
         self.settle()
 
     def _speaker_message(self) -> DominantSpeaker:
@@ -315,15 +330,16 @@ class Conference:
             return
         self._settling = True
         try:
-            while self._dirty:
-                dirty, self._dirty = self._dirty, set()
-                self._route(dirty)
+            self._route_audio()
+            self._route_video()
             self._constrain_senders()
         finally:
             self._settling = False
 
-    def _route(self, receivers: set[EndpointId]) -> None:
-        video = self._video_by_speech()
+    def _route_audio(self) -> None:
+        due, self._audio_due = self._take_ready(self._audio_due), set()
+        if not due:
+            return
         flowing = sorted(
             (
                 source
@@ -333,15 +349,23 @@ class Conference:
             key=lambda source: min(source.active_since.values()),
             reverse=True,
         )
-        for receiver_id in receivers:
-            receiver = self.endpoints.get(receiver_id)
-            if receiver is None or not receiver.is_ready:
-                continue
-            others = [source for source in flowing if source.owner != receiver_id]
+        for receiver in due:
+            others = [source for source in flowing if source.owner != receiver.id]
             routing.route_audio(self._engine, receiver, others)
-            others = [source for source in video if source.owner != receiver_id]
-            if routing.route_video(self._engine, receiver, others):
-                receiver.channel.send_message(ForwardedSources(receiver.forwarded))
+
+    def _route_video(self) -> None:
+        due, self._video_due = self._take_ready(self._video_due), set()
+        if not due:
+            return
+        video = self._video_by_speech()
+        for receiver in due:
+            others = [source for source in video if source.owner != receiver.id]
+            changed = routing.route_video(self._engine, receiver, others)
+            self._wishes_due.update(changed)
+
+    def _take_ready(self, due: set[EndpointId]) -> list[Endpoint]:
+        # In the order they came, so that one history has one outcome.
+        return [one for one in self.endpoints.values() if one.id in due and one.is_ready]
 
     def _video_by_speech(self) -> list[BridgeSource]:
         owners = dict.fromkeys((*self.speech.recent, *self.endpoints))
@@ -354,8 +378,11 @@ class Conference:
         ]
 
     def _constrain_senders(self) -> None:
-        for source in self.sources.values():
-            if source.media_type is not MediaType.VIDEO:
+        if not self._wishes_due:
+            return
+        due, self._wishes_due = self._wishes_due, set()
+        for source in tuple(self.sources.values()):
+            if source.media_type is not MediaType.VIDEO or source.name not in due:
                 continue
             wanted = allocation.highest(
                 receiver.heights.get(source.name, 0)
@@ -374,5 +401,6 @@ class Conference:
     def _others(self, endpoint_id: EndpointId) -> list[Endpoint]:
         return [one for one in self.endpoints.values() if one.id != endpoint_id]
 
-    def _mark(self, receivers: Iterable[EndpointId]) -> None:
-        self._dirty.update(receivers)
+    def _mark_all_media(self, endpoint: Endpoint) -> None:
+        self._audio_due.add(endpoint.id)
+        self._video_due.add(endpoint.id)

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from xmppconf.bridge_channel import (
     AudioSourcesMap,
+    ForwardedSources,
     MappedAudioSource,
     MappedVideoSource,
     VideoSourcesMap,
 )
+from xmppconf.ids import SourceName
 from xmppconf.media import MediaType, Ssrc
 from xmppconf_bridge import allocation
 from xmppconf_bridge.endpoint import Endpoint, Route
@@ -53,8 +55,8 @@ def unroute_unwanted_audio(
 
 def route_video(
     engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
-) -> bool:
-    """Allocate video for `receiver`; whether the set of forwarded sources changed.
+) -> set[SourceName]:
+    """Allocate video for `receiver`; returns whose effective constraint changed.
 
     `sources` are those of the others, in speech order of their owners.
     """
@@ -64,7 +66,8 @@ def route_video(
         receiver.constraints,
     )
     heights = allocation.effective_heights(ordered, receiver.constraints, SLOTS)
-    receiver.heights = heights
+    before, receiver.heights = receiver.heights, heights
+    changed = {name for name, height in heights.items() if before.get(name, 0) != height}
     slots = receiver.slots[MediaType.VIDEO]
     given = [by_name[one.name] for one in ordered if heights[one.name] != 0]
     news: list[BridgeSource] = []
@@ -84,17 +87,23 @@ def route_video(
     if news and receiver.rewriting:
         receiver.channel.send_message(video_map(receiver, news))
     for source in sources:
-        slot = slots.get(source.number)
-        if slot is None:
-            continue
-        known = allocation.encoding_heights(source.heights, len(source.encodings))
-        encoding = allocation.max_encoding(heights[source.name], known)
-        if encoding >= 0 or source.number in receiver.routes:
-            set_route(engine, receiver, source, slot, encoding)
+        choose_encoding(engine, receiver, source)
     forwarded = tuple(source.name for source in given)
-    changed = set(forwarded) != set(receiver.forwarded)
+    if set(forwarded) != set(receiver.forwarded):
+        receiver.channel.send_message(ForwardedSources(forwarded))
     receiver.forwarded = forwarded
     return changed
+
+
+def choose_encoding(engine: Commands, receiver: Endpoint, source: BridgeSource) -> None:
+    """Route the best encoding within the receiver's constraint, if it has a slot."""
+    slot = receiver.slots[MediaType.VIDEO].get(source.number)
+    if slot is None:
+        return
+    known = allocation.encoding_heights(source.heights, len(source.encodings))
+    encoding = allocation.max_encoding(receiver.heights.get(source.name, 0), known)
+    if encoding >= 0 or source.number in receiver.routes:
+        set_route(engine, receiver, source, slot, encoding)
 
 
 def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourcesMap:
