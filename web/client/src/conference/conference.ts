@@ -114,7 +114,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (this.session && this.room) this.jingle(sessionTerminate(this.session.offer, 'success', false)).catch(() => undefined);
     this.room?.leave();
     this.tearDown();
-    this.xmpp?.close();
+    this.disconnect();
     this.local.close();
     this.setState('left');
   }
@@ -149,7 +149,11 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   private connect(): Promise<XmppConnection> {
     if (!this.connection) {
-      const attempt = XmppConnection.open(this.config).then((xmpp) => {
+      const attempt: Promise<XmppConnection> = XmppConnection.open(this.config).then((xmpp) => {
+        if (this.connection !== attempt) {
+          xmpp.close(); // We left or began anew meanwhile.
+          throw new Error('superseded');
+        }
         this.xmpp = xmpp;
         this.times.xmppConnected ??= performance.now();
         xmpp.on('request', (iq) => this.onRequest(iq));
@@ -200,9 +204,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   /** Everything anew after a pause that grows: login, request, room, session. */
   private reconnect(): void {
     this.tearDown();
-    this.xmpp?.close();
-    this.connection = undefined;
-    this.xmpp = undefined;
+    this.disconnect();
     this.setState('reconnecting');
     const base = Math.min(RETRY_MS * 2 ** this.attempts++, MAX_RETRY_MS);
     this.retryTimer = setTimeout(() => {
@@ -213,13 +215,22 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   private fail(reason: FailureReason): void {
     this.tearDown();
-    this.xmpp?.close();
+    this.disconnect();
     this.setState('failed', reason);
+  }
+
+  private disconnect(): void {
+    const { xmpp } = this;
+    // Forgotten first: only a connection that ends by itself is a reason to reconnect.
+    this.connection = undefined;
+    this.xmpp = undefined;
+    xmpp?.close();
   }
 
   private tearDown(): void {
     this.abort.abort();
     clearTimeout(this.retryTimer);
+    this.retryTimer = undefined;
     clearInterval(this.statsTimer);
     this.statsTimer = undefined;
     this.endSession();
