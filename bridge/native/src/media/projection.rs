@@ -381,12 +381,12 @@ impl Projection {
             return Verdict::Forward(shifted(packet, sequence, self.shift));
         };
         let newest = self.numbers.sequence;
-        let from = if self.current == Some(packet.encoding) {
-            packet.sequence.wrapping_add(self.sequence_shift)
-        } else if self.current.is_none()
-            || frames.switched_at.is_some_and(|at| now.saturating_sub(at) < AFTERLIFE)
-        {
+        // Around a switch the place may be from an earlier turn of this encoding.
+        let switched = frames.switched_at.is_some_and(|at| now.saturating_sub(at) < AFTERLIFE);
+        let from = if switched || self.current.is_none() {
             newest.wrapping_sub(SENT as u16 - 1)
+        } else if self.current == Some(packet.encoding) {
+            packet.sequence.wrapping_add(self.sequence_shift)
         } else {
             return Verdict::Drop;
         };
