@@ -17,7 +17,7 @@ _native = pytest.importorskip("xmppconf_bridge._native", reason="script/build-na
 from xmppconf_bridge.app import Running  # noqa: E402
 
 MEETING = MeetingId("meeting-1")
-RED, BLUE = (200, 30, 30), (30, 30, 200)
+RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)
 
 
 @pytest.fixture
@@ -79,3 +79,30 @@ async def test_two_peers_see_and_hear_each_other(
             assert (message["from"], message["msgPayload"]) == ("ben", {"n": 1})
     finally:
         await asyncio.gather(anna.close(), ben.close())
+
+
+async def test_one_leaves_and_another_comes(bridge: Running) -> None:
+    anna, ben = RtcPeer("anna", RED, 440), RtcPeer("ben", BLUE, 1000)
+    carol = RtcPeer("carol", GREEN, 1500)
+
+    async def watch(peer: RtcPeer) -> None:
+        await peer.opened.wait()
+        peer.say(
+            colibriClass="ReceiverVideoConstraints", defaultConstraints={"maxHeight": 720}
+        )
+
+    try:
+        async with asyncio.timeout(20):
+            await join(bridge, anna, "ssrc-rewriting", create=True)
+            await join(bridge, ben, "ssrc-rewriting")
+            await asyncio.gather(watch(anna), watch(ben))
+            await anna.see(BLUE)
+            await ben.close()
+            leave = EndpointRequest(ben.id, expire=True)
+            bridge.modify(ConferenceModify(MEETING, endpoints=(leave,)))
+            await join(bridge, carol, "ssrc-rewriting")
+            await watch(carol)
+            await asyncio.gather(anna.see(GREEN), carol.see(RED), anna.listen(1500))
+        assert bridge.engine.stats()["transports"] == 2
+    finally:
+        await asyncio.gather(anna.close(), ben.close(), carol.close())
