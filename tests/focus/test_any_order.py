@@ -215,7 +215,7 @@ class World:
                 self.open_sids.pop(nick, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
 def test_nothing_breaks_and_nothing_is_left(seed: int) -> None:
     world = World()
