@@ -1,0 +1,100 @@
+"""Somebody else's client library, as published to npm, fetched for the tests only.
+
+None of its code is in this repository.  The package is taken by name and version, and
+refused unless it is byte for byte the one that the tests were written against.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import tarfile
+from pathlib import Path
+
+PACKAGE = "@solyd/lib-jitsi-meet@2.7001.1"
+SHA512 = (
+    "4fobgOgvRF+CxlWuatYewp2SxImAcKr0syzJIimnL39Thw/M1SAlmhyQk9xQf++S"
+    "sXLGuwm03m2u4p+nlzfGVg=="
+)
+SCRIPT = "package/dist/umd/lib-jitsi-meet.min.js"
+CACHE = Path(__file__).parent.parent.parent / ".cache" / "stock-client"
+FETCH_TIMEOUT = 120.0  # seconds
+
+
+async def library() -> str:
+    """The library's script, from the cache or from npm."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    archive = next(iter(CACHE.glob("*.tgz")), None)
+    if archive is None:
+        npm = await asyncio.create_subprocess_exec(
+            *("npm", "pack", "--silent", "--pack-destination", str(CACHE), PACKAGE),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(FETCH_TIMEOUT):
+            code = await npm.wait()
+        assert code == 0, f"npm could not fetch {PACKAGE}"
+        archive = next(iter(CACHE.glob("*.tgz")))
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    assert digest == SHA512, f"{archive} is not {PACKAGE}"
+    with tarfile.open(archive) as package:
+        script = package.extractfile(SCRIPT)
+        assert script is not None
+        return script.read().decode()
+
+
+#: A client of forty lines on that library: joins, sends, shows and plays what comes.
+PAGE = """<!doctype html><meta charset=utf-8><title>stock</title>
+<link rel=icon href="data:,">
+<script src="library.js"></script>
+<script>
+const seen = window.stock = { state: "new", id: "", names: [], error: "", speaker: "" };
+async function start({ websocket, domain, room, name, codec }) {
+    const stock = window.JitsiMeetJS;
+    stock.setLogLevel(stock.logLevels.WARN);
+    stock.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
+    const tracks = await stock.createLocalTracks({ devices: ["audio", "video"] });
+    const connection = new stock.JitsiConnection(null, null, {
+        hosts: {
+            domain, anonymousdomain: `guest.${domain}`, muc: `muc.${domain}`,
+            focus: `focus.${domain}`,
+        },
+        serviceUrl: websocket,
+    });
+    await new Promise((resolve, reject) => {
+        connection.addEventListener(
+            stock.events.connection.CONNECTION_ESTABLISHED, resolve);
+        connection.addEventListener(
+            stock.events.connection.CONNECTION_FAILED, (error) => reject(new Error(error)));
+        connection.connect();
+    });
+    seen.state = "connected";
+    const { conference: events } = stock.events;
+    const conference = connection.initJitsiConference(room, {
+        p2p: { enabled: false },
+        videoQuality: codec ? { preferredCodec: codec } : {},
+        enableNoisyMicDetection: false, enableNoAudioDetection: false,
+        statisticsId: name, deploymentInfo: {},
+    });
+    window.conference = conference;
+    conference.on(events.TRACK_ADDED, (track) => {
+        if (track.isLocal()) return;
+        const element = document.createElement(track.getType());
+        element.autoplay = true;
+        element.dataset.id = track.getParticipantId();
+        track.attach(element);
+        document.body.append(element);
+    });
+    conference.on(events.USER_JOINED, (id, user) => seen.names.push(user.getDisplayName()));
+    conference.on(events.DOMINANT_SPEAKER_CHANGED, (id) => { seen.speaker = id; });
+    conference.on(events.CONFERENCE_FAILED, (error) => { seen.error = String(error); });
+    conference.on(events.CONFERENCE_JOINED, () => {
+        seen.state = "joined";
+        seen.id = conference.myUserId();
+        conference.setReceiverVideoConstraint(720);
+    });
+    conference.setDisplayName(name);
+    for (const track of tracks) await conference.addTrack(track);
+    conference.join();
+}
+</script>"""
