@@ -74,8 +74,13 @@ export class LocalMedia extends Emitter<Events> {
     } else await this.open(kind);
   }
 
-  async choose(kind: Kind, deviceId: string): Promise<void> {
+  /** Which device to open when there is a choice; nothing happens now. */
+  prefer(kind: Kind, deviceId: string): void {
     this.chosen[kind] = deviceId;
+  }
+
+  async choose(kind: Kind, deviceId: string): Promise<void> {
+    this.prefer(kind, deviceId);
     if (kind === 'audio' || this.wanted[kind]) await this.open(kind);
   }
 

@@ -51,7 +51,14 @@ export class MediaSession extends Emitter<Events> {
   }
 
   /** Negotiates; what it returns goes into the session-accept. */
-  async answer(tracks: Readonly<Record<Kind, MediaStreamTrack | undefined>>): Promise<Answer> {
+  answer(tracks: Readonly<Record<Kind, MediaStreamTrack | undefined>>): Promise<Answer> {
+    const answer = this.firstAnswer(tracks);
+    // Sources that come meanwhile are negotiated after it.
+    this.queue = answer.then(() => undefined, () => undefined);
+    return answer;
+  }
+
+  private async firstAnswer(tracks: Readonly<Record<Kind, MediaStreamTrack | undefined>>): Promise<Answer> {
     await this.pc.setRemoteDescription({ type: 'offer', sdp: this.remoteSdp() });
     this.offer.media.forEach((media, index) => {
       const transceiver = this.pc.getTransceivers().find((t) => t.mid === String(index));
@@ -122,7 +129,7 @@ export class MediaSession extends Emitter<Events> {
       return;
     }
     this.queue = this.queue.then(async () => {
-      if (this.closed || this.pc.signalingState !== 'stable' || !this.pc.remoteDescription) return;
+      if (this.closed || !this.pc.remoteDescription) return;
       try {
         await this.pc.setRemoteDescription({ type: 'offer', sdp: this.remoteSdp() });
         await this.setLocal();

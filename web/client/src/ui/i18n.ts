@@ -1,10 +1,6 @@
 /** Every text a person reads or hears, in one place. */
 import type { ConferenceState, DeviceProblem, FailureReason, Kind } from '../conference';
 
-function people(count: number): string {
-  return count === 1 ? '1 person' : `${count} people`;
-}
-
 export const t = {
   product: 'xmppconf',
   start: {
@@ -29,7 +25,6 @@ export const t = {
     name: 'Your name',
     namePlaceholder: 'What others will read',
     join: 'Join now',
-    joining: 'Joining…',
     joinSilently: 'Join without camera and microphone',
     preview: 'Your camera',
     cameraOff: 'Your camera is off',
@@ -44,7 +39,7 @@ export const t = {
     const device = kind === 'audio' ? 'microphone' : 'camera';
     switch (problem) {
       case 'none-found':
-        return `No ${device} was found. You can join all the same.`;
+        return kind === 'audio' ? 'No microphone was found. You can listen and write all the same.' : 'No camera was found. Others will see your name.';
       case 'denied':
         return `This page may not use your ${device}. Allow it with the icon in the address bar, then turn it on again.`;
       case 'in-use':
@@ -62,9 +57,6 @@ export const t = {
     share: 'Send this link to those you want to meet:',
     joined: (name: string) => `${name} joined`,
     left: (name: string) => `${name} left`,
-    count: people,
-    muted: 'microphone off',
-    speaking: 'speaking',
     connecting: 'connecting…',
     weak: 'connection lost',
     sound: 'Your browser holds back the sound.',

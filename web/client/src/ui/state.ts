@@ -93,12 +93,7 @@ export function enterPrejoin(): void {
 async function start(media: LocalMedia, kind: Kind, on: boolean, device: string): Promise<void> {
   const view = kind === 'audio' ? microphone : camera;
   view.value = { enabled: on, muted: true, opening: on };
-  if (on && device) {
-    await media.setEnabled(kind, false);
-    view.value = { enabled: true, muted: true, opening: true };
-    if (kind === 'video') await media.choose(kind, device);
-    else await media.choose(kind, device);
-  }
+  if (device) media.prefer(kind, device);
   await media.setEnabled(kind, on);
 }
 
@@ -109,7 +104,11 @@ function follow(conf: Conference, media_: LocalMedia): void {
     const view: LocalView = {
       track: media_.track(kind), enabled: media_.enabled(kind), muted: media_.muted(kind), problem: media_.problems[kind], opening: false,
     };
-    (kind === 'audio' ? microphone : camera).value = view;
+    const shown = kind === 'audio' ? microphone : camera;
+    const asked = shown.value.opening;
+    shown.value = view;
+    // Before the call the page itself has room for the reason.
+    if (asked && view.problem && page.value === 'call') toast(t.problem(kind, view.problem));
   };
   media_.on('changed', refresh);
   conf.on('state', ({ state, reason }) => {

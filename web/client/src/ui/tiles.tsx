@@ -6,7 +6,7 @@ import { t } from './i18n';
 import { Icon } from './icons';
 import { Video } from './controls';
 import { settings } from './settings';
-import { camera, conference, dominantSpeaker, microphone, nameOf, participants, soundBlocked } from './state';
+import { camera, conference, dominantSpeaker, media, microphone, nameOf, participants, soundBlocked } from './state';
 
 export interface TileProps {
   readonly id: string;
@@ -81,7 +81,7 @@ export function Tiles() {
       <ul class="tiles" ref={ref} style={style} data-testid="tiles" data-count={count} aria-label={t.call.grid}>
         {others.map((p) => (
           <Tile key={p.id} id={p.id} name={nameOf(p)} audioMuted={p.audioMuted} speaking={dominantSpeaker.value === p.id && !p.audioMuted}
-            stream={p.videoMuted ? undefined : p.video} status={p.active ? undefined : t.call.weak} onFrame={() => conference?.firstFrameShown()} />
+            stream={p.videoMuted ? undefined : p.video} status={media.value === 'none' ? t.call.connecting : p.active ? undefined : t.call.weak} onFrame={() => conference?.firstFrameShown()} />
         ))}
         <Tile key="local" id={conference?.endpointId ?? 'local'} local name={settings.value.name ? `${settings.value.name} (${t.call.you})` : t.call.you}
           stream={own} audioMuted={microphone.value.muted} speaking={dominantSpeaker.value !== undefined && dominantSpeaker.value === conference?.endpointId && !microphone.value.muted} />
