@@ -473,6 +473,8 @@ class MediaSessions:
     def timeout(self, now: float) -> None:
         self._flush(now)
         if self._retry_at is not None and now >= self._retry_at:
+            # Also when nobody is to be invited any more: a due timer must not stay due.
+            self._retry_at = None
             self.invite_idle(now)
 
     def effects(self) -> Iterator[Effect]:

@@ -761,3 +761,20 @@ def test_a_client_without_sctp_gets_no_data_content() -> None:
     offers = stage.offers()
     assert not offers[ANN].data
     assert offers[BOB].data
+
+
+def test_a_retry_that_nobody_needs_any_more_is_forgotten() -> None:
+    stage = Stage()
+    stage.add_bridge()
+    stage.open_room()
+    stage.join("ann")
+    stage.join("bob")
+    for _ in range(2):
+        request = stage.take(SendColibri)[-1]
+        refused = ColibriRefused("conflict", None)
+        stage.focus.colibri_refused(ROOM, request.request, refused, stage.now)
+    stage.focus.occupant_left(ROOM, "bob", stage.now)
+    stage.now += 5
+    stage.focus.timeout(stage.now)
+    due = stage.focus.next_timeout()
+    assert due is None or due > stage.now
