@@ -1,4 +1,8 @@
 // Runs before a page's own scripts, with PERSON before it; see people.py.
+
+// Nobody remembers the test before, such as having been muted at its end.
+if (location.protocol === "http:") localStorage.clear();
+
 window.testPeers = [];
 window.RTCPeerConnection = new Proxy(window.RTCPeerConnection, {
     construct(target, args, newTarget) {

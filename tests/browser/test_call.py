@@ -186,6 +186,8 @@ async def test_pictures_of_the_pages(
     meeting.callers.append(ann)
     await meeting.enter(BEN, EVA)
     await meeting.all_see_all()
+    scrolls = "[document.documentElement.scrollHeight, innerHeight]"
+    print("page and window are high:", await page.evaluate(scrolls))
     (screenshots / "call.png").write_bytes(await page.screenshot())
     await page.set_viewport(390, 844)
     await ann.sees(meeting.callers[1:])
