@@ -99,12 +99,16 @@ class Engine:
         """Also removes its transports."""
 
     def set_payload_types(
-        self, transport: int, payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]]
+        self,
+        transport: int,
+        payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]],
     ) -> None:
         """(id, lower-case codec name, clock rate, id it retransmits (rtx) or None,
         nack, pli, transport-cc); replaces the former list."""
 
-    def set_header_extensions(self, transport: int, extensions: list[tuple[int, str]]) -> None:
+    def set_header_extensions(
+        self, transport: int, extensions: list[tuple[int, str]]
+    ) -> None:
         """(id, URI); unknown URIs are dropped from what is forwarded."""
 
     def set_sources(
@@ -178,9 +182,13 @@ class MediaMachine:
     def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None: ...
     def add_transport(self, transport: int, conference: int) -> None: ...
     def set_payload_types(
-        self, transport: int, payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]]
+        self,
+        transport: int,
+        payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]],
     ) -> None: ...
-    def set_header_extensions(self, transport: int, extensions: list[tuple[int, str]]) -> None: ...
+    def set_header_extensions(
+        self, transport: int, extensions: list[tuple[int, str]]
+    ) -> None: ...
     def set_sources(
         self, transport: int, sources: list[tuple[int, str, list[tuple[int, int | None]]]]
     ) -> None: ...

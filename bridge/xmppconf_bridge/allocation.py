@@ -6,8 +6,9 @@ Bandwidth is not looked at here; a receiver gets what it asks for, as far as las
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from xmppconf.ids import SourceName
 
@@ -56,9 +57,6 @@ class VideoConstraints:
         """As the legacy message does, or the focus's initial value: height is untouched."""
         return replace(self, last_n=last_n)
 
-    def height_of(self, source: SourceName) -> int:
-        return self.heights.get(source, self.default_height)
-
     def mentions(self, source: SourceName) -> bool:
         """Whether the receiver singled this source out."""
         return (
@@ -68,55 +66,46 @@ class VideoConstraints:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A video source of somebody else; `enabled` unless its owner switched it off."""
+class Candidate(Protocol):
+    """A video source of somebody else that is not switched off."""
 
-    name: SourceName
-    enabled: bool
-
-
-def prioritise(
-    candidates: Iterable[Candidate], constraints: VideoConstraints
-) -> list[Candidate]:
-    """On stage first, then selected, then by speech, then what is switched off.
-
-    `candidates` come in speech order of their owners.
-    """
-    wanted = {
-        name: rank
-        for rank, name in enumerate(
-            dict.fromkeys((*constraints.on_stage, *constraints.selected))
-        )
-    }
-
-    def rank(candidate: Candidate) -> tuple[int, int]:
-        if not candidate.enabled:
-            return 2, 0
-        if candidate.name in wanted:
-            return 0, wanted[candidate.name]
-        return 1, 0
-
-    return sorted(candidates, key=rank)
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> SourceName: ...
 
 
-def effective_heights(
-    ordered: Sequence[Candidate], constraints: VideoConstraints, limit: int
-) -> dict[SourceName, int]:
-    """The height each source may have, 0 for none; `limit` bounds last-N as well.
+def allot(
+    candidates: Sequence[Candidate], constraints: VideoConstraints, limit: int
+) -> dict[int, int]:
+    """The height each source may have, by number, most wanted first; others get nothing.
 
-    A source that is not wanted anyway does not use up last-N.
+    On stage comes first, then what is selected, then the order of `candidates`, which is
+    that of speech.  A source that is not wanted anyway does not use up last-N, which
+    `limit` bounds as well.
     """
     left = limit if constraints.last_n < 0 else min(limit, constraints.last_n)
-    heights: dict[SourceName, int] = {}
-    for candidate in ordered:
-        height = constraints.height_of(candidate.name) if candidate.enabled else 0
-        if height != 0 and left > 0:
-            left -= 1
-            heights[candidate.name] = height
-        else:
-            heights[candidate.name] = 0
-    return heights
+    allotted: dict[int, int] = {}
+    if left <= 0:
+        return allotted
+    heights, default = constraints.heights, constraints.default_height
+    for candidate in (*_singled_out(candidates, constraints), *candidates):
+        height = heights.get(candidate.name, default)
+        if height != 0 and candidate.number not in allotted:
+            allotted[candidate.number] = height
+            if len(allotted) == left:
+                break
+    return allotted
+
+
+def _singled_out(
+    candidates: Iterable[Candidate], constraints: VideoConstraints
+) -> list[Candidate]:
+    names = dict.fromkeys((*constraints.on_stage, *constraints.selected))
+    if not names:
+        return []
+    found = {one.name: one for one in candidates if one.name in names}
+    return [found[name] for name in names if name in found]
 
 
 def encoding_heights(known: Mapping[int, int], count: int) -> tuple[int, ...]:
@@ -140,14 +129,18 @@ def _distance(one: int, other: int) -> int:
     return abs(one - other)
 
 
-def max_encoding(height: int, heights: Sequence[int]) -> int:
-    """The best encoding within `height`; the lowest is always kept, 0 pauses (-1)."""
+def max_encoding(height: int, heights: Sequence[int], active: Collection[int] = ()) -> int:
+    """The best encoding within `height`, or the lowest there is; 0 pauses (-1).
+
+    An encoding that is not `active` is no help: who shares a screen may send the largest
+    only.  As long as none is active, all count.
+    """
     if height == 0 or not heights:
         return -1
     if height < 0:
         return len(heights) - 1
-    fitting = [index for index, one in enumerate(heights) if one <= height]
-    return max(fitting, default=0)
+    best = max((index for index, one in enumerate(heights) if one <= height), default=0)
+    return max(best, min(active, default=0))
 
 
 def highest(heights: Iterable[int]) -> int:

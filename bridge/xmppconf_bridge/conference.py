@@ -31,6 +31,8 @@ from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 
+MAX_EARLY_VIDEO_TYPES = 20  # of one endpoint
+
 #: Audio levels reach us in batches; deciding this much later (seconds) keeps the gaps
 #: between batches from counting as silence.
 LEVEL_LAG = 0.1
@@ -62,12 +64,11 @@ class Conference:
         self._clock = clock
         self._next_number = next_number
         self._owners: dict[int, EndpointId] = {}  # of SSRCs
-        self._early_video_types: dict[SourceName, VideoType] = {}
         # Receivers whose video, or audio, must be worked out; sources whose senders must
         # be told what is wanted.
         self._video_due: set[EndpointId] = set()
         self._audio_due: set[EndpointId] = set()
-        self._wishes_due: set[SourceName] = set()
+        self._wishes_due: set[int] = set()
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
         engine.add_conference(number, *feedback)
@@ -119,14 +120,17 @@ class Conference:
         for source in before.values():
             self._release(source)
         after: dict[SourceName, BridgeSource] = {}
+        if not before and not sources:
+            return
         for description in sources:
             encodings = media.encodings_of(description)
             if description.name in after or not self._claim(endpoint.id, encodings):
                 self.counters.rejected_sources += 1
+                self._log.warning("endpoint %s: source refused", Personal(endpoint.id))
                 continue
             known = before.get(description.name)
             if known is None or known.encodings != encodings:
-                video_type = self._early_video_types.pop(
+                video_type = endpoint.early_video_types.pop(
                     description.name, description.video_type or VideoType.CAMERA
                 )
                 known = BridgeSource(
@@ -155,8 +159,12 @@ class Conference:
                 for source in after.values()
             ],
         )
-        self.set_muted(endpoint, endpoint.muted)
-        self._video_due.update(self.endpoints)
+        if endpoint.muted != ForceMute():
+            self.set_muted(endpoint, endpoint.muted)
+        if before.keys() != after.keys() or any(
+            before[name] is not source for name, source in after.items()
+        ):
+            self._video_due.update(self.endpoints)
 
     def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
         endpoint.muted = muted
@@ -170,8 +178,8 @@ class Conference:
         source = endpoint.sources.get(name)
         if source is None:
             # The message may come before the focus tells us of the source.
-            if name.startswith(f"{endpoint.id}-") and len(self._early_video_types) < 1000:
-                self._early_video_types[name] = video_type
+            if len(endpoint.early_video_types) < MAX_EARLY_VIDEO_TYPES:
+                endpoint.early_video_types[name] = video_type
             return
         if source.video_type is video_type:
             return
@@ -204,8 +212,13 @@ class Conference:
 
     def source_silent(self, number: int, encoding: int) -> None:
         source = self.sources.get(number)
-        if source is not None:
-            source.active_since.pop(encoding, None)
+        if source is None or source.active_since.pop(encoding, None) is None:
+            return
+        for receiver in self._others(source.owner):
+            if source.media_type is MediaType.VIDEO:
+                routing.choose_encoding(self._engine, receiver, source)
+            elif not source.active_since:
+                receiver.slots[MediaType.AUDIO].yield_first(source.number)
 
     def _claim(self, owner: EndpointId, encodings: media.Encodings) -> bool:
         ssrcs = [ssrc for pair in encodings for ssrc in pair if ssrc is not None]
@@ -232,7 +245,7 @@ class Conference:
         """Bring the client up to date, on every new carrier."""
         for source in endpoint.sources.values():
             self._send_constraint(endpoint, source)
-        endpoint.channel.send_message(ForwardedSources(endpoint.forwarded))
+        endpoint.channel.send_message(ForwardedSources(tuple(endpoint.forwarded.values())))
         if endpoint.rewriting:
             endpoint.channel.send_message(
                 routing.video_map(endpoint, self.sources.values())
@@ -264,8 +277,8 @@ class Conference:
     def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool:
         """Whether `receiver` looks at, or listens to, `sender`."""
         return sender in self.speech.recent or any(
-            receiver.heights.get(name, 0) != 0 or receiver.constraints.mentions(name)
-            for name in self.endpoints[sender].sources
+            source.number in receiver.heights or receiver.constraints.mentions(name)
+            for name, source in self.endpoints[sender].sources.items()
         )
 
     def constraints_changed(self, endpoint: Endpoint) -> None:
@@ -358,9 +371,12 @@ class Conference:
         if not due:
             return
         video = self._video_by_speech()
+        shown = [source for source in video if source.is_enabled]
+        hidden = [source for source in video if not source.is_enabled]
         for receiver in due:
-            others = [source for source in video if source.owner != receiver.id]
-            changed = routing.route_video(self._engine, receiver, others)
+            others = [source for source in shown if source.owner != receiver.id]
+            switched_off = [source for source in hidden if source.owner != receiver.id]
+            changed = routing.route_video(self._engine, receiver, others, switched_off)
             self._wishes_due.update(changed)
 
     def _take_ready(self, due: set[EndpointId]) -> list[Endpoint]:
@@ -381,12 +397,13 @@ class Conference:
         if not self._wishes_due:
             return
         due, self._wishes_due = self._wishes_due, set()
-        for source in tuple(self.sources.values()):
-            if source.media_type is not MediaType.VIDEO or source.name not in due:
+        receivers = tuple(self.endpoints.values())
+        for number in sorted(due):
+            source = self.sources.get(number)
+            if source is None:
                 continue
             wanted = allocation.highest(
-                receiver.heights.get(source.name, 0)
-                for receiver in self._others(source.owner)
+                receiver.heights.get(number, 0) for receiver in receivers
             )
             if wanted != (source.sent_constraint or 0):
                 source.sent_constraint = wanted

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from xmppconf.colibri2 import ForceMute
 from xmppconf.ids import EndpointId, SourceName
-from xmppconf.media import MediaDescription, MediaType
+from xmppconf.media import MediaDescription, MediaType, VideoType
 from xmppconf_bridge.allocation import VideoConstraints
 from xmppconf_bridge.channel import BridgeChannel
 from xmppconf_bridge.expiry import Activity
@@ -68,6 +68,8 @@ class Endpoint:
         self.has_data_channel = False
         self.media: tuple[MediaDescription, ...] = ()
         self.sources: dict[SourceName, BridgeSource] = {}
+        self.early_video_types: dict[SourceName, VideoType] = {}
+        """Of sources that the focus has not told of yet."""
         self.muted = ForceMute()
         self.constraints = VideoConstraints()
         self.subscription = AudioSubscription()
@@ -82,9 +84,10 @@ class Endpoint:
             else {MediaType.AUDIO: PlainSlots(), MediaType.VIDEO: PlainSlots()}
         )
         self.routes: dict[int, Route] = {}
-        self.heights: dict[SourceName, int] = {}
-        """The effective constraint of each video source of the others."""
-        self.forwarded: tuple[SourceName, ...] = ()
+        self.heights: dict[int, int] = {}
+        """What others' video may have here at most, by number, most wanted first."""
+        self.forwarded: dict[int, SourceName] = {}
+        """The sources that the client was last told of."""
         self._listener = listener
         self._clock = clock
 

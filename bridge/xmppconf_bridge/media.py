@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaDescription, MediaType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics
+from xmppconf_bridge import allocation
 from xmppconf_bridge.slots import Slot
 
 MAX_ENCODINGS = 4
@@ -34,6 +35,11 @@ class BridgeSource:
     @property
     def is_enabled(self) -> bool:
         return self.video_type is not VideoType.NONE
+
+    def best_encoding(self, height: int) -> int:
+        """The encoding for a receiver that may have `height`; -1 is none."""
+        known = allocation.encoding_heights(self.heights, len(self.encodings))
+        return allocation.max_encoding(height, known, self.active_since)
 
     @property
     def own_slot(self) -> Slot:

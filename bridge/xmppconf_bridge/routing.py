@@ -11,7 +11,6 @@ from xmppconf.bridge_channel import (
     MappedVideoSource,
     VideoSourcesMap,
 )
-from xmppconf.ids import SourceName
 from xmppconf.media import MediaType, Ssrc
 from xmppconf_bridge import allocation
 from xmppconf_bridge.endpoint import Endpoint, Route
@@ -20,12 +19,15 @@ from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.slots import SLOTS, Slot
 
 ALL_TEMPORAL_LAYERS = 7
+PAUSED = -1
 
 
 def route_audio(
     engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
 ) -> None:
     """Give `receiver` the audio that flows; `sources` has what began last first."""
+    if not receiver.accepts(MediaType.AUDIO):
+        return
     wanted = [one for one in sources if receiver.subscription.wants(one.name)][:SLOTS]
     slots = receiver.slots[MediaType.AUDIO]
     placed: list[tuple[BridgeSource, Slot]] = []
@@ -41,7 +43,7 @@ def route_audio(
     if news:
         receiver.channel.send_message(audio_map(receiver, news))
     for source, slot in placed:
-        set_route(engine, receiver, source, slot, 0)
+        set_route(engine, receiver, source.number, slot, 0)
 
 
 def unroute_unwanted_audio(
@@ -54,56 +56,71 @@ def unroute_unwanted_audio(
 
 
 def route_video(
-    engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
-) -> set[SourceName]:
+    engine: Commands,
+    receiver: Endpoint,
+    sources: Sequence[BridgeSource],
+    switched_off: Iterable[BridgeSource],
+) -> set[int]:
     """Allocate video for `receiver`; returns whose effective constraint changed.
 
-    `sources` are those of the others, in speech order of their owners.
+    `sources` are those of the others, in speech order of their owners, without the ones
+    that are `switched_off`.
     """
-    by_name = {source.name: source for source in sources}
-    ordered = allocation.prioritise(
-        (allocation.Candidate(source.name, source.is_enabled) for source in sources),
-        receiver.constraints,
-    )
-    heights = allocation.effective_heights(ordered, receiver.constraints, SLOTS)
+    by_number = {source.number: source for source in sources}
+    accepts = receiver.accepts(MediaType.VIDEO)
+    heights = allocation.allot(sources, receiver.constraints, SLOTS) if accepts else {}
     before, receiver.heights = receiver.heights, heights
-    changed = {name for name, height in heights.items() if before.get(name, 0) != height}
+    changed = {n for n in before.keys() | heights if before.get(n) != heights.get(n)}
     slots = receiver.slots[MediaType.VIDEO]
-    given = [by_name[one.name] for one in ordered if heights[one.name] != 0]
     news: list[BridgeSource] = []
     # The most wanted comes last, so that it is the last to give way.
-    for source in reversed(given):
-        assignment = slots.assign(source.number, source.own_slot)
-        if assignment.changed:
+    wanted = tuple(reversed(heights))
+    if not slots.free:
+        for number in wanted:
+            slots.touch(number)
+    for number in wanted:
+        if slots.get(number) is None:
+            source = by_number[number]
+            assignment = slots.assign(number, source.own_slot)
             news.append(source)
-        if assignment.evicted is not None:
-            receiver.routes.pop(assignment.evicted, None)
-    if receiver.rewriting and receiver.constraints.spoken:
+            if assignment.evicted is not None:
+                receiver.routes.pop(assignment.evicted, None)
+    placed = {source.number for source in news}
+    if receiver.rewriting and receiver.constraints.spoken and accepts:
         # What is switched off gets a slot early, if that takes it from nobody.
-        for source in sources:
-            if not source.is_enabled and slots.free and slots.get(source.number) is None:
+        for source in switched_off:
+            if not slots.free:
+                break
+            if slots.get(source.number) is None:
                 slots.assign(source.number, source.own_slot)
                 news.append(source)
     if news and receiver.rewriting:
         receiver.channel.send_message(video_map(receiver, news))
-    for source in sources:
-        choose_encoding(engine, receiver, source)
-    forwarded = tuple(source.name for source in given)
-    if set(forwarded) != set(receiver.forwarded):
-        receiver.channel.send_message(ForwardedSources(forwarded))
-    receiver.forwarded = forwarded
+    for number in changed | placed:
+        _set_video_route(engine, receiver, number, by_number.get(number))
+    if heights.keys() != receiver.forwarded.keys():
+        receiver.forwarded = {number: by_number[number].name for number in heights}
+        receiver.channel.send_message(ForwardedSources(tuple(receiver.forwarded.values())))
     return changed
 
 
 def choose_encoding(engine: Commands, receiver: Endpoint, source: BridgeSource) -> None:
-    """Route the best encoding within the receiver's constraint, if it has a slot."""
-    slot = receiver.slots[MediaType.VIDEO].get(source.number)
+    """Route the best encoding within the receiver's constraint, if it gets the source."""
+    if source.number in receiver.heights:
+        _set_video_route(engine, receiver, source.number, source)
+
+
+def _set_video_route(
+    engine: Commands, receiver: Endpoint, number: int, source: BridgeSource | None
+) -> None:
+    height = receiver.heights.get(number, 0)
+    slot = receiver.slots[MediaType.VIDEO].get(number)
     if slot is None:
         return
-    known = allocation.encoding_heights(source.heights, len(source.encodings))
-    encoding = allocation.max_encoding(receiver.heights.get(source.name, 0), known)
-    if encoding >= 0 or source.number in receiver.routes:
-        set_route(engine, receiver, source, slot, encoding)
+    if source is not None and height != 0:
+        set_route(engine, receiver, number, slot, source.best_encoding(height))
+    elif number in receiver.routes:
+        set_route(engine, receiver, number, slot, PAUSED)
 
 
 def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourcesMap:
@@ -142,15 +159,15 @@ def _placed(
 
 
 def set_route(
-    engine: Commands, receiver: Endpoint, source: BridgeSource, slot: Slot, encoding: int
+    engine: Commands, receiver: Endpoint, source: int, slot: Slot, encoding: int
 ) -> None:
     """Tell the engine, if it does not know yet."""
     route = Route(slot.ssrc, slot.rtx_ssrc, encoding)
-    if receiver.routes.get(source.number) != route:
-        receiver.routes[source.number] = route
+    if receiver.routes.get(source) != route:
+        receiver.routes[source] = route
         engine.set_route(
             receiver.transport.number,
-            source.number,
+            source,
             slot.ssrc,
             slot.rtx_ssrc,
             encoding,
@@ -167,4 +184,4 @@ def forget_source(engine: Commands, receiver: Endpoint, source: BridgeSource) ->
     """The source is gone: free its slot, whose SSRCs are never used again."""
     remove_route(engine, receiver, source.number)
     receiver.slots[source.media_type].remove(source.number)
-    receiver.heights.pop(source.name, None)
+    receiver.heights.pop(source.number, None)

@@ -53,6 +53,16 @@ class RewritingSlots:
         self._slots[source] = slot
         return Assignment(slot, changed=True, evicted=evicted)
 
+    def touch(self, source: int) -> None:
+        """The source is wanted still: let others give way first."""
+        if source in self._slots:
+            self._slots.move_to_end(source)
+
+    def yield_first(self, source: int) -> None:
+        """The source is silent: let it give way before those that are not."""
+        if source in self._slots:
+            self._slots.move_to_end(source, last=False)
+
     def get(self, source: int) -> Slot | None:
         return self._slots.get(source)
 
@@ -77,6 +87,12 @@ class PlainSlots:
     def assign(self, source: int, own: Slot) -> Assignment:
         self._slots[source] = own
         return Assignment(own, changed=False)
+
+    def touch(self, source: int) -> None:
+        """Nobody has to give way."""
+
+    def yield_first(self, source: int) -> None:
+        """Nobody has to give way."""
 
     def get(self, source: int) -> Slot | None:
         return self._slots.get(source)

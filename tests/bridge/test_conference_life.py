@@ -18,10 +18,13 @@ from xmppconf_bridge.expiry import (
 from tests.support.fake_engine import BridgeBench, RecordingCarrier
 from xmppconf.colibri2 import ConferenceModify, EndpointRequest, Transport
 from xmppconf.ids import EndpointId, MeetingId, SourceName
-from xmppconf.media import MediaType, Ssrc, VideoType
+from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics, SsrcGroup
 
 M1 = MeetingId("m1")
+AUDIO = MediaDescription(MediaType.AUDIO, (PayloadType(111, "opus", 48000, 2),))
+VIDEO = MediaDescription(MediaType.VIDEO, (PayloadType(100, "VP8", 90000),))
+MEDIA = (AUDIO, VIDEO)
 
 
 def audio(name: str, ssrc: int) -> MediaSource:
@@ -49,6 +52,7 @@ def join(
         EndpointId(name),
         create=True,
         visitor=visitor,
+        media=MEDIA,
         capabilities=frozenset(capabilities),
         transport=Transport(ice_controlling=True),
         sources=() if visitor else (audio(name, first), video(name, first + 1)),
