@@ -129,7 +129,9 @@ impl Peer {
         let count = received.receive(socket)?;
         let mut answers = Sent::default();
         for index in 0..count {
-            let Some((remote, data)) = received.datagram(index) else { continue };
+            let Some((remote, data)) = received.datagram(index) else {
+                continue;
+            };
             let length = data.len() as u64;
             match classify(data) {
                 Some(Kind::Stun) => {

@@ -21,7 +21,10 @@ pub struct HmacSha1(Hmac<Sha1>);
 impl HmacSha1 {
     pub fn new(key: &[u8]) -> Self {
         // A key of any length is taken, so the default is never used.
-        Self(<Hmac<Sha1> as Mac>::new_from_slice(key).unwrap_or_else(|_| <Hmac<Sha1> as Mac>::new(&Default::default())))
+        Self(
+            <Hmac<Sha1> as Mac>::new_from_slice(key)
+                .unwrap_or_else(|_| <Hmac<Sha1> as Mac>::new(&Default::default())),
+        )
     }
 
     /// The tag over the concatenation of `parts`.
@@ -70,7 +73,9 @@ where
     let mut blocks = [GenericArray::from(*iv); LANES];
     for chunk in data.chunks_mut(BLOCK * LANES) {
         let count = chunk.len().div_ceil(BLOCK);
-        let Some(used) = blocks.get_mut(..count) else { return };
+        let Some(used) = blocks.get_mut(..count) else {
+            return;
+        };
         for block in used.iter_mut() {
             block.copy_from_slice(iv);
             block[14..].copy_from_slice(&counter.to_be_bytes());

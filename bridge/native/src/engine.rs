@@ -24,25 +24,64 @@ pub const MAX_SOCKETS: usize = 64;
 /// What the worker is told to do.
 pub enum Command {
     Media(media::Command),
-    AddTransport { transport: u32, conference: u32, ufrag: Vec<u8>, pwd: Vec<u8>, controlling: bool },
-    SetRemoteIce { transport: u32, ufrag: Vec<u8>, pwd: Vec<u8>, candidates: Vec<Candidate> },
-    SendDtls { transport: u32, datagrams: Vec<Vec<u8>> },
-    SetSrtp { transport: u32, sender: Box<Sender>, receiver: Box<Receiver> },
-    RemoveTransport { transport: u32 },
-    RemoveConference { conference: u32 },
+    AddTransport {
+        transport: u32,
+        conference: u32,
+        ufrag: Vec<u8>,
+        pwd: Vec<u8>,
+        controlling: bool,
+    },
+    SetRemoteIce {
+        transport: u32,
+        ufrag: Vec<u8>,
+        pwd: Vec<u8>,
+        candidates: Vec<Candidate>,
+    },
+    SendDtls {
+        transport: u32,
+        datagrams: Vec<Vec<u8>>,
+    },
+    SetSrtp {
+        transport: u32,
+        sender: Box<Sender>,
+        receiver: Box<Receiver>,
+    },
+    RemoveTransport {
+        transport: u32,
+    },
+    RemoveConference {
+        conference: u32,
+    },
 }
 
 /// What the worker tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    IceValid { transport: u32, remote: SocketAddr, rtt: media::Time },
-    IceSelected { transport: u32, remote: SocketAddr, relayed: bool },
-    IceFailed { transport: u32 },
-    Dtls { transport: u32, data: Vec<u8> },
-    SrtpActive { transport: u32 },
+    IceValid {
+        transport: u32,
+        remote: SocketAddr,
+        rtt: media::Time,
+    },
+    IceSelected {
+        transport: u32,
+        remote: SocketAddr,
+        relayed: bool,
+    },
+    IceFailed {
+        transport: u32,
+    },
+    Dtls {
+        transport: u32,
+        data: Vec<u8>,
+    },
+    SrtpActive {
+        transport: u32,
+    },
     Media(media::Event),
     /// So many events found no room in the queue.
-    Lost { count: u64 },
+    Lost {
+        count: u64,
+    },
 }
 
 impl Event {

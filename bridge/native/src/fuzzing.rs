@@ -55,7 +55,9 @@ pub fn stun(data: &[u8]) {
         agent.receive(now, path(0), &message, &mut out);
     }
     for step in data.chunks_exact(4) {
-        let &[operation, port, detail, wait] = step else { continue };
+        let &[operation, port, detail, wait] = step else {
+            continue;
+        };
         now += u64::from(wait) * u64::from(wait) * 1_000_000;
         out.datagrams = 0;
         let transaction = if detail & 1 == 0 { out.transaction } else { [detail; 12] };
@@ -106,7 +108,9 @@ pub fn stun(data: &[u8]) {
 
 /// The input as a protected packet of a stranger, and as a plain one to protect and read back.
 pub fn srtp(data: &[u8]) {
-    let Some((&first, packet)) = data.split_first() else { return };
+    let Some((&first, packet)) = data.split_first() else {
+        return;
+    };
     let profile = match first % 3 {
         0 => Profile::Aes128CmSha1_80,
         1 => Profile::AeadAes128Gcm,

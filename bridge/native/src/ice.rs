@@ -59,8 +59,14 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The first pair over which the peer has answered.
-    Valid { path: Path, rtt: Time },
-    Selected { path: Path, relayed: bool },
+    Valid {
+        path: Path,
+        rtt: Time,
+    },
+    Selected {
+        path: Path,
+        relayed: bool,
+    },
     Failed,
     /// From now on what comes over the path is the peer's.
     PathOpened(Path),
@@ -288,7 +294,8 @@ impl Agent {
             return true;
         }
         if self.pairs.len() >= MAX_PAIRS {
-            let useless = self.pairs.iter().position(|pair| !pair.open && pair.state == State::Failed);
+            let useless =
+                self.pairs.iter().position(|pair| !pair.open && pair.state == State::Failed);
             match useless {
                 Some(index) => _ = self.pairs.swap_remove(index),
                 None => return false,
@@ -408,7 +415,9 @@ impl Agent {
             let check = pair.check.as_ref();
             check.is_some_and(|check| check.transaction == message.transaction)
         });
-        let Some(remote) = &self.remote else { return Outcome::Unexpected };
+        let Some(remote) = &self.remote else {
+            return Outcome::Unexpected;
+        };
         let Some(pair) = pending.and_then(|index| self.pairs.get_mut(index)) else {
             return Outcome::Unexpected;
         };
@@ -419,7 +428,9 @@ impl Agent {
         if pair.path != path {
             return Outcome::Unexpected;
         }
-        let Some(check) = pair.check.take() else { return Outcome::Unexpected };
+        let Some(check) = pair.check.take() else {
+            return Outcome::Unexpected;
+        };
         if message.class == Class::Error {
             if message.error == Some(487) {
                 pair.state = if pair.open { State::Succeeded } else { State::Waiting };
@@ -494,7 +505,9 @@ impl Agent {
             }
         }
         let random = &mut self.random;
-        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.path == path) else { return };
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.path == path) else {
+            return;
+        };
         pair.next_consent = now.saturating_add(consent_interval(random));
         if changed {
             out.event(Event::Selected { path, relayed: pair.relayed });
@@ -502,7 +515,9 @@ impl Agent {
     }
 
     fn fail_pair(&mut self, path: Path, out: &mut impl Output) {
-        let Some(pair) = self.pair_mut(path) else { return };
+        let Some(pair) = self.pair_mut(path) else {
+            return;
+        };
         pair.state = State::Failed;
         pair.check = None;
         if std::mem::take(&mut pair.open) {
@@ -529,7 +544,9 @@ impl Agent {
         transaction[..4].copy_from_slice(&self.tag.to_be_bytes());
         transaction[4..].copy_from_slice(&self.random.draw().to_be_bytes());
         let controlling = self.controlling;
-        let Some(pair) = self.pair_mut(path) else { return };
+        let Some(pair) = self.pair_mut(path) else {
+            return;
+        };
         let rto = if consent { CONSENT_RETRY } else { FIRST_RTO };
         pair.check = Some(Check {
             transaction,
@@ -549,7 +566,9 @@ impl Agent {
 
     fn send_check(&self, path: Path, out: &mut impl Output) {
         let Some(remote) = &self.remote else { return };
-        let Some(check) = self.pair(path).and_then(|pair| pair.check.as_ref()) else { return };
+        let Some(check) = self.pair(path).and_then(|pair| pair.check.as_ref()) else {
+            return;
+        };
         let mut writer = Writer::new(Class::Request, check.transaction)
             .username(&remote.ufrag, &self.ufrag)
             .priority(peer_reflexive_priority(path.socket))
@@ -610,7 +629,9 @@ impl Agent {
 
     fn repeat_checks(&mut self, now: Time, out: &mut impl Output) {
         for index in 0..self.pairs.len() {
-            let Some(pair) = self.pairs.get_mut(index) else { return };
+            let Some(pair) = self.pairs.get_mut(index) else {
+                return;
+            };
             let path = pair.path;
             let Some(check) = pair.check.as_mut().filter(|check| check.next <= now) else {
                 continue;
@@ -729,7 +750,9 @@ impl Agent {
     }
 
     fn ask_consent(&mut self, now: Time, out: &mut impl Output) {
-        let Some(path) = self.destination() else { return };
+        let Some(path) = self.destination() else {
+            return;
+        };
         let due = self.pair(path).is_some_and(|pair| {
             pair.check.is_none() && pair.state == State::Succeeded && pair.next_consent <= now
         });

@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::media::{
-    Command, Encoding, Event, HeaderExtension, Kind, Media, Output, PayloadType,
-    SourceDescription, Time,
+    Command, Encoding, Event, HeaderExtension, Kind, Media, Output, PayloadType, SourceDescription,
+    Time,
 };
 
 type Packets<'py> = Vec<(u32, Bound<'py, PyBytes>)>;

@@ -10,9 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::engine::{Command, Engine, Event, Rejected, Settings};
 use crate::ice::Candidate;
-use crate::media::{
-    self, Encoding, HeaderExtension, Kind, PayloadType, SourceDescription, Time,
-};
+use crate::media::{self, Encoding, HeaderExtension, Kind, PayloadType, SourceDescription, Time};
 use crate::srtp::{rtp_header_length, Profile, Receiver, Refused, Sender, MAX_OVERHEAD};
 
 /// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
@@ -242,11 +240,7 @@ impl PyEngine {
         self.command(Command::Media(media::Command::SetPayloadTypes { transport, payload_types }))
     }
 
-    fn set_header_extensions(
-        &self,
-        transport: u32,
-        extensions: Vec<(u8, String)>,
-    ) -> PyResult<()> {
+    fn set_header_extensions(&self, transport: u32, extensions: Vec<(u8, String)>) -> PyResult<()> {
         let extensions =
             extensions.into_iter().map(|(id, uri)| HeaderExtension { id, uri }).collect();
         self.command(Command::Media(media::Command::SetHeaderExtensions { transport, extensions }))

@@ -282,7 +282,9 @@ impl SendBatch {
     /// Queue the first `length` octets of the slot; datagrams of one lane keep their order.
     pub fn commit(&mut self, length: usize, path: Path, lane: &mut Lane) {
         let index = self.used;
-        let Some(state) = self.slots.get_mut(index) else { return };
+        let Some(state) = self.slots.get_mut(index) else {
+            return;
+        };
         *state = SlotState { length: length.min(SLOT), next: None };
         self.used += 1;
         if lane.batch == self.batch {
@@ -323,7 +325,9 @@ impl SendBatch {
                 continue;
             }
             let (name, name_length) = Name::new(lane.path.remote);
-            let Some(name_slot) = self.names.get_mut(lane_index) else { break };
+            let Some(name_slot) = self.names.get_mut(lane_index) else {
+                break;
+            };
             *name_slot = name;
             let name_pointer: *mut Name = name_slot;
             let mut next = Some(lane.first);
@@ -337,7 +341,8 @@ impl SendBatch {
                 {
                     let data = self.data.get_mut(at * SLOT..at * SLOT + slot.length);
                     let Some(data) = data else { break };
-                    *vector = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+                    *vector =
+                        libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
                     vectors_used += 1;
                     total += slot.length;
                     next = slot.next.map(usize::from);
@@ -429,7 +434,9 @@ impl SendBatch {
 
     /// Send the datagrams of one refused header one by one.
     fn send_apart(&self, socket: &mut Socket, index: usize, flushed: &mut Flushed) {
-        let Some(header) = self.headers.get(index) else { return };
+        let Some(header) = self.headers.get(index) else {
+            return;
+        };
         let segments = header.msg_hdr.msg_iovlen;
         if segments <= 1 {
             flushed.refused += 1;

@@ -463,8 +463,7 @@ impl Sender {
         let word = (index | ENCRYPTED).to_be_bytes();
         let index = u64::from(index);
         let (compound, tail) = slot.split_at_mut_checked(length).ok_or(Refused::Malformed)?;
-        let (clear, body) =
-            compound.split_at_mut_checked(RTCP_HEADER).ok_or(Refused::Malformed)?;
+        let (clear, body) = compound.split_at_mut_checked(RTCP_HEADER).ok_or(Refused::Malformed)?;
         let (first, second): (&[u8], &[u8]);
         let tag;
         match &self.rtcp {
@@ -472,9 +471,8 @@ impl Sender {
                 let mut aad = [0; RTCP_HEADER + RTCP_INDEX];
                 aad[..RTCP_HEADER].copy_from_slice(clear);
                 aad[RTCP_HEADER..].copy_from_slice(&word);
-                tag = cipher
-                    .seal(gcm_iv(salt, ssrc, index), &aad, body)
-                    .ok_or(Refused::Malformed)?;
+                tag =
+                    cipher.seal(gcm_iv(salt, ssrc, index), &aad, body).ok_or(Refused::Malformed)?;
                 (first, second) = (&tag, &word);
             }
             Cipher::CmSha1 { cipher, salt, mac } => {

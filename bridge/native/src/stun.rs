@@ -239,7 +239,9 @@ impl Writer {
     fn attribute(&mut self, kind: u16, value: &[&[u8]]) {
         let length: usize = value.iter().map(|part| part.len()).sum();
         let padding = length.next_multiple_of(4) - length;
-        let Ok(short) = u16::try_from(length) else { return };
+        let Ok(short) = u16::try_from(length) else {
+            return;
+        };
         if self.length + 4 + length + padding > MAX_MESSAGE {
             return;
         }
@@ -300,7 +302,8 @@ impl Writer {
 
     /// Add MESSAGE-INTEGRITY and FINGERPRINT, and give the message.
     pub fn finish(&mut self, key: &HmacSha1) -> &[u8] {
-        if let Some(tag) = self.data.get(..self.length).and_then(|covered| integrity(covered, key)) {
+        if let Some(tag) = self.data.get(..self.length).and_then(|covered| integrity(covered, key))
+        {
             self.attribute(MESSAGE_INTEGRITY, &[&tag]);
         }
         let total = u16::try_from(self.length + 8 - HEADER).unwrap_or(0);

@@ -11,6 +11,8 @@ use crate::srtp::{Receiver, Sender};
 /// DTLS datagrams that one transport may have handed up: a burst, then so many a second.
 const DTLS_BURST: u64 = 256;
 const DTLS_INTERVAL: Time = 2_000_000;
+/// Media datagrams that are kept until there are keys: the peer has them a little earlier.
+const MAX_EARLY: usize = 64;
 
 /// Spreads ids that our own control side counts upwards; not for keys a stranger chooses.
 #[derive(Default)]
@@ -43,6 +45,7 @@ pub struct Transport {
     pub sender: Option<Box<Sender>>,
     pub receiver: Option<Box<Receiver>>,
     pub srtp_active: bool,
+    pub early: Vec<(Path, Vec<u8>)>,
     pub packets_received: u64,
     pub bytes_received: u64,
     pub packets_sent: u64,
@@ -63,6 +66,7 @@ impl Transport {
             sender: None,
             receiver: None,
             srtp_active: false,
+            early: Vec::new(),
             packets_received: 0,
             bytes_received: 0,
             packets_sent: 0,
@@ -70,6 +74,15 @@ impl Transport {
             last_activity: None,
             dtls_level: 0,
         }
+    }
+
+    /// Keep a media datagram for when there are keys; false if there are too many.
+    pub fn keep_early(&mut self, path: Path, datagram: &[u8]) -> bool {
+        let room = self.early.len() < MAX_EARLY;
+        if room {
+            self.early.push((path, datagram.to_vec()));
+        }
+        room
     }
 
     /// Whether one more DTLS datagram may be handed up.

@@ -215,9 +215,15 @@ impl MediaOutput<'_> {
             outgoing.counters.dropped_too_long += 1;
             return;
         }
-        let Some(slot) = outgoing.batch.slot() else { return };
-        let Some((first, rest)) = slot.split_at_mut_checked(header.len()) else { return };
-        let Some(second) = rest.get_mut(..payload.len()) else { return };
+        let Some(slot) = outgoing.batch.slot() else {
+            return;
+        };
+        let Some((first, rest)) = slot.split_at_mut_checked(header.len()) else {
+            return;
+        };
+        let Some(second) = rest.get_mut(..payload.len()) else {
+            return;
+        };
         first.copy_from_slice(header);
         second.copy_from_slice(payload);
         let protected = if rtp {
@@ -378,7 +384,9 @@ impl Worker {
                 });
             }
             Command::SendDtls { transport, datagrams } => {
-                let Some(entry) = self.transports.get_mut(transport) else { return };
+                let Some(entry) = self.transports.get_mut(transport) else {
+                    return;
+                };
                 for datagram in datagrams {
                     match entry.destination {
                         Some(path) => {
@@ -394,6 +402,9 @@ impl Worker {
                     entry.sender = Some(sender);
                     entry.receiver = Some(receiver);
                     entry.srtp_active = false;
+                    for (path, mut datagram) in std::mem::take(&mut entry.early) {
+                        self.datagram(now, path, &mut datagram);
+                    }
                 }
             }
             Command::RemoveTransport { transport } => self.remove_transport(now, transport),
@@ -454,8 +465,12 @@ impl Worker {
     }
 
     fn receive(&mut self, now: Time, index: usize, batch: &mut ReceiveBatch) {
-        let Some(socket) = self.outgoing.sockets.get(index) else { return };
-        let Ok(number) = u8::try_from(index) else { return };
+        let Some(socket) = self.outgoing.sockets.get(index) else {
+            return;
+        };
+        let Ok(number) = u8::try_from(index) else {
+            return;
+        };
         let stage = Stage::begin();
         self.outgoing.counters.receive_calls += 1;
         let count = match batch.receive(socket) {
@@ -467,7 +482,9 @@ impl Worker {
         };
         stage.end(&mut self.outgoing.counters.receive_ns);
         for index in 0..count {
-            let Some((remote, datagram)) = batch.datagram(index) else { continue };
+            let Some((remote, datagram)) = batch.datagram(index) else {
+                continue;
+            };
             let counters = &mut self.outgoing.counters;
             counters.packets_received += 1;
             counters.bytes_received += datagram.len() as u64;
@@ -490,7 +507,9 @@ impl Worker {
             self.outgoing.counters.dropped_unknown_address += 1;
             return;
         };
-        let Some(transport) = self.transports.get_mut(id) else { return };
+        let Some(transport) = self.transports.get_mut(id) else {
+            return;
+        };
         let counters = &mut self.outgoing.counters;
         if kind == Kind::Dtls {
             if transport.admit_dtls(now) {
@@ -502,7 +521,7 @@ impl Worker {
             return;
         }
         let Some(receiver) = transport.receiver.as_mut() else {
-            counters.dropped_no_keys += 1;
+            counters.dropped_no_keys += u64::from(!transport.keep_early(path, datagram));
             return;
         };
         let stage = Stage::begin();
@@ -572,6 +591,8 @@ impl Worker {
             Outcome::Malformed => counters.dropped_stun_malformed += 1,
         }
         if outcome == Outcome::Confirmed {
+            // A path that another transport took over, and has left, is this one's again.
+            self.transports.open(path, id);
             if let Some(transport) = self.transports.get_mut(id) {
                 transport.last_activity = Some(now);
             }

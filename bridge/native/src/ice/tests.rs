@@ -38,7 +38,11 @@ fn address(port: u16) -> SocketAddr {
 }
 
 fn credentials(side: usize) -> (&'static [u8], &'static [u8]) {
-    if side == 0 { (b"left", b"left-password") } else { (b"right", b"right-password") }
+    if side == 0 {
+        (b"left", b"left-password")
+    } else {
+        (b"right", b"right-password")
+    }
 }
 
 impl World {
@@ -68,7 +72,9 @@ impl World {
         while self.now < end {
             for from in 0..2 {
                 while let Some((path, data)) = self.sides[from].out.datagrams.pop_front() {
-                    if (self.loss)(from, self.random.draw()) || path.remote != self.sides[1 - from].address {
+                    if (self.loss)(from, self.random.draw())
+                        || path.remote != self.sides[1 - from].address
+                    {
                         continue;
                     }
                     let back = Path { socket: 0, remote: self.sides[from].address };

@@ -5,10 +5,15 @@ use super::engine::Media;
 use super::interface::*;
 use super::rtcp::{self, ReportBlock, Rtcp};
 use super::rtcp_write;
+use super::sent::SENT;
 use super::source::{Route, SenderClock};
 
 /// Round trips that are believed (in 1/65536 s): below 7 s.
 const MAX_ROUND_TRIP: u64 = 7 * 65_536;
+/// Lost numbers of one compound that are looked up; no more are remembered of a stream.
+const MAX_NACKED: usize = SENT;
+/// Between two [`Event::ReceiverReport`] of one transport, however often it reports.
+const REPORT_EVENTS: Time = 100 * MILLISECOND;
 
 impl Media {
     /// Take one decrypted RTCP compound packet.
@@ -25,10 +30,13 @@ impl Media {
             return;
         };
         let mut loss: Option<u8> = None;
+        let mut answers = MAX_NACKED;
         let mut reports = |media: &mut Media, reports: &[u8]| {
             for block in rtcp::report_blocks(reports) {
                 if media.report_block(now, index, &block) {
-                    loss = Some(loss.map_or(block.fraction_lost, |loss| loss.max(block.fraction_lost)));
+                    loss = Some(
+                        loss.map_or(block.fraction_lost, |loss| loss.max(block.fraction_lost)),
+                    );
                 }
             }
         };
@@ -41,8 +49,11 @@ impl Media {
                 Rtcp::ReceiverReport { reports: blocks } => reports(self, blocks),
                 Rtcp::Nack { media_ssrc, items } => {
                     self.stats.nack_received += 1;
-                    let Some(source) = self.source_of_slot(index, media_ssrc) else { continue };
-                    for number in rtcp::nacked(items) {
+                    let Some(source) = self.source_of_slot(index, media_ssrc) else {
+                        continue;
+                    };
+                    for number in rtcp::nacked(items).take(answers) {
+                        answers = answers.saturating_sub(1);
                         self.resend(now, index, source, number, out);
                     }
                 }
@@ -55,9 +66,15 @@ impl Media {
                 Rtcp::Remb { .. } | Rtcp::TransportFeedback { .. } | Rtcp::Other => {}
             }
         }
-        let Some(receiver) = self.transports.get_mut(index) else { return };
+        let Some(receiver) = self.transports.get_mut(index) else {
+            return;
+        };
         if let Some(loss) = loss {
             receiver.stats.fraction_lost_sent = f64::from(loss) / 256.0;
+            if receiver.report_told.is_some_and(|told| now < told + REPORT_EVENTS) {
+                return;
+            }
+            receiver.report_told = Some(now);
             out.event(Event::ReceiverReport {
                 transport,
                 fraction_lost: receiver.stats.fraction_lost_sent,
@@ -83,16 +100,21 @@ impl Media {
 
     /// Learn from a report block; false if it is not about a stream of ours.
     fn report_block(&mut self, now: Time, index: usize, block: &ReportBlock) -> bool {
-        let Some(receiver) = self.transports.get_mut(index) else { return false };
+        let Some(receiver) = self.transports.get_mut(index) else {
+            return false;
+        };
         let Some(source) = receiver.slot(block.ssrc).and_then(|slot| slot.source) else {
             return false;
         };
-        let Some(source) = self.sources.get_mut(source) else { return false };
-        let Some(route) = source.route_to(index) else { return false };
+        let Some(source) = self.sources.get_mut(source) else {
+            return false;
+        };
+        let Some(route) = source.route_to(index) else {
+            return false;
+        };
         if block.last_sender_report != 0 {
             if let Some(sent) = route.report_sent_at(block.last_sender_report) {
-                let elapsed =
-                    u128::from(now.saturating_sub(sent)) * 65_536 / u128::from(SECOND);
+                let elapsed = u128::from(now.saturating_sub(sent)) * 65_536 / u128::from(SECOND);
                 let trip = (elapsed as u64).checked_sub(u64::from(block.delay));
                 if let Some(trip) = trip.filter(|trip| *trip < MAX_ROUND_TRIP) {
                     receiver.measured(trip * SECOND / 65_536);
@@ -116,7 +138,9 @@ impl Media {
         if origin.rtx {
             return;
         }
-        let Some(source) = self.sources.get_mut(origin.source) else { return };
+        let Some(source) = self.sources.get_mut(origin.source) else {
+            return;
+        };
         let Some(incoming) = source.encodings.get_mut(usize::from(origin.encoding)) else {
             return;
         };

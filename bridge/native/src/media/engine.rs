@@ -102,7 +102,9 @@ impl Media {
                 }
             }
             Command::AddTransport { transport, conference } => {
-                let Some(index) = self.conferences.index(conference) else { return };
+                let Some(index) = self.conferences.index(conference) else {
+                    return;
+                };
                 if self.transports.index(transport).is_some() {
                     return;
                 }
@@ -187,8 +189,12 @@ impl Media {
     }
 
     fn set_sources(&mut self, transport: u32, descriptions: &[SourceDescription]) {
-        let Some(index) = self.transports.index(transport) else { return };
-        let Some(owner) = self.transports.get_mut(index) else { return };
+        let Some(index) = self.transports.index(transport) else {
+            return;
+        };
+        let Some(owner) = self.transports.get_mut(index) else {
+            return;
+        };
         let descriptions = &descriptions[..descriptions.len().min(MAX_SOURCES)];
         owner.withdraw_all();
         let conference = owner.conference;
@@ -264,7 +270,9 @@ impl Media {
         else {
             return;
         };
-        let Some(target) = self.sources.get_mut(source) else { return };
+        let Some(target) = self.sources.get_mut(source) else {
+            return;
+        };
         if slot.source != Some(source) {
             slot.source = Some(source);
             let projection = match target.kind {
@@ -274,7 +282,9 @@ impl Media {
             target.routes.push(Route::new(receiver, receiver_id, ssrc, projection));
         }
         let flowing = target.flowing;
-        let Some(route) = target.route_to(receiver) else { return };
+        let Some(route) = target.route_to(receiver) else {
+            return;
+        };
         route.rtx_ssrc = rtx_ssrc;
         route.projection.limit(max_encoding, max_temporal);
         let starts = route.projection.current().is_none() && max_encoding >= 0;
@@ -285,7 +295,9 @@ impl Media {
 
     /// Take a route away; its slot keeps the numbers.
     fn park(&mut self, receiver: usize, source: usize) {
-        let Some(source) = self.sources.get_mut(source) else { return };
+        let Some(source) = self.sources.get_mut(source) else {
+            return;
+        };
         let Some(at) = source.routes.iter().position(|route| route.receiver == receiver) else {
             return;
         };
@@ -298,7 +310,9 @@ impl Media {
     }
 
     fn remove_source(&mut self, id: u32) {
-        let Some(index) = self.sources.index(id) else { return };
+        let Some(index) = self.sources.index(id) else {
+            return;
+        };
         while let Some(receiver) = self
             .sources
             .get(index)
@@ -311,8 +325,12 @@ impl Media {
     }
 
     fn remove_transport(&mut self, id: u32) {
-        let Some(index) = self.transports.index(id) else { return };
-        let Some(transport) = self.transports.get_mut(index) else { return };
+        let Some(index) = self.transports.index(id) else {
+            return;
+        };
+        let Some(transport) = self.transports.get_mut(index) else {
+            return;
+        };
         let conference = transport.conference;
         for source in std::mem::take(&mut transport.sources) {
             self.remove_source(source);
@@ -328,7 +346,9 @@ impl Media {
 
     /// Somebody wants a keyframe of the source at `index`.
     pub(super) fn want_keyframe(&mut self, now: Time, index: usize, out: &mut impl Output) {
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(source) = self.sources.get_mut(index) else {
+            return;
+        };
         if source.kind != Kind::Video || source.muted {
             return;
         }
@@ -341,7 +361,9 @@ impl Media {
 
     /// Send the request that [`super::keyframes::KeyframeRequests`] has allowed.
     pub(super) fn ask_keyframe(&mut self, index: usize, out: &mut impl Output) {
-        let Some(source) = self.sources.get(index) else { return };
+        let Some(source) = self.sources.get(index) else {
+            return;
+        };
         let (Some(media), Some(conference), Some(transport)) = (
             source.keyframe_ssrc(),
             self.conferences.get(source.conference),

@@ -13,6 +13,8 @@ const TICK: Time = 250 * MICROSECOND;
 const REFERENCE: Time = 64 * MILLISECOND;
 /// A report covers at most this many numbers, so that it fits into a datagram whatever comes.
 const MAX_STATUSES: u64 = 400;
+/// Lost numbers before the first one that came; more would leave no room for those that did.
+const MAX_LEADING: u64 = MAX_STATUSES / 2;
 /// Header, 400 two-bit statuses in chunks of seven, 400 deltas of two bytes, padding.
 pub const MAX_FEEDBACK: usize = 20 + 2 * 58 + 2 * 400 + 4;
 
@@ -90,16 +92,21 @@ impl Arrivals {
 
     /// Write the next report into `buffer` and give its length; None when all is reported.
     /// Call again until then.
-    pub fn write(&mut self, now: Time, sender_ssrc: u32, buffer: &mut [u8; MAX_FEEDBACK]) -> Option<usize> {
+    pub fn write(
+        &mut self,
+        now: Time,
+        sender_ssrc: u32,
+        buffer: &mut [u8; MAX_FEEDBACK],
+    ) -> Option<usize> {
         self.last_sent = Some(now);
         let received = |number: &u64| self.times[(number % WINDOW) as usize] != 0;
-        let base = (self.base..self.end).find(received);
-        let Some(base) = base else {
+        let Some(first) = (self.base..self.end).find(received) else {
             self.base = self.end;
             return None;
         };
+        let base = self.base.max(first.saturating_sub(MAX_LEADING));
         let limit = self.end.min(base + MAX_STATUSES);
-        let reference = self.times[(base % WINDOW) as usize] / REFERENCE;
+        let reference = self.times[(first % WINDOW) as usize] / REFERENCE;
         let mut symbols = [0u8; MAX_STATUSES as usize];
         let mut deltas = [0u8; 2 * MAX_STATUSES as usize];
         let (mut statuses, mut written) = (0usize, 0usize);
@@ -147,7 +154,8 @@ impl Arrivals {
         buffer[8..12].copy_from_slice(&self.media_ssrc.to_be_bytes());
         buffer[12..14].copy_from_slice(&(base as u16).to_be_bytes());
         buffer[14..16].copy_from_slice(&(statuses as u16).to_be_bytes());
-        buffer[16..20].copy_from_slice(&((reference as u32) << 8 | u32::from(self.count)).to_be_bytes());
+        buffer[16..20]
+            .copy_from_slice(&((reference as u32) << 8 | u32::from(self.count)).to_be_bytes());
         self.count = self.count.wrapping_add(1);
         Some(at)
     }
@@ -226,6 +234,21 @@ mod tests {
         assert!(arrivals.record(30 * MILLISECOND, 4, 9, true));
         assert!(arrivals.record(101 * MILLISECOND, 5, 9, false));
         assert_eq!(arrivals.deadline(), Some(100 * MILLISECOND + 1));
+    }
+
+    #[test]
+    fn losses_between_two_reports_are_told() {
+        let mut arrivals = Arrivals::default();
+        let mut buffer = [0; MAX_FEEDBACK];
+        let base = |report: &[u8]| u16::from_be_bytes([report[12], report[13]]);
+        arrivals.record(MILLISECOND, 10, 9, false);
+        arrivals.write(0, 1, &mut buffer).unwrap();
+        arrivals.record(2 * MILLISECOND, 14, 9, false); // 11 to 13 are lost
+        let length = arrivals.write(0, 1, &mut buffer).unwrap();
+        assert_eq!((base(&buffer), read(&buffer[..length])), (11, vec![(14, 8)]));
+        arrivals.record(3 * MILLISECOND, 514, 9, false); // more than fit
+        let length = arrivals.write(0, 1, &mut buffer).unwrap();
+        assert_eq!((base(&buffer), read(&buffer[..length])), (314, vec![(514, 12)]));
     }
 
     #[test]

@@ -144,7 +144,9 @@ pub fn codecs(data: &[u8]) {
         let length = data.len().min(copy.len());
         copy[..length].copy_from_slice(&data[..length]);
         frame.vp8.rewrite(&mut copy[..length], 0x155, 0x77);
-        let Some(again) = codec::vp8::parse(&copy[..length]) else { continue };
+        let Some(again) = codec::vp8::parse(&copy[..length]) else {
+            continue;
+        };
         assert_eq!(again.keyframe, frame.keyframe);
         assert!(again.picture_id.is_none_or(|id| id.value & 0x7f == 0x55));
         assert!(again.tl0_picture_index.is_none_or(|index| index == 0x77));

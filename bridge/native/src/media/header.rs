@@ -50,7 +50,12 @@ impl HeaderWriter {
 
     /// The header for a receiver with `ids`; `values` are the extension values of the packet,
     /// and must be the same for all calls since the last [`HeaderWriter::reset`].
-    pub fn write(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS], fields: Fields) -> &[u8] {
+    pub fn write(
+        &mut self,
+        ids: &Ids,
+        values: &[Option<&[u8]>; EXTENSIONS],
+        fields: Fields,
+    ) -> &[u8] {
         if !self.laid_out || self.ids != *ids {
             self.lay_out(ids, values);
         }
@@ -76,9 +81,8 @@ impl HeaderWriter {
         let transport_cc = ids[Extension::TransportCc as usize];
         let two_byte = transport_cc > 14
             || FORWARDED.iter().any(|&kind| {
-                wanted(kind).is_some_and(|(id, value)| {
-                    id > 14 || value.is_empty() || value.len() > 16
-                })
+                wanted(kind)
+                    .is_some_and(|(id, value)| id > 14 || value.is_empty() || value.len() > 16)
             });
         let mut at = HEADER_LENGTH + 4;
         if transport_cc != 0 {

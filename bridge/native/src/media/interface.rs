@@ -56,19 +56,44 @@ pub struct SourceDescription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// The two SSRCs are the sender SSRCs of our RTCP.
-    AddConference { conference: u32, audio_ssrc: u32, video_ssrc: u32 },
+    AddConference {
+        conference: u32,
+        audio_ssrc: u32,
+        video_ssrc: u32,
+    },
     /// Also removes its transports.
-    RemoveConference { conference: u32 },
-    AddTransport { transport: u32, conference: u32 },
+    RemoveConference {
+        conference: u32,
+    },
+    AddTransport {
+        transport: u32,
+        conference: u32,
+    },
     /// Also removes its sources and every route from and to it.
-    RemoveTransport { transport: u32 },
-    SetPayloadTypes { transport: u32, payload_types: Vec<PayloadType> },
-    SetHeaderExtensions { transport: u32, extensions: Vec<HeaderExtension> },
+    RemoveTransport {
+        transport: u32,
+    },
+    SetPayloadTypes {
+        transport: u32,
+        payload_types: Vec<PayloadType>,
+    },
+    SetHeaderExtensions {
+        transport: u32,
+        extensions: Vec<HeaderExtension>,
+    },
     /// Replaces the former list; known source ids keep their state.
-    SetSources { transport: u32, sources: Vec<SourceDescription> },
+    SetSources {
+        transport: u32,
+        sources: Vec<SourceDescription>,
+    },
     /// Force-mute: the source's packets are counted but not forwarded.
-    SetMuted { source: u32, muted: bool },
-    RequestKeyframe { source: u32 },
+    SetMuted {
+        source: u32,
+        muted: bool,
+    },
+    RequestKeyframe {
+        source: u32,
+    },
     /// Forward `source` to `receiver` under `ssrc`; `max_encoding` -1 pauses.
     SetRoute {
         receiver: u32,
@@ -78,22 +103,46 @@ pub enum Command {
         max_encoding: i32,
         max_temporal: u8,
     },
-    RemoveRoute { receiver: u32, source: u32 },
+    RemoveRoute {
+        receiver: u32,
+        source: u32,
+    },
     /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
-    SetRoundTrip { transport: u32, rtt: Time },
+    SetRoundTrip {
+        transport: u32,
+        rtt: Time,
+    },
 }
 
 /// Something for the control side to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    SourceActive { source: u32, encoding: u8, size: Option<(u16, u16)> },
-    SourceSilent { source: u32, encoding: u8 },
+    SourceActive {
+        source: u32,
+        encoding: u8,
+        size: Option<(u16, u16)>,
+    },
+    SourceSilent {
+        source: u32,
+        encoding: u8,
+    },
     /// Records of 12 bytes, little endian: source (u32), milliseconds (u32, wraps),
     /// RFC 6464 byte (u8), three zero bytes.
-    Levels { conference: u32, records: Vec<u8> },
-    UnknownSsrc { transport: u32, ssrc: u32, payload_type: u8 },
+    Levels {
+        conference: u32,
+        records: Vec<u8>,
+    },
+    UnknownSsrc {
+        transport: u32,
+        ssrc: u32,
+        payload_type: u8,
+    },
     /// What a receiver says about what we sent; 0 ≤ `fraction_lost` < 1.
-    ReceiverReport { transport: u32, fraction_lost: f64, rtt: Option<Time> },
+    ReceiverReport {
+        transport: u32,
+        fraction_lost: f64,
+        rtt: Option<Time>,
+    },
 }
 
 /// Where packets and events go.  Nothing is kept by reference beyond the call.

@@ -12,6 +12,7 @@ pub mod codec;
 mod control;
 mod engine;
 pub mod extension;
+mod fan_out;
 mod feedback;
 mod forward;
 pub mod fuzzing;
@@ -22,6 +23,7 @@ mod nack;
 mod payload_types;
 mod projection;
 mod reception;
+mod resend;
 pub mod rtcp;
 mod rtcp_write;
 pub mod rtp;
@@ -29,9 +31,9 @@ mod sent;
 mod sequence;
 mod source;
 mod table;
-mod timers;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod transport;
 
 pub use engine::Media;

@@ -34,7 +34,9 @@ impl PayloadTypes {
     pub fn new(list: Vec<PayloadType>) -> Self {
         let mut meanings = vec![None; 128];
         for entry in &list {
-            let Some(place) = meanings.get_mut(usize::from(entry.id)) else { continue };
+            let Some(place) = meanings.get_mut(usize::from(entry.id)) else {
+                continue;
+            };
             let codec = Codec::from_name(&entry.codec);
             if entry.clock_rate == 0 || (codec == Codec::Rtx && entry.retransmits.is_none()) {
                 continue;

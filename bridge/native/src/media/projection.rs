@@ -60,6 +60,8 @@ pub struct Incoming {
     pub keyframe: bool,
     /// Nothing but padding, or to be dropped for all receivers for another reason.
     pub empty: bool,
+    /// The beginning of a keyframe that came late, and what followed is still kept.
+    pub late_start: bool,
     pub vp8: vp8::Descriptor,
 }
 
@@ -158,6 +160,16 @@ impl Projection {
         }
     }
 
+    /// An encoding counts anew: what is kept of it has numbers that come again.
+    pub fn restarted(&mut self, encoding: u8) {
+        if let Some(frames) = &mut self.frames {
+            frames.ring.forget(encoding);
+        }
+        if self.current == Some(encoding) {
+            self.current = None;
+        }
+    }
+
     pub fn current(&self) -> Option<u8> {
         self.current
     }
@@ -185,23 +197,19 @@ impl Projection {
         self.max_encoding.is_some()
             && (self.current == Some(packet.encoding)
                 || packet.keyframe
-                || matches!(packet.order, Order::Late | Order::First)
+                || packet.order == Order::Late
                 || self.frames.is_none())
     }
 
     /// Decide about a packet of a source whose encodings in the bit mask `flowing` are active.
     pub fn project(&mut self, now: Time, packet: &Incoming, flowing: u8) -> Verdict {
         if packet.order == Order::Late {
+            let starts = packet.late_start && self.current != Some(packet.encoding);
+            if starts && self.may_begin(packet, flowing) {
+                self.begin(now, packet);
+                return Verdict::Forward(self.forward(now, packet));
+            }
             return self.late(now, packet);
-        }
-        if packet.order == Order::First {
-            // What is kept of this encoding has numbers that may come again.
-            if let Some(frames) = &mut self.frames {
-                frames.ring.forget(packet.encoding);
-            }
-            if self.current == Some(packet.encoding) {
-                self.current = None;
-            }
         }
         if self.current != Some(packet.encoding) {
             if packet.empty || !self.may_begin(packet, flowing) {
@@ -232,7 +240,9 @@ impl Projection {
     }
 
     fn may_begin(&self, packet: &Incoming, flowing: u8) -> bool {
-        let Some(max) = self.max_encoding else { return false };
+        let Some(max) = self.max_encoding else {
+            return false;
+        };
         if self.frames.is_none() {
             return true;
         }
@@ -260,10 +270,10 @@ impl Projection {
         });
         let timestamp = self.numbers.timestamp.wrapping_add(step as u32);
         self.shift.timestamp = timestamp.wrapping_sub(packet.timestamp);
-        self.sequence_shift =
-            self.numbers.sequence.wrapping_add(1).wrapping_sub(packet.sequence);
+        self.sequence_shift = self.numbers.sequence.wrapping_add(1).wrapping_sub(packet.sequence);
         if let Some(id) = packet.vp8.picture_id {
-            self.shift.picture_id = (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
+            self.shift.picture_id =
+                (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
         }
         if let Some(index) = packet.vp8.tl0_picture_index {
             self.shift.tl0_picture_index =
@@ -282,7 +292,9 @@ impl Projection {
 
     /// Keep the numbers of the `missing` packets before this one.
     fn note_missing(&mut self, packet: &Incoming, missing: u16) {
-        let Some(frames) = &mut self.frames else { return };
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
         for back in (1..=missing.min(SENT as u16 - 1)).rev() {
             let incoming = packet.sequence.wrapping_sub(back);
             frames.ring.put(Sent {
@@ -299,7 +311,9 @@ impl Projection {
 
     /// Whether the frame of this packet is forwarded; decided with its first packet to come.
     fn wants_frame(&mut self, packet: &Incoming) -> bool {
-        let Some(frames) = &mut self.frames else { return true };
+        let Some(frames) = &mut self.frames else {
+            return true;
+        };
         if frames.timestamp == Some(packet.timestamp) {
             return frames.forwarded;
         }
@@ -310,7 +324,9 @@ impl Projection {
         frames.forwarded = match packet.vp8.temporal_layer {
             None => true,
             Some(layer) if layer <= frames.temporal => true,
-            Some(layer) if layer == frames.temporal + 1 && layer <= max && packet.vp8.layer_sync => {
+            Some(layer)
+                if layer == frames.temporal + 1 && layer <= max && packet.vp8.layer_sync =>
+            {
                 frames.temporal = layer;
                 true
             }
@@ -323,7 +339,8 @@ impl Projection {
     }
 
     fn forward(&mut self, now: Time, packet: &Incoming) -> Outgoing {
-        let outgoing = shifted(packet, packet.sequence.wrapping_add(self.sequence_shift), self.shift);
+        let outgoing =
+            shifted(packet, packet.sequence.wrapping_add(self.sequence_shift), self.shift);
         self.numbers.sequence = outgoing.sequence;
         self.advance_clock(now, outgoing.timestamp);
         if packet.vp8.picture_id.is_some() {

@@ -13,7 +13,9 @@ const MAX_JUMP: u64 = 3000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Newer than all before; `gap` numbers were skipped.
-    Next { gap: u64 },
+    Next {
+        gap: u64,
+    },
     /// Behind the newest and not seen before.
     Late,
     /// The sender began anew, or this is the very first packet.
@@ -114,6 +116,17 @@ impl Reception {
     fn is_marked(&self, number: u64) -> bool {
         let word = self.seen.get((number % WINDOW / 64) as usize).copied().unwrap_or(0);
         word & (1 << (number % 64)) != 0
+    }
+
+    /// Whether `sequence` is one of the newest `count`.
+    pub fn is_among_newest(&self, sequence: u16, count: u64) -> bool {
+        self.highest.saturating_sub(sequence::extend(self.highest.max(65_536), sequence)) < count
+    }
+
+    /// Those of the newest `count` that came, oldest first.
+    pub fn newest(&self, count: u64) -> impl Iterator<Item = u64> + '_ {
+        let from = (self.highest + 1).saturating_sub(count.min(WINDOW)).max(self.base);
+        (from..=self.highest).filter(|number| self.is_marked(*number))
     }
 
     pub fn highest(&self) -> u64 {

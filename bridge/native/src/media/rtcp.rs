@@ -20,16 +20,35 @@ pub const REPORT_BLOCK: usize = 24;
 /// One packet of a compound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rtcp<'a> {
-    SenderReport { ssrc: u32, ntp: u64, timestamp: u32, reports: &'a [u8] },
-    ReceiverReport { reports: &'a [u8] },
+    SenderReport {
+        ssrc: u32,
+        ntp: u64,
+        timestamp: u32,
+        reports: &'a [u8],
+    },
+    ReceiverReport {
+        reports: &'a [u8],
+    },
     /// `items` are pairs of packet id and bit mask (RFC 4585, 6.2.1), see [`nacked`].
-    Nack { media_ssrc: u32, items: &'a [u8] },
-    Pli { media_ssrc: u32 },
+    Nack {
+        media_ssrc: u32,
+        items: &'a [u8],
+    },
+    Pli {
+        media_ssrc: u32,
+    },
     /// `entries` are 8 bytes each, beginning with the SSRC.
-    Fir { entries: &'a [u8] },
+    Fir {
+        entries: &'a [u8],
+    },
     /// `bitrate` in bit/s, saturating.
-    Remb { bitrate: u64, ssrcs: &'a [u8] },
-    TransportFeedback { body: &'a [u8] },
+    Remb {
+        bitrate: u64,
+        ssrcs: &'a [u8],
+    },
+    TransportFeedback {
+        body: &'a [u8],
+    },
     Other,
 }
 

@@ -24,7 +24,9 @@ fn put(packet: &mut [u8], at: usize, value: u32) {
 pub fn receiver_report(buffer: &mut [u8], ssrc: u32, blocks: &[ReportBlock]) -> usize {
     let blocks = &blocks[..blocks.len().min(MAX_BLOCKS)];
     let length = 8 + REPORT_BLOCK * blocks.len();
-    let Some(packet) = header(buffer, length, blocks.len() as u8, 201) else { return 0 };
+    let Some(packet) = header(buffer, length, blocks.len() as u8, 201) else {
+        return 0;
+    };
     put(packet, 4, ssrc);
     for (index, block) in blocks.iter().enumerate() {
         let at = 8 + REPORT_BLOCK * index;
@@ -48,7 +50,9 @@ pub fn sender_report(
     packets: u32,
     octets: u32,
 ) -> usize {
-    let Some(packet) = header(buffer, 28, 0, 200) else { return 0 };
+    let Some(packet) = header(buffer, 28, 0, 200) else {
+        return 0;
+    };
     put(packet, 4, ssrc);
     packet[8..16].copy_from_slice(&ntp.to_be_bytes());
     put(packet, 16, timestamp);
@@ -59,7 +63,9 @@ pub fn sender_report(
 
 /// RFC 4585, 6.3.1.
 pub fn pli(buffer: &mut [u8], sender_ssrc: u32, media_ssrc: u32) -> usize {
-    let Some(packet) = header(buffer, 12, 1, 206) else { return 0 };
+    let Some(packet) = header(buffer, 12, 1, 206) else {
+        return 0;
+    };
     put(packet, 4, sender_ssrc);
     put(packet, 8, media_ssrc);
     12
@@ -81,7 +87,9 @@ pub fn nack(buffer: &mut [u8], sender_ssrc: u32, media_ssrc: u32, numbers: &[u16
         used += 1;
     }
     let length = 12 + 4 * used;
-    let Some(packet) = header(buffer, length, 1, 205) else { return 0 };
+    let Some(packet) = header(buffer, length, 1, 205) else {
+        return 0;
+    };
     put(packet, 4, sender_ssrc);
     put(packet, 8, media_ssrc);
     for (index, (id, mask)) in items[..used].iter().enumerate() {

@@ -107,7 +107,9 @@ fn read_two_byte(block: &[u8], base: usize, map: &ExtensionMap, found: &mut Exte
             at += 1;
             continue;
         }
-        let Some(&length) = block.get(at + 1) else { return };
+        let Some(&length) = block.get(at + 1) else {
+            return;
+        };
         let length = usize::from(length);
         if at + 2 + length > block.len() {
             return;

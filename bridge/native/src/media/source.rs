@@ -16,6 +16,10 @@ const SILENCE: u8 = 127;
 /// An encoding that is this far behind the source's newest packet has been stopped.
 const STALLED: Time = 700 * MILLISECOND;
 const FLOW_CHECK: Time = 100 * MILLISECOND;
+/// A sender cannot make the control side busy: between two news of one encoding's size, and
+/// between two audio levels of one source.
+const SIZE_INTERVAL: Time = 200 * MILLISECOND;
+const LEVEL_INTERVAL: Time = 2 * MILLISECOND;
 /// Sender reports of which the round trip can be told.
 const REPORTS: usize = 4;
 
@@ -38,6 +42,7 @@ pub struct Incoming {
     /// Reported as active.
     pub active: bool,
     pub size: Option<(u16, u16)>,
+    size_told: Option<Time>,
     /// The last keyframe, by RTP timestamp.
     pub keyframe: Option<u32>,
     pub nack_at: Option<Time>,
@@ -55,9 +60,19 @@ impl Incoming {
             last_packet: None,
             active: false,
             size: None,
+            size_told: None,
             keyframe: None,
             nack_at: None,
         }
+    }
+
+    /// Whether news of the size may be told now; a keyframe that may not is followed by others.
+    pub fn may_tell_size(&mut self, now: Time) -> bool {
+        let may = self.size_told.is_none_or(|told| now >= told + SIZE_INTERVAL);
+        if may {
+            self.size_told = Some(now);
+        }
+        may
     }
 }
 
@@ -72,6 +87,8 @@ pub struct Route {
     /// The last incoming payload type and what it maps to; 255 for none.
     pub mapped: u8,
     pub mapping: Option<Mapping>,
+    /// It has begun with a packet that others had followed; see `Media::catch_up`.
+    pub behind: bool,
     /// Sender reports sent: the middle of the NTP time, and when.
     reports: [(u32, Time); REPORTS],
     next_report: usize,
@@ -87,6 +104,7 @@ impl Route {
             projection,
             mapped: 255,
             mapping: None,
+            behind: false,
             reports: [(0, 0); REPORTS],
             next_report: 0,
         }
@@ -127,6 +145,7 @@ pub struct Source {
     pub flowing: u8,
     flow_checked: Time,
     silent: u8,
+    level_told: Option<Time>,
 }
 
 impl Source {
@@ -143,6 +162,7 @@ impl Source {
             flowing: 0,
             flow_checked: 0,
             silent: 0,
+            level_told: None,
         }
     }
 
@@ -181,6 +201,15 @@ impl Source {
                 self.flowing |= 1 << (index % 8);
             }
         }
+    }
+
+    /// Whether an audio level may be told now.
+    pub fn may_tell_level(&mut self, now: Time) -> bool {
+        let may = self.level_told.is_none_or(|told| now >= told + LEVEL_INTERVAL);
+        if may {
+            self.level_told = Some(now);
+        }
+        may
     }
 
     /// Whether an audio packet of this level is to be dropped as silence.

@@ -1,5 +1,7 @@
 //! The machine as a whole: packets in, packets out.
 
+mod links;
+
 use super::rtcp::{self, Rtcp};
 use super::*;
 
@@ -112,8 +114,7 @@ impl Room {
     /// Transport 10 sends audio 1 (SSRC 500) and video 2 (SSRC 600, 601, 602; rtx 700, 701, 702);
     /// 11 and 12 receive.
     fn new() -> Room {
-        let mut room =
-            Room { media: Media::new(7), out: Collected::default(), now: 10 * SECOND };
+        let mut room = Room { media: Media::new(7), out: Collected::default(), now: 10 * SECOND };
         room.apply(Command::AddConference { conference: 5, audio_ssrc: 90, video_ssrc: 91 });
         for transport in [SENDER, RECEIVER, 12] {
             room.apply(Command::AddTransport { transport, conference: 5 });
@@ -641,8 +642,7 @@ fn parsers_survive_every_length_and_random_bytes() {
 }
 
 use super::codec::Codec;
-const CODECS: [Codec; 5] =
-    [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::OtherVideo];
+const CODECS: [Codec; 5] = [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::OtherVideo];
 
 #[test]
 fn the_whole_path_survives_hostile_participants() {

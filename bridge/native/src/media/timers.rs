@@ -30,14 +30,18 @@ impl Media {
         self.next = None;
         let mut next = None;
         for index in 0..self.transports.len() {
-            let Some(transport) = self.transports.get(index) else { continue };
+            let Some(transport) = self.transports.get(index) else {
+                continue;
+            };
             let arrivals = |transport: &super::transport::Transport| {
                 transport.arrivals.as_ref().and_then(|arrivals| arrivals.deadline())
             };
             if arrivals(transport).is_some_and(|deadline| deadline <= now) {
                 self.report_arrivals(now, index, out);
             }
-            let Some(transport) = self.transports.get_mut(index) else { continue };
+            let Some(transport) = self.transports.get_mut(index) else {
+                continue;
+            };
             earlier(&mut next, arrivals(transport));
             match transport.report_at {
                 Some(at) if at <= now => {
@@ -52,7 +56,9 @@ impl Media {
             earlier(&mut next, deadline);
         }
         for conference in self.conferences.values_mut() {
-            let Some(since) = conference.levels_since else { continue };
+            let Some(since) = conference.levels_since else {
+                continue;
+            };
             if since + LEVELS_INTERVAL <= now {
                 let capacity = conference.levels.len();
                 let records =
@@ -99,9 +105,15 @@ impl Media {
 
     /// Send the transport-wide feedback that has been gathered.
     pub(super) fn report_arrivals(&mut self, now: Time, index: usize, out: &mut impl Output) {
-        let Some(transport) = self.transports.get_mut(index) else { return };
-        let Some(conference) = self.conferences.get(transport.conference) else { return };
-        let Some(arrivals) = &mut transport.arrivals else { return };
+        let Some(transport) = self.transports.get_mut(index) else {
+            return;
+        };
+        let Some(conference) = self.conferences.get(transport.conference) else {
+            return;
+        };
+        let Some(arrivals) = &mut transport.arrivals else {
+            return;
+        };
         let mut buffer = [0; MAX_FEEDBACK];
         while let Some(length) = arrivals.write(now, conference.video_ssrc, &mut buffer) {
             out.send_rtcp(transport.id, &buffer[..length]);
@@ -112,8 +124,12 @@ impl Media {
 
     /// Send receiver reports about everything that came since the last ones.
     fn report_reception(&mut self, now: Time, index: usize, out: &mut impl Output) {
-        let Some(transport) = self.transports.get_mut(index) else { return };
-        let Some(conference) = self.conferences.get(transport.conference) else { return };
+        let Some(transport) = self.transports.get_mut(index) else {
+            return;
+        };
+        let Some(conference) = self.conferences.get(transport.conference) else {
+            return;
+        };
         let mut worst = None;
         for (kind, sender_ssrc) in
             [(Kind::Audio, conference.audio_ssrc), (Kind::Video, conference.video_ssrc)]
@@ -129,7 +145,9 @@ impl Media {
             };
             for id in &transport.sources {
                 let source = self.sources.index(*id).and_then(|at| self.sources.get_mut(at));
-                let Some(source) = source.filter(|source| source.kind == kind) else { continue };
+                let Some(source) = source.filter(|source| source.kind == kind) else {
+                    continue;
+                };
                 for incoming in &mut source.encodings {
                     let Some(block) = incoming.reception.report(now, incoming.ssrc) else {
                         continue;

@@ -53,6 +53,8 @@ pub struct Transport {
     pub stats: TransportStats,
     /// When the next receiver report is due.
     pub report_at: Option<Time>,
+    /// When the control side last heard of a receiver report.
+    pub report_told: Option<Time>,
 }
 
 impl Transport {
@@ -71,6 +73,7 @@ impl Transport {
             resend_allowance: RESEND_BURST,
             stats: TransportStats::default(),
             report_at: None,
+            report_told: None,
         }
     }
 
@@ -123,8 +126,7 @@ impl Transport {
     pub fn count_sent(&mut self, bytes: usize) {
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += bytes as u64;
-        self.resend_allowance =
-            (self.resend_allowance + bytes / RESEND_SHARE).min(RESEND_BURST);
+        self.resend_allowance = (self.resend_allowance + bytes / RESEND_SHARE).min(RESEND_BURST);
     }
 
     /// Take a retransmission's bytes from the allowance, if they are there.

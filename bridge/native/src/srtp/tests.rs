@@ -91,14 +91,12 @@ fn packets_of_rfc_7714_16() {
 
 #[test]
 fn compound_of_rfc_7714_17_1() {
-    let plain = hex(
-        "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef
-         deadbeef deadbeef deadbeef deadbeef",
-    );
-    let expected = hex(
-        "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1
-         730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4",
-    );
+    let plain =
+        hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef
+         deadbeef deadbeef deadbeef deadbeef");
+    let expected =
+        hex("81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1
+         730d6fda 4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4");
     let mut sender = gcm_sender(KEY_128);
     sender.rtcp_index.insert(0x4d617273, 0x5d4);
     let mut slot = plain.clone();
@@ -284,6 +282,8 @@ fn random_packets_are_refused_without_state() {
             assert!(receiver.unprotect_rtp(&mut data[..length]).is_err());
             assert!(receiver.unprotect_rtcp(&mut data[..length]).is_err());
         }
-        assert!(receiver.rtp_streams.windows.is_empty() && receiver.rtcp_streams.windows.is_empty());
+        assert!(
+            receiver.rtp_streams.windows.is_empty() && receiver.rtcp_streams.windows.is_empty()
+        );
     }
 }

@@ -1,0 +1,258 @@
+//! One packet goes out to its receivers, to each under its own numbers and header.
+
+use super::codec::{self, vp8, Codec};
+use super::engine::Media;
+use super::extension::{Extension, Ids, EXTENSIONS};
+use super::forward::MAX_CATCH_UP;
+use super::header::{Fields, HeaderWriter};
+use super::interface::*;
+use super::projection::{Incoming, Outgoing, Verdict};
+use super::reception::Order;
+use super::source::{Route, SenderClock, Source};
+use super::table::Table;
+use super::transport::Transport;
+
+/// What all copies of a packet have in common.
+pub(super) struct Original<'a> {
+    pub incoming: Incoming,
+    pub codec: Codec,
+    pub payload_type: u8,
+    pub marker: bool,
+    /// Extension values by kind.  Of video only what the cache keeps as well, so that a plain
+    /// retransmission is equal.
+    pub values: [Option<&'a [u8]>; EXTENSIONS],
+}
+
+/// The source a packet is from, as far as its copies need to know.
+#[derive(Clone, Copy)]
+struct Context {
+    owner: usize,
+    flowing: u8,
+    clock: Option<SenderClock>,
+}
+
+/// The parts of the machine that every copy needs.
+struct Desk<'a> {
+    transports: &'a mut Table<Transport>,
+    writer: &'a mut HeaderWriter,
+    stats: &'a mut Stats,
+}
+
+impl Media {
+    /// Send a packet to every receiver that takes it; true if one of them waits for a keyframe.
+    pub(super) fn fan_out(
+        &mut self,
+        now: Time,
+        source: usize,
+        original: &Original<'_>,
+        payload: &mut [u8],
+        out: &mut impl Output,
+    ) -> bool {
+        let Media { sources, transports, stats, writer, .. } = self;
+        let Some(source) = sources.get_mut(source) else {
+            return false;
+        };
+        let context = context(source, original.incoming.encoding);
+        let mut desk = Desk { transports, writer, stats };
+        desk.writer.reset();
+        let mut waiting = false;
+        for route in &mut source.routes {
+            if route.projection.considers(&original.incoming) {
+                desk.deliver(now, original, payload, route, context, out);
+            }
+            waiting |= route.projection.waits(context.flowing);
+        }
+        waiting
+    }
+
+    /// A keyframe's beginning came late, and some receivers began with it: send them what has
+    /// come of the encoding since.
+    pub(super) fn catch_up(
+        &mut self,
+        now: Time,
+        index: usize,
+        encoding: u8,
+        out: &mut impl Output,
+    ) {
+        let Media { sources, transports, stats, writer, scratch, .. } = self;
+        let Some(source) = sources.get_mut(index) else {
+            return;
+        };
+        let context = context(source, encoding);
+        let Source { routes, encodings, .. } = source;
+        let Some(kept) = encodings.get(usize::from(encoding)) else {
+            return;
+        };
+        let Some(cache) = &kept.cache else { return };
+        let mut desk = Desk { transports, writer, stats };
+        for number in kept.reception.newest(MAX_CATCH_UP) {
+            let sequence = number as u16;
+            let cached = cache.get(sequence);
+            let payload = cached.as_ref().map(|cached| cached.payload).unwrap_or_default();
+            let Some(copy) = scratch.get_mut(..payload.len()) else {
+                continue;
+            };
+            copy.copy_from_slice(payload);
+            let mut original = Original {
+                incoming: Incoming {
+                    encoding,
+                    sequence,
+                    timestamp: 0,
+                    order: Order::Next { gap: 0 },
+                    keyframe: false,
+                    // What came and is not kept was padding.
+                    empty: true,
+                    late_start: false,
+                    vp8: vp8::Descriptor::default(),
+                },
+                codec: Codec::OtherVideo,
+                payload_type: 255,
+                marker: false,
+                values: [None; EXTENSIONS],
+            };
+            let orientation = cached.as_ref().and_then(|cached| cached.orientation);
+            let orientation = orientation.map(|value| [value]);
+            if let Some(cached) = cached {
+                let owner = desk.transports.get(context.owner);
+                let meaning =
+                    owner.and_then(|owner| owner.payload_types.meaning(cached.payload_type));
+                let Some(meaning) = meaning else { continue };
+                let frame = codec::inspect(meaning.codec, copy, cached.descriptor);
+                original.codec = meaning.codec;
+                original.payload_type = cached.payload_type;
+                original.marker = cached.marker;
+                original.values[Extension::Orientation as usize] =
+                    orientation.as_ref().map(|value| &value[..]);
+                original.values[Extension::DependencyDescriptor as usize] = cached.descriptor;
+                let incoming = &mut original.incoming;
+                incoming.timestamp = cached.timestamp;
+                incoming.keyframe = frame.keyframe;
+                incoming.empty = false;
+                incoming.vp8 = frame.vp8;
+            }
+            desk.writer.reset();
+            for route in routes.iter_mut().filter(|route| route.behind) {
+                if !original.incoming.empty || route.projection.current() == Some(encoding) {
+                    desk.deliver(now, &original, copy, route, context, out);
+                }
+            }
+        }
+        for route in routes {
+            route.behind = false;
+        }
+    }
+}
+
+fn context(source: &Source, encoding: u8) -> Context {
+    Context {
+        owner: source.transport,
+        flowing: source.flowing,
+        clock: source.encodings.get(usize::from(encoding)).and_then(|encoding| encoding.clock),
+    }
+}
+
+impl Desk<'_> {
+    /// Send one receiver's copy, if it takes one.
+    fn deliver(
+        &mut self,
+        now: Time,
+        original: &Original<'_>,
+        payload: &mut [u8],
+        route: &mut Route,
+        context: Context,
+        out: &mut impl Output,
+    ) {
+        let Original { incoming, codec, payload_type, marker, values } = original;
+        if !incoming.empty && route.mapped != *payload_type {
+            remap(route, context.owner, *payload_type, self.transports);
+        }
+        let Some(mapping) = route.mapping else {
+            self.stats.dropped_not_negotiated += 1;
+            return;
+        };
+        let before = route.projection.current();
+        let outgoing = match route.projection.project(now, incoming, context.flowing) {
+            Verdict::Drop => return,
+            Verdict::Fill(outgoing) => {
+                let header = filler(mapping.payload_type, outgoing, route.ssrc);
+                out.send_rtp(route.receiver_id, &header, &[1]);
+                self.stats.holes_filled += 1;
+                return;
+            }
+            Verdict::Forward(outgoing) => outgoing,
+        };
+        let Some(receiver) = self.transports.get_mut(route.receiver) else {
+            return;
+        };
+        if incoming.vp8.picture_id.is_some() || incoming.vp8.tl0_picture_index.is_some() {
+            let index = outgoing.tl0_picture_index;
+            incoming.vp8.rewrite(payload, outgoing.picture_id, index);
+        }
+        let starts = before != Some(incoming.encoding)
+            && route.projection.current() == Some(incoming.encoding);
+        route.behind |= starts && incoming.late_start;
+        // An audio stream that goes on elsewhere begins a talk spurt (RFC 3551, 4.1).
+        let marker = *marker || (starts && *codec == Codec::Audio);
+        let ids = ids_for(receiver, mapping.transport_cc);
+        let transport_sequence = next_transport_sequence(receiver, ids);
+        let bytes = self.writer.write(
+            &ids,
+            values,
+            Fields {
+                marker,
+                payload_type: mapping.payload_type,
+                sequence: outgoing.sequence,
+                timestamp: outgoing.timestamp,
+                ssrc: route.ssrc,
+                transport_sequence,
+            },
+        );
+        let size = bytes.len() + payload.len();
+        out.send_rtp(route.receiver_id, bytes, payload);
+        route.projection.stamped(outgoing.sequence, transport_sequence);
+        route.count(payload.len());
+        receiver.count_sent(size);
+        self.stats.rtp_forwarded += 1;
+        self.stats.rtp_bytes_forwarded += size as u64;
+        if starts {
+            self.stats.encoding_switches += u64::from(before.is_some());
+            if let Some(clock) = context.clock {
+                super::control::send_report(now, route, clock, self.stats, out);
+            }
+        }
+    }
+}
+
+fn remap(route: &mut Route, owner: usize, payload_type: u8, transports: &Table<Transport>) {
+    route.mapped = payload_type;
+    route.mapping =
+        transports.get(owner).zip(transports.get(route.receiver)).and_then(|(owner, receiver)| {
+            owner.payload_types.map(payload_type, &receiver.payload_types)
+        });
+}
+
+pub(super) fn ids_for(receiver: &Transport, transport_cc: bool) -> Ids {
+    let mut ids = receiver.extensions.ids;
+    if !transport_cc {
+        ids[Extension::TransportCc as usize] = 0;
+    }
+    ids
+}
+
+pub(super) fn next_transport_sequence(receiver: &mut Transport, ids: Ids) -> u16 {
+    if ids[Extension::TransportCc as usize] != 0 {
+        receiver.transport_sequence = receiver.transport_sequence.wrapping_add(1);
+    }
+    receiver.transport_sequence
+}
+
+/// The header of a packet with one byte of padding and nothing else.
+fn filler(payload_type: u8, outgoing: Outgoing, ssrc: u32) -> [u8; 12] {
+    let mut header = [0; 12];
+    header[0] = 0xa0;
+    header[1] = payload_type & 0x7f;
+    header[2..4].copy_from_slice(&outgoing.sequence.to_be_bytes());
+    header[4..8].copy_from_slice(&outgoing.timestamp.to_be_bytes());
+    header[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    header
+}
