@@ -60,20 +60,31 @@ class Focus:
                 self._effects.append(AnswerRequest(ticket, ready=False))
                 return
             self._check_requester(requester)
-            conference = Conference(
-                room,
-                self._settings,
-                self.brewery,
-                self._cache,
-                self._initiator,
-                self._new_id,
-            )
-            self.conferences[room] = conference
-            self._requesters[room] = requester
-            self.created += 1
-            conference.start(now)
+            conference = self._create(room, requester, now)
         conference.request(ticket, now)
         self._settle(conference)
+
+    def adopt(self, room: RoomJid, now: float) -> None:
+        """Serve a room in which we are already, for nobody has to ask for it again."""
+        if room not in self.conferences and (
+            len(self.conferences) < self._settings.max_conferences
+        ):
+            self._settle(self._create(room, "", now))
+
+    def _create(self, room: RoomJid, requester: str, now: float) -> Conference:
+        conference = Conference(
+            room,
+            self._settings,
+            self.brewery,
+            self._cache,
+            self._initiator,
+            self._new_id,
+        )
+        self.conferences[room] = conference
+        self._requesters[room] = requester
+        self.created += 1
+        conference.start(now)
+        return conference
 
     def _check_requester(self, requester: str) -> None:
         empty = sum(

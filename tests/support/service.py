@@ -39,6 +39,19 @@ class Service:
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def children(self) -> dict[str, int]:
+        """Process ids by the name of the part."""
+        found = {}
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            try:
+                words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            known = {"focus", "bridge", "web"} & set(words)
+            found[known.pop() if known else "prosody"] = int(child)
+        return found
+
 
 @contextmanager
 def running_service(folder: Path, *, settings: str = "") -> Iterator[Service]:

@@ -378,8 +378,10 @@ class GuardedClient(GuardedStream, ClientXMPP):
     def __init__(self, jid: str, password: str, *, verify: bool) -> None:
         login = {"encrypted_plain": verify, "unencrypted_scram": not verify}
         super().__init__(jid, password, plugin_config={"feature_mechanisms": login})
-        if verify:
-            self.ssl_context = ssl.create_default_context()
+        self.ssl_context = ssl.create_default_context()
+        if not verify:
+            self.ssl_context.check_hostname = False
+            self.ssl_context.verify_mode = ssl.CERT_NONE
 
 
 async def _answer_ping(_: Request) -> None:

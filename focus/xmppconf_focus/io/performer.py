@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 class Performer:
     """`jid` is the focus's full address; `answer` gets the answers of conference requests.
 
-    `driver` drives the machine: pump it after every input.
+    `leaving` gets the rooms that are about to be left; `driver` drives the
+    machine: pump it after every input.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Performer:
         jid: str,
         counters: Counters,
         answer: Callable[[do.AnswerRequest], None],
+        leaving: Callable[[RoomJid], None],
     ) -> None:
         self.driver: Driver[Effect] = Driver(machine, self._perform)
         self._machine = machine
@@ -62,6 +64,7 @@ class Performer:
         self._jid = jid
         self._counters = counters
         self._answer = answer
+        self._leaving = leaving
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,6 +143,7 @@ class Performer:
             log.error("an effect was not carried out", exc_info=task.exception())
 
     def leave(self, room: RoomJid) -> None:
+        self._leaving(room)
         address = f"{room}/{FOCUS_NICK}"
         self._write(presence_to_xml(address, available=False, sender=self._jid))
 

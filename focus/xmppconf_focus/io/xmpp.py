@@ -12,7 +12,7 @@ import xmppconf
 from xmppconf.config import Names, Settings
 from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId
-from xmppconf.jid import Jid
+from xmppconf.jid import Jid, split
 from xmppconf.xmpp import mute
 from xmppconf.xmpp.conference_request import (
     ConferenceAnswer,
@@ -73,7 +73,11 @@ class FocusOnXmpp:
         self.machine = focus
         self.stream = stream
         self._counters = counters
-        self._out = Performer(focus, stream, self.jid, counters, self._answer_request)
+        self._leaving: set[RoomJid] = set()
+        """Rooms whose good-bye the server has not confirmed yet."""
+        self._out = Performer(
+            focus, stream, self.jid, counters, self._answer_request, self._leaving.add
+        )
         self._tickets = itertools.count(1)
         self._requests: dict[Ticket, asyncio.Future[bool]] = {}
         self._left_behind: set[RoomJid] = set()
@@ -87,7 +91,7 @@ class FocusOnXmpp:
         )
         stream.add_event_handler("session_start", self._connected)
         stream.add_event_handler("disconnected", self._disconnected)
-        stream.listen(presence=self._presence)
+        stream.listen(presence=self._presence, message=self._message)
         self._register()
 
     async def close(self) -> None:
@@ -110,6 +114,7 @@ class FocusOnXmpp:
         self._brewery.connected()
 
     def _disconnected(self, _: object) -> None:
+        self._leaving.clear()
         self._left_behind.update(self.machine.conferences)
         self._brewery.disconnected()
         self.machine.connection_lost()
@@ -215,7 +220,28 @@ class FocusOnXmpp:
             self._brewery.presence(presence_from_xml(element), element, now)
         elif room in self.machine.conferences:
             self._room_presence(room, element, now)
+        elif element.get("type") is None:
+            self._adopt(element, now)
+        elif address == f"{room}/{FOCUS_NICK}":
+            self._leaving.discard(room)
         self._out.driver.pump()
+
+    def _message(self, element: Element) -> None:
+        if element.get("type") == "groupchat":
+            self._adopt(element, self._out.driver.now())
+            self._out.driver.pump()
+
+    def _adopt(self, element: Element, now: float) -> None:
+        """Serve a room that still has us in it from the life of a process that was killed.
+
+        The server does not notice such a death, and nobody there can ask for us again.
+        """
+        sender = split(element.get("from", ""))
+        room = RoomJid(sender.bare)
+        if sender.domain != self.names.rooms or element.get("to") != self.jid:
+            return
+        if room not in self._leaving and self._brewery.joined:
+            self.machine.adopt(room, now)
 
     def _room_presence(self, room: RoomJid, element: Element, now: float) -> None:
         presence = presence_from_xml(element)

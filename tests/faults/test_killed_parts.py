@@ -1,0 +1,142 @@
+"""Each part is killed during a call; what comes back by itself, and in which time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import ClientSession, TCPConnector, ThreadedResolver, WSMsgType
+
+from tests.faults.caller import Caller, call, talking
+from tests.support.rtc_peer import use_loopback
+from tests.support.service import Service, running_service
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(150)]
+
+PATIENCE = 40.0  # seconds, on a machine that is busy with builds
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_loopback(monkeypatch)
+
+
+def kill(service: Service, name: str) -> int:
+    pid = service.children()[name]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+async def back(service: Service, name: str, old: int) -> None:
+    """Wait until another process has taken its place and the service is well."""
+    async with asyncio.timeout(PATIENCE):
+        while service.children().get(name, old) == old:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        while not await healthy(service):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def healthy(service: Service) -> bool:
+    connector = TCPConnector(resolver=ThreadedResolver())
+    try:
+        async with (
+            ClientSession(connector=connector) as http,
+            http.get(f"{service.url}health") as answer,
+        ):
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def report(what: str, since: float) -> None:
+    print(f"\n{what}: {time.monotonic() - since:.1f} s")
+
+
+async def test_people_are_invited_again_when_the_bridge_dies(service: Service) -> None:
+    async with call(service.settings, "bridge") as (ann, ben):
+        old, began = kill(service, "bridge"), time.monotonic()
+        await talking(ann, ben, session=2, within=PATIENCE)
+        report("killed bridge, sound and picture again after", began)
+        assert service.children()["bridge"] != old
+        assert "session-terminate" in ann.actions
+
+
+async def test_the_focus_may_die_without_the_call_noticing(service: Service) -> None:
+    async with call(service.settings, "focus") as (ann, ben):
+        old, began = kill(service, "focus"), time.monotonic()
+        while service.children().get("focus", old) == old:
+            await talking(ann, ben, session=1)
+            assert time.monotonic() - began < PATIENCE
+        await back(service, "focus", old)
+        report("killed focus, there again after", began)
+        await talking(ann, ben, session=1)
+
+
+async def test_a_room_whose_focus_died_lets_people_in(service: Service) -> None:
+    """Who comes afterwards talks with those who were there before."""
+    async with call(service.settings, "newcomer") as (ann, ben):
+        old, began = kill(service, "focus"), time.monotonic()
+        await back(service, "focus", old)
+        async with call(service.settings, "elsewhere"):
+            report("killed focus, another room talks after", began)
+        # These peers can take one stream of each kind, so there are never three.
+        await ben.media.close()
+        ben.leave()
+        cid = Caller(service.settings, "newcomer", ben.colour)
+        try:
+            await cid.enter()
+            async with asyncio.timeout(PATIENCE):
+                await ann.in_session(2)
+            await talking(ann, cid, session=1, within=PATIENCE)
+            report("killed focus, newcomer talks after", began)
+        finally:
+            await cid.close()
+
+
+async def test_a_room_finds_its_new_focus_when_somebody_stirs(service: Service) -> None:
+    async with call(service.settings, "stir") as (ann, ben):
+        old = kill(service, "focus")
+        await back(service, "focus", old)
+        ann.say("anybody?")
+        await talking(ann, ben, session=2, within=PATIENCE)
+
+
+async def test_media_go_on_without_the_xmpp_server(service: Service) -> None:
+    async with call(service.settings, "server") as (ann, ben):
+        old, began = kill(service, "prosody"), time.monotonic()
+        await talking(ann, ben, session=1)
+        await back(service, "prosody", old)
+        report("killed XMPP server, healthy after", began)
+        await talking(ann, ben, session=1)
+    async with asyncio.timeout(PATIENCE):
+        async with call(service.settings, "server"):
+            report("killed XMPP server, the same room talks after", began)
+
+
+async def test_media_go_on_without_the_gateway(service: Service) -> None:
+    url = f"{service.url}xmpp-websocket"
+    connector = TCPConnector(resolver=ThreadedResolver())
+    async with (
+        call(service.settings, "gateway") as (ann, ben),
+        ClientSession(connector=connector) as http,
+    ):
+        socket = await http.ws_connect(url, protocols=["xmpp"])
+        old, began = kill(service, "web"), time.monotonic()
+        message = await socket.receive(5)
+        assert message.type in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR)
+        await talking(ann, ben, session=1)
+        await back(service, "web", old)
+        report("killed gateway, healthy after", began)
+        async with http.ws_connect(url, protocols=["xmpp"]) as again:
+            assert again.protocol == "xmpp"
+        await talking(ann, ben, session=1)
