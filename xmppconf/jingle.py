@@ -63,6 +63,8 @@ class Received:
     """The element inside `<reason/>`, such as "success" or "connectivity-error"."""
     restart: bool = False
     """session-terminate asks for a new session (`<bridge-session restart='true'/>`)."""
+    ice_restart: bool = False
+    """session-info asks for new ICE parameters of the same session."""
     bridge_session_id: str | None = None
     session_info: str | None = None
     """session-info: `ice-state` text, such as "failed"."""

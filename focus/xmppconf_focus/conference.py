@@ -142,6 +142,8 @@ class Conference:
     # -- occupants ---------------------------------------------------------------------
     def occupant_seen(self, occupant: Occupant, now: float) -> None:
         """An occupant joined or changed."""
+        if self.occupants.get(occupant.nick) == occupant:
+            return  # muting and the like, which happens often
         known = occupant.nick in self.occupants
         if not known and len(self.occupants) >= self._settings.max_participants:
             return

@@ -27,6 +27,7 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.features import FeatureCache
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.participant import StartMuted
 
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
@@ -48,10 +49,17 @@ class Focus:
         self._effects: deque[Effect] = deque()
 
     # -- requests ----------------------------------------------------------------------
-    def request(self, ticket: Ticket, room: RoomJid, requester: str, now: float) -> None:
+    def request(
+        self,
+        ticket: Ticket,
+        room: RoomJid,
+        requester: str,
+        now: float,
+        start_muted: StartMuted | None = None,
+    ) -> None:
         """Ask for a room; `AnswerRequest` follows.  `requester` is a bare address or empty.
 
-        Raises `LimitExceeded`.
+        `start_muted` counts in the request that opens the room.  Raises `LimitExceeded`.
         """
         conference = self.conferences.get(room)
         if conference is None:
@@ -61,6 +69,7 @@ class Focus:
                 return
             self._check_requester(requester)
             conference = self._create(room, requester, now)
+            conference.media.start_muted = start_muted or StartMuted()
         conference.request(ticket, now)
         self._settle(conference)
 

@@ -32,12 +32,17 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.features import Feature
 from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
-from xmppconf_focus.participant import Participant, Stage
+from xmppconf_focus.participant import Participant, Stage, StartMuted
 from xmppconf_focus.reactions import Reaction, on_allocation, on_update
 from xmppconf_focus.selection import select_bridge
 from xmppconf_focus.signalling import signalling_delay
 from xmppconf_focus.source_map import SourceMap
-from xmppconf_focus.source_views import bridge_sources, strip_simulcast, to_media_sources
+from xmppconf_focus.source_views import (
+    bridge_sources,
+    strip_simulcast,
+    to_media_sources,
+    with_names,
+)
 
 MAX_RETRY_DELAY = 30.0  # seconds between attempts when bridges fail one after the other
 FAILURES_FORGOTTEN = 60.0  # seconds
@@ -49,7 +54,7 @@ class Unsupported(PeerError):
     condition: Condition = "feature-not-implemented"
 
 
-class RestartRefused(PeerError):
+class TooOften(PeerError):
     condition: Condition = "resource-constraint"
 
 
@@ -72,6 +77,7 @@ class MediaSessions:
         self.meeting_id = MeetingId("")
         self.participants: dict[EndpointId, Participant] = {}
         self.sources = SourceMap(settings.max_sources_per_endpoint)
+        self.start_muted = StartMuted()
         self.inviting = False
         """Whether there is reason to invite those who are idle."""
         self.bridge_missing = False
@@ -175,7 +181,7 @@ class MediaSessions:
                 for owner, sources in self.sources
                 if owner != participant.id
             }
-        participant.signalling.offered(sources)
+        sources = participant.signalling.offered(sources)
         session = JingleSession(self._new_id(), self._bridge.id)
         session.start()
         participant.session = session
@@ -191,7 +197,10 @@ class MediaSessions:
             json_sources=Feature.JSON_SOURCES in participant.features,
             bridge_session_id=self._bridge.id,
             region=self._bridge.region,
+            start_audio_muted=self._starts_muted(participant, self.start_muted.audio),
+            start_video_muted=self._starts_muted(participant, self.start_muted.video),
         )
+        participant.was_invited = True
         self._effects.append(SendOffer(self._room, participant.id, offer))
 
     def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
@@ -201,6 +210,11 @@ class MediaSessions:
             return
         if participant.session.sid == sid and participant.stage is Stage.IN_SESSION:
             self._end(participant, Stage.OUT, now, "general-error", "jingle session failed")
+
+    def _starts_muted(self, participant: Participant, limit: int | None) -> bool:
+        # Who is moved to another bridge has been heard already.
+        many = limit is not None and len(self.participants) > limit
+        return many and not participant.was_invited
 
     def _wants_data(self, participant: Participant) -> bool:
         return self._settings.data_channel and Feature.SCTP in participant.features
@@ -221,15 +235,23 @@ class MediaSessions:
             raise PeerError("no session")
         if received.action is Action.TRANSPORT_INFO and received.transport is None:
             raise PeerError("transport-info without transport")
+        if received.ice_restart:
+            # Clients then ask for a new session, which works with every bridge.
+            raise Unsupported("in-place ICE restart")
+        if received.action is not Action.SESSION_TERMINATE and (
+            not participant.requests.take(now)
+        ):
+            raise TooOften("requests")
+        sources = with_names(endpoint, received.sources)
         session.receive(received.action)
         match received.action:
             case Action.SESSION_ACCEPT:
-                self._accepted(participant, received, now)
+                self._accepted(participant, replace(received, sources=sources), now)
             case Action.SOURCE_ADD if received.sources:
-                self.sources.add(endpoint, received.sources)
+                self.sources.add(endpoint, sources)
                 self._sources_changed(participant, now)
             case Action.SOURCE_REMOVE if received.sources:
-                self.sources.remove(endpoint, received.sources)
+                self.sources.remove(endpoint, sources)
                 self._sources_changed(participant, now)
             case Action.TRANSPORT_INFO if self._bridge is not None:
                 self._effects.append(
@@ -273,7 +295,7 @@ class MediaSessions:
         if again:
             self.invite_idle(now)
         elif received.restart:
-            raise RestartRefused("rate-limited") if known else NotFound("bridge session")
+            raise TooOften("restarts") if known else NotFound("bridge session")
 
     def _ice_failed(
         self,
@@ -285,7 +307,7 @@ class MediaSessions:
         if received.bridge_session_id != session.bridge_session_id:
             raise NotFound("bridge session")
         if not participant.may_restart(now):
-            raise RestartRefused("rate-limited")
+            raise TooOften("restarts")
         self._end(participant, Stage.IDLE, now, "success", "restarting")
         self.invite_idle(now)
 

@@ -9,11 +9,23 @@ from dataclasses import dataclass, field
 from xmppconf.ids import EndpointId
 from xmppconf_focus.features import Feature
 from xmppconf_focus.jingle_session import JingleSession, State
+from xmppconf_focus.rate import TokenBucket
 from xmppconf_focus.signalling import Signalling
 
 MIN_RESTART_INTERVAL = 5.0  # seconds
 RESTART_WINDOW = 60.0  # seconds
 MAX_RESTARTS = 5  # within the window
+
+MAX_REQUESTS = 60  # at once; each may be told to everybody
+REQUESTS_PER_SECOND = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartMuted:
+    """How many participants there are before newcomers start muted; None: never."""
+
+    audio: int | None = None
+    video: int | None = None
 
 
 class Stage(enum.Enum):
@@ -30,8 +42,12 @@ class Participant:
     features: frozenset[str] = frozenset()
     stage: Stage = Stage.UNKNOWN
     session: JingleSession | None = None
+    was_invited: bool = False
     signalling: Signalling = field(default_factory=Signalling)
     restarts: deque[float] = field(default_factory=deque)
+    requests: TokenBucket = field(
+        default_factory=lambda: TokenBucket(REQUESTS_PER_SECOND, MAX_REQUESTS)
+    )
 
     def can_talk(self) -> bool:
         """Whether it is known to have media to exchange."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from xmppconf.ids import EndpointId
 from xmppconf.jingle import Action
 from xmppconf.sources import OwnedSources, SourceSet
-from xmppconf_focus.source_views import difference
+from xmppconf_focus.source_views import difference, split
 
 #: Participants from which on changes wait, and how many seconds.
 DELAYS = ((100, 0.5), (30, 0.2))
@@ -31,11 +31,13 @@ class Signalling:
         self.due: float | None = None
         """When the waiting changes are to be sent."""
 
-    def offered(self, sources: OwnedSources) -> None:
-        """A new offer starts from these; nothing else is waiting any more."""
-        self._known = dict(sources)
+    def offered(self, sources: OwnedSources) -> OwnedSources:
+        """Of these sources those for a new offer; the others wait, and nothing else."""
+        first = next(iter(split(sources)), {})
+        self._known = dict(first)
         self._wanted = dict(sources)
         self.due = None
+        return first
 
     def changed(self, owner: EndpointId, sources: SourceSet, due: float) -> None:
         """From now on the owner has these sources."""
@@ -67,9 +69,9 @@ class Signalling:
         self.due = None
         return [
             (action, sources)
-            for action, sources in (
+            for action, everything in (
                 (Action.SOURCE_REMOVE, removed),
                 (Action.SOURCE_ADD, added),
             )
-            if sources
+            for sources in split(everything)
         ]

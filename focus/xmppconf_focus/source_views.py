@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaType, Ssrc
-from xmppconf.sources import MediaSource, Semantics, Source, SourceSet
+from xmppconf.sources import MediaSource, OwnedSources, Semantics, Source, SourceSet
+
+#: In one stanza to a client; one owner's are never divided.
+MAX_SOURCES_AT_ONCE = 200
+
+
+def with_names(owner: EndpointId, sources: SourceSet) -> SourceSet:
+    """Every source under a name: old clients and gateways leave names out."""
+    return SourceSet(
+        tuple(replace(s, name=_name_of(owner, s)) for s in sources.sources), sources.groups
+    )
 
 
 def to_media_sources(owner: EndpointId, sources: SourceSet) -> tuple[MediaSource, ...]:
@@ -61,6 +73,19 @@ def difference(left: SourceSet, right: SourceSet) -> SourceSet:
         tuple(s for s in left.sources if s not in sources),
         tuple(g for g in left.groups if g not in groups),
     )
+
+
+def split(sources: OwnedSources) -> list[OwnedSources]:
+    """The same in parts that fit into a stanza each, as servers bound those."""
+    parts: list[OwnedSources] = []
+    room = 0
+    for owner, owned in sources.items():
+        if len(owned.sources) > room or not parts:
+            parts.append({})
+            room = MAX_SOURCES_AT_ONCE
+        parts[-1][owner] = owned
+        room -= len(owned.sources)
+    return parts
 
 
 def bridge_sources(feedback: tuple[MediaSource, ...]) -> SourceSet:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from xmppconf_focus.brewery import BridgeStats
 from xmppconf_focus.conference import SETUP_TIMEOUT, MuteRequest
@@ -24,6 +26,12 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.features import Feature
 from xmppconf_focus.focus import MAX_EMPTY_PER_REQUESTER
+from xmppconf_focus.media_sessions import TooOften
+from xmppconf_focus.participant import (
+    MAX_REQUESTS,
+    REQUESTS_PER_SECOND,
+    StartMuted,
+)
 
 from tests.focus.support import (
     BASIC,
@@ -40,7 +48,7 @@ from xmppconf.colibri2 import ColibriRefused, ConferenceModified, Reason
 from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId
-from xmppconf.jingle import Action, Received
+from xmppconf.jingle import Action, Offer, Received
 from xmppconf.sources import SourceSet
 
 ANN, BOB, CID = EndpointId("ann"), EndpointId("bob"), EndpointId("cid")
@@ -430,6 +438,92 @@ def test_refusals_name_their_condition(received: Received, condition: str) -> No
             stage.now,
         )
     assert refusal.value.condition == condition
+
+
+def test_an_ice_restart_in_place_is_refused_so_that_the_client_asks_anew() -> None:
+    stage = Stage()
+    offer = stage.call("ann", "bob")[ANN]
+    asked = Received(
+        Action.SESSION_INFO,
+        offer.sid,
+        ice_restart=True,
+        bridge_session_id=offer.bridge_session_id,
+    )
+    with pytest.raises(PeerError) as refusal:
+        stage.focus.jingle(ROOM, ANN, asked, stage.now)
+    assert refusal.value.condition == "feature-not-implemented"
+    assert stage.focus.conferences[ROOM].media.participants[ANN].is_active()
+
+
+def test_who_changes_sources_without_end_is_stopped_and_not_who_does_so_now_and_then() -> (
+    None
+):
+    stage = Stage()
+    sid = stage.call("ann", "bob", features=BASIC)[ANN].sid
+    actions = (Action.SOURCE_REMOVE, Action.SOURCE_ADD)
+
+    def change(number: int) -> bool:
+        received = Received(actions[number % 2], sid, sources=camera("ann", 1000))
+        try:
+            stage.focus.jingle(ROOM, ANN, received, stage.now)
+        except TooOften:
+            return False
+        return True
+
+    allowed = [change(number) for number in range(1000)]
+    assert sum(allowed) == MAX_REQUESTS - 1  # the accept was one
+    assert len(stage.take(SendSources)) == MAX_REQUESTS - 1
+    stage.pass_time(MAX_REQUESTS / REQUESTS_PER_SECOND)
+    for number in range(MAX_REQUESTS, MAX_REQUESTS + 100):
+        stage.pass_time(1 / REQUESTS_PER_SECOND)
+        assert change(number + 1)
+
+
+def test_sources_without_a_name_get_one() -> None:
+    stage = Stage()
+    stage.add_bridge()
+    stage.open_room()
+    stage.join("ann", BASIC)
+    stage.join("bob", BASIC)
+    stage.answer_all()
+    offers = stage.offers()
+    stage.accept(BOB, offers[BOB])
+    nameless = camera("ann", 1000)
+    nameless = SourceSet(
+        tuple(replace(source, name=None) for source in nameless.sources), nameless.groups
+    )
+    stage.accept(ANN, offers[ANN], nameless)
+    [told] = stage.take(SendSources)
+    assert {source.name for source in told.sources[ANN].sources} == {"ann-a0", "ann-v0"}
+
+
+def test_newcomers_start_muted_beyond_the_limits_and_stay_as_they_are_when_moved() -> None:
+    stage = Stage()
+    stage.add_bridge()
+    stage.focus.request(Ticket(1), ROOM, "", stage.now, StartMuted(audio=2, video=0))
+    stage.focus.joined(ROOM, "owner", stage.now)
+    stage.focus.room_configured(ROOM, None, stage.now)
+    found: dict[EndpointId, Offer] = {}
+    for nick in ("ann", "bob", "cid"):
+        stage.join(nick)
+        stage.answer_all()
+        found |= stage.offers()
+    muted = {n: (o.start_audio_muted, o.start_video_muted) for n, o in found.items()}
+    assert muted == {ANN: (False, True), BOB: (False, True), CID: (True, True)}
+    stage.add_bridge(OTHER_BRIDGE)
+    stage.focus.bridge_left(BRIDGE, stage.now)
+    stage.answer_all()
+    moved = stage.offers()
+    assert set(moved) == {ANN, BOB, CID}
+    assert not any(o.start_audio_muted or o.start_video_muted for o in moved.values())
+
+
+def test_an_unchanged_presence_costs_nothing() -> None:
+    stage = Stage()
+    stage.call("ann", "bob")
+    for _ in range(3):
+        stage.join("ann", None)
+    assert stage.take(object) == []
 
 
 def test_nobody_speaks_in_anothers_session() -> None:

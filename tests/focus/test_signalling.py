@@ -61,6 +61,23 @@ def test_a_receiver_that_applies_what_it_is_told_knows_everything(
     assert signalling.take() == []
 
 
+def test_many_sources_are_told_in_parts() -> None:
+    """Servers end a component's stream for a stanza that is too large."""
+    everybody = {
+        EndpointId(f"e{n}"): source_set(frozenset(range(20 * n + 1, 20 * n + 21)))
+        for n in range(35)
+    }
+    signalling = Signalling()
+    parts = [signalling.offered(everybody)]
+    for action, sources in signalling.take():
+        assert action is Action.SOURCE_ADD
+        parts.append(sources)
+    sizes = [sum(len(owned.sources) for owned in part.values()) for part in parts]
+    assert sizes == [200, 200, 200, 100]
+    assert {owner: owned for part in parts for owner, owned in part.items()} == everybody
+    assert signalling.take() == []
+
+
 def test_what_is_added_and_removed_meanwhile_is_not_told() -> None:
     signalling = Signalling()
     signalling.changed(OWNERS[0], source_set(frozenset({1})), due=5.0)

@@ -25,6 +25,9 @@ endpoint_ids = st.from_regex(r"[0-9a-f]{8}", fullmatch=True).map(EndpointId)
 source_names = st.from_regex(r"[0-9a-f]{8}-[av][0-9]", fullmatch=True).map(SourceName)
 ssrcs = st.integers(1, MAX_SSRC).map(Ssrc)
 media_types = st.sampled_from(MediaType)
+msids = st.from_regex(r"[!-%*-;?-~]{1,40}( [!-%*-;?-~]{1,40})?", fullmatch=True).filter(
+    lambda text: not set(text) & set('"&\\')
+)
 credentials = st.from_regex(r"[0-9A-Za-z+/]{4,32}", fullmatch=True)
 ports = st.integers(0, 65535)
 
@@ -70,7 +73,7 @@ def sources(media: MediaType) -> st.SearchStrategy[Source]:
         ssrc=ssrcs,
         media_type=st.just(media),
         name=st.none() | source_names,
-        msid=st.none() | full_words,
+        msid=st.none() | msids,
         video_type=screen.map(lambda text: None if text is None else VideoType(text)),
     )
 

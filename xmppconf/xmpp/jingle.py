@@ -141,6 +141,7 @@ def jingle_from_xml(element: Element) -> Received:
         initial_last_n=_initial_last_n(contents),
         reason=_reason(element),
         restart=False if session is None else flag(session, "restart"),
+        ice_restart=False if session is None else flag(session, "ice-restart"),
         bridge_session_id=None if session is None else attribute(session, "id"),
         session_info=_ice_state(element),
     )

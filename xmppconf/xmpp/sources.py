@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
@@ -19,6 +20,10 @@ from xmppconf.xmpp.xml import (
     required,
     tag,
 )
+
+# RFC 8830, 2: two tokens; longer ones are in use, but none that XML or JSON must escape.
+_WORD = r"[!#$%()*+,\-./0-9:;=?@A-Z\[\]^_`a-z{|}~]{1,128}"
+_MSID = re.compile(f"{_WORD}( {_WORD})?")
 
 
 def sources_to_xml(
@@ -78,6 +83,8 @@ def source_from_xml(element: Element, media: MediaType) -> Source:
     for parameter in children(element, tag(SSMA, "parameter"), limits.PARAMETERS):
         if parameter.get("name") == "msid":
             msid = attribute(parameter, "value") or None
+            if msid is not None and not _MSID.fullmatch(msid):
+                raise PeerError("msid is not one or two tokens")
     return Source(
         ssrc=ssrc_from_xml(element),
         media_type=media,

@@ -39,6 +39,11 @@ MAX_UNSENT = 16 * 1024 * 1024
 MAX_RUNNING = 2000
 #: Our own requests that wait for an answer.
 MAX_ASKED = 5000
+#: What an answer repeats of a request, in characters; a longer id is not answered.
+MAX_REPEATED = 4096
+#: Larger stanzas, in bytes, are not sent: servers end a component's stream for less than
+#: twice as much.
+MAX_SENT = 256 * 1024
 
 MIN_RECONNECT = 0.5  # seconds; doubles up to the maximum, with jitter
 MAX_RECONNECT = 15.0
@@ -213,9 +218,9 @@ class GuardedStream(BaseXMPP):
             super()._spawn_event(xml)
 
     def _refuse(self, xml: Element) -> None:
-        # Only the head of the stanza is looked at, and only short values go back.
+        # Only the head of the stanza is looked at.
         head = {key: xml.get(key, "") for key in ("id", "from", "to", "type")}
-        if local_name(xml) != "iq" or any(len(v) > 4096 for v in head.values()):
+        if local_name(xml) != "iq":
             return
         if head["type"] in ("get", "set"):
             self._reply(head, error_element(StanzaError("policy-violation")), "error")
@@ -230,7 +235,9 @@ class GuardedStream(BaseXMPP):
         if name == "iq":
             if kind in ("result", "error"):
                 result = parse_error(xml) if kind == "error" else xml
-                return self._settle(xml.get("id", ""), xml.get("from", ""), result)
+                settled = self._settle(xml.get("id", ""), xml.get("from", ""), result)
+                # slixmpp waits for answers only until the session is open.
+                return settled or self.session.is_set()
             return self._answer(xml, kind)
         callback = {"presence": self._on_presence, "message": self._on_message}.get(name)
         if callback is not None:
@@ -282,6 +289,10 @@ class GuardedStream(BaseXMPP):
             self._reply(head, result, "result")
 
     def _reply(self, head: dict[str, str], payload: Element | None, kind: str) -> None:
+        # Escaped once more, what somebody put into an id could be too much for the server.
+        if any(len(value) > MAX_REPEATED for value in head.values()):
+            self.stanzas_refused += 1
+            return
         reply = build(STREAM, "iq", {"type": kind, "id": head["id"]})
         if head["from"]:
             reply.set("to", head["from"])
@@ -309,11 +320,11 @@ class GuardedStream(BaseXMPP):
         if len(self._asked) >= MAX_ASKED:
             raise LimitExceeded("requests without answer", MAX_ASKED)
         request_id = secrets.token_hex(8)
-        attributes = {"type": kind, "id": request_id, "to": to, "from": sender}
+        request = _request(request_id, to, kind, payload, sender)
         future: asyncio.Future[Element] = self.loop.create_future()
         self._asked[request_id] = (to, future)
         try:
-            if not self.write(build(STREAM, "iq", attributes, payload)):
+            if not self.write(request):
                 raise StanzaError("remote-server-timeout")
             async with asyncio.timeout(timeout):
                 result = await future
@@ -322,6 +333,12 @@ class GuardedStream(BaseXMPP):
         finally:
             self._asked.pop(request_id, None)
         return next(iter(result), None)
+
+    def tell(
+        self, to: str, kind: Kind, payload: Element, *, sender: str | None = None
+    ) -> bool:
+        """Send an IQ whose answer changes nothing; False if there is no connection."""
+        return self.write(_request(secrets.token_hex(8), to, kind, payload, sender))
 
     def _settle(self, request_id: str, sender: str, result: Element | StanzaError) -> bool:
         waiting = self._asked.get(request_id)
@@ -337,7 +354,7 @@ class GuardedStream(BaseXMPP):
 
     # -- sending and listening ----------------------------------------------------------
     def write(self, stanza: Element) -> bool:
-        """Send one stanza now; False if there is no connection."""
+        """Send one stanza now; False if it is too large or there is no connection."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return False
@@ -345,7 +362,11 @@ class GuardedStream(BaseXMPP):
             self.abort()
             return False
         text = tostring(stanza, xmlns=self.default_ns, stream=self, top_level=True)
-        transport.write(strip_invalid(text).encode())
+        data = strip_invalid(text).encode()
+        if len(data) > MAX_SENT:
+            log.error("a stanza of %d bytes was not sent", len(data))
+            return False
+        transport.write(data)
         return True
 
     def listen(
@@ -382,6 +403,13 @@ class GuardedClient(GuardedStream, ClientXMPP):
         if not verify:
             self.ssl_context.check_hostname = False
             self.ssl_context.verify_mode = ssl.CERT_NONE
+
+
+def _request(
+    request_id: str, to: str, kind: Kind, payload: Element, sender: str | None
+) -> Element:
+    attributes = {"type": kind, "id": request_id, "to": to, "from": sender}
+    return build(STREAM, "iq", attributes, payload)
 
 
 async def _answer_ping(_: Request) -> None:

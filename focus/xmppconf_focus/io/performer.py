@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, assert_never
 from xml.etree.ElementTree import Element
 
@@ -78,7 +79,9 @@ class Performer:
 
     def tell(self, to: str, payload: Element) -> None:
         """Send a request whose answer changes nothing."""
-        self._spawn(self._tell(to, payload))
+        self._loop.call_soon(
+            partial(self._stream.tell, to, "set", payload, sender=self._jid)
+        )
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -149,12 +152,6 @@ class Performer:
 
     async def _ask(self, to: str, payload: Element, kind: Kind = "set") -> Element | None:
         return await self._stream.ask(to, kind, payload, sender=self._jid)
-
-    async def _tell(self, to: str, payload: Element) -> None:
-        try:
-            await self._ask(to, payload)
-        except PeerError as error:
-            log.debug("a request was refused: %s", error.condition)
 
     async def _configure(self, room: RoomJid) -> None:
         visible = configuration_to_xml({"muc#roomconfig_whois": "anyone"})

@@ -1,14 +1,17 @@
-"""The focus's presence in a room, and what it reads from others'."""
+"""What the focus shows in a room, and what it reads from what others write."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 import xmppconf
+from xmppconf.errors import PeerError
 from xmppconf.xmpp.muc import OccupantPresence, presence_to_xml
-from xmppconf.xmpp.xml import FOCUS, JITMEET, build
+from xmppconf.xmpp.xml import FOCUS, JITMEET, build, number
 from xmppconf_focus.effects import ShowPresence
 from xmppconf_focus.occupant import FOCUS_NICK, Occupant
+from xmppconf_focus.participant import StartMuted
 
 
 def shown_presence(effect: ShowPresence, sender: str) -> Element:
@@ -42,6 +45,18 @@ def occupant_from_presence(presence: OccupantPresence) -> Occupant:
         presence.caps.ver if presence.caps else None,
         presence.caps.hash if presence.caps else None,
     )
+
+
+def start_muted_from(properties: Mapping[str, str]) -> StartMuted:
+    """Read a conference request's properties; what is no number means never."""
+
+    def limit(name: str) -> int | None:
+        try:
+            return number(properties.get(name, ""), name, 0, 1_000_000)
+        except PeerError:
+            return None
+
+    return StartMuted(limit("startAudioMuted"), limit("startVideoMuted"))
 
 
 def _property(key: str, value: str) -> Element:

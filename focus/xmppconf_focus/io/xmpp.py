@@ -43,7 +43,7 @@ from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_o
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.performer import Performer
-from xmppconf_focus.io.presence import occupant_from_presence
+from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
 from xmppconf_focus.occupant import FOCUS_NICK
 
 DISCO_NODE = "urn:xmppconf:focus"
@@ -134,7 +134,9 @@ class FocusOnXmpp:
             self._requests[ticket] = asyncio.get_running_loop().create_future()
             try:
                 room = RoomJid(asked.room.bare)
-                self.machine.request(ticket, room, requester, self._out.driver.now())
+                start_muted = start_muted_from(asked.properties)
+                now = self._out.driver.now()
+                self.machine.request(ticket, room, requester, now, start_muted)
                 self._out.driver.pump()
                 ready = await self._requests[ticket]
             finally:
