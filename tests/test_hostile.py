@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import zlib
 from typing import Any
 from xml.etree import ElementTree
@@ -28,7 +29,7 @@ async def test_everything_arrives_and_answers_are_counted() -> None:
     datagrams = [b"", b"a", bytes(65_507)]
     answered = await hostile.pester(transport.get_extra_info("sockname"), iter(datagrams))
     assert count.got == datagrams
-    assert answered == hostile.Answered(65_508, 15)
+    assert (answered.sent, answered.received, answered.count) == (65_508, 15, 3)
     transport.close()
     await asyncio.sleep(0)
 
@@ -48,6 +49,19 @@ def test_the_fingerprint_is_the_standards() -> None:
     message = hostile.stun(attributes=((6, b"user"),))
     assert int.from_bytes(message[2:4], "big") == len(message) - 20
     assert int.from_bytes(message[-4:], "big") == zlib.crc32(message[:-8]) ^ 0x5354554E
+
+
+def test_a_check_has_the_integrity_of_the_standard() -> None:
+    message = bytes(hostile.check("them:us", "password", attributes=((6, b"them:us"),)))
+    assert zlib.crc32(message[:-8]) ^ 0x5354554E == int.from_bytes(message[-4:], "big")
+    until = message[:-32]
+    signed = until[:2] + (len(until) - 20 + 24).to_bytes(2, "big") + until[4:]
+    assert message[-28:-8] == hmac.digest(b"password", signed, "sha1")
+
+
+def test_each_wrong_check_is_another_than_the_right_one() -> None:
+    wrong = dict(hostile.one_thing_wrong("local:remote", "password"))
+    assert len(set(wrong.values())) == len(wrong) > 100
 
 
 def test_hostile_stanzas_are_well_formed() -> None:

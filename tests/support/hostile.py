@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import ipaddress
+import itertools
 import os
 import random
 import re
+import select
 import socket
 import struct
+import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 MAGIC_COOKIE = 0x2112A442
@@ -75,6 +81,59 @@ def wrong_checks(user: str) -> Iterator[bytes]:
         yield whole[:length]
 
 
+def check(
+    user: str,
+    password: str,
+    *,
+    attributes: tuple[tuple[int, bytes], ...] | None = None,
+    kind: int = 0x0001,
+) -> bytearray:
+    """A connectivity check as it should be (RFC 8445, 7.2.2), integrity included."""
+    if attributes is None:
+        attributes = (
+            (0x0006, user.encode()),
+            (0x0024, struct.pack("!I", 1_853_817_087)),
+            (0x8029, os.urandom(8)),
+        )
+    plain = bytearray(stun(kind, attributes, fingerprint=False))
+    struct.pack_into("!H", plain, 2, len(plain) - 20 + 24)
+    digest = hmac.digest(password.encode(), bytes(plain), "sha1")
+    plain += struct.pack("!HH", 0x0008, 20) + digest
+    struct.pack_into("!H", plain, 2, len(plain) - 20 + 8)
+    crc = zlib.crc32(plain) ^ 0x5354554E
+    return plain + struct.pack("!HHI", 0x8028, 4, crc)
+
+
+def one_thing_wrong(user: str, password: str) -> Iterator[tuple[str, bytes]]:
+    """Checks that know everything, each with one thing wrong; all to be dropped."""
+    local, _, remote = user.partition(":")
+    priority = (0x0024, struct.pack("!I", 1_853_817_087))
+    role = (0x8029, os.urandom(8))
+    yield "user of nobody", bytes(check(f"x{local[1:]}x:{remote}", password))
+    yield "user of half the length", bytes(check(f"{local[: len(local) // 2]}:x", password))
+    yield "no colon in the user", bytes(check(local + remote, password))
+    yield "no user", bytes(check(user, password, attributes=(priority, role)))
+    yield "password", bytes(check(user, password[::-1]))
+    yield "no password", bytes(check(user, ""))
+    yield "a stray response", bytes(check(user, password, kind=0x0101))
+    yield "a stray error", bytes(check(user, password, kind=0x0111))
+    yield "another method", bytes(check(user, password, kind=0x0003))
+    for place, name in ((4, "magic cookie"), (10, "transaction"), (26, "user's bytes")):
+        yield name, _flipped(check(user, password), place)
+    whole = check(user, password)
+    yield "integrity", _flipped(whole, len(whole) - 20)
+    yield "fingerprint", _flipped(whole, len(whole) - 1)
+    yield "length", _flipped(whole, 3)
+    for length in range(len(whole)):
+        yield f"cut after {length}", bytes(whole[:length])
+
+
+def _flipped(message: bytearray, place: int) -> bytes:
+    changed = bytearray(message)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
 def every_length(limit: int = 1500) -> Iterator[bytes]:
     """Zeros, then random bytes, of each length; and one datagram as large as they get."""
     for length in range(limit + 1):
@@ -107,34 +166,72 @@ def stranger(seed: int, *, user: str = "") -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a stranger sent and got back, in bytes."""
+    """What a stranger sent and got back, in bytes, and for how long."""
 
     sent: int
     received: int
+    count: int = 0
+    """Datagrams."""
+    seconds: float = 0.0
 
 
 async def pester(
-    address: tuple[str, int], datagrams: Iterator[bytes], *, limit: int = 20_000
+    address: tuple[str, int],
+    datagrams: Iterable[bytes],
+    *,
+    limit: int = 20_000,
+    rate: int = 20_000,
 ) -> Answered:
-    """Send from a socket of nobody, a hundred at a time; says how much was answered."""
+    """Send from a socket of nobody, so many a second; says how much was answered.
+
+    It runs in a thread: what the test does meanwhile is not kept waiting.
+    """
     if not ipaddress.ip_address(address[0]).is_loopback:
         raise ValueError("strangers live on loopback")
-    loop = asyncio.get_running_loop()
-    sent = received = 0
+    stop = threading.Event()
+    flood = asyncio.to_thread(
+        _pester, address, itertools.islice(datagrams, limit), rate, stop
+    )
+    try:
+        return await flood
+    finally:
+        stop.set()
+
+
+def _pester(
+    address: tuple[str, int], datagrams: Iterator[bytes], rate: int, stop: threading.Event
+) -> Answered:
+    sent = received = count = 0
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    batch = max(1, min(100, rate // 100))
     with socket.socket(family, socket.SOCK_DGRAM) as nobody:
         nobody.setblocking(False)
-        for number, datagram in enumerate(datagrams):
-            if number >= limit:
-                break
-            await loop.sock_sendto(nobody, datagram, address)
-            sent += len(datagram)
-            if number % 100 == 99:
-                await asyncio.sleep(0.005)
+        begin = time.monotonic()
+        while not stop.is_set() and (some := list(itertools.islice(datagrams, batch))):
+            for datagram in some:
+                _send(nobody, datagram, address)
+                sent += len(datagram)
+            count += len(some)
             received += _read_all(nobody)
-        await asyncio.sleep(0.2)
+            # Behind, it does not catch up: a burst would only fill the receiver's buffer.
+            ahead = begin + count / rate - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            else:
+                begin -= ahead
+        seconds = time.monotonic() - begin
+        time.sleep(0.2)
         received += _read_all(nobody)
-    return Answered(sent, received)
+    return Answered(sent, received, count, seconds)
+
+
+def _send(sock: socket.socket, datagram: bytes, address: tuple[str, int]) -> None:
+    while True:
+        try:
+            sock.sendto(datagram, address)
+            return
+        except BlockingIOError:
+            select.select([], [sock], [], 1.0)
 
 
 def _read_all(sock: socket.socket) -> int:
@@ -165,8 +262,16 @@ class RawClient:
         """Connect to c2s and log in; raises TimeoutError after 10 s without an answer."""
         reader, writer = await asyncio.open_connection(host, port)
         self = cls(reader, writer, domain)
+        try:
+            await self._login()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _login(self) -> None:
         begin = (
-            f"<stream:stream to='{domain}' version='1.0' xmlns='jabber:client' "
+            f"<stream:stream to='{self._domain}' version='1.0' xmlns='jabber:client' "
             "xmlns:stream='http://etherx.jabber.org/streams'>"
         )
         await self.send(begin)
@@ -181,7 +286,6 @@ class RawClient:
         )
         bound = await self.read_until(r"<jid>([^<]+)</jid>")
         self.jid = bound.group(1)
-        return self
 
     async def send(self, data: str | bytes) -> None:
         """Write bytes as they are."""
@@ -205,6 +309,16 @@ class RawClient:
             await self._writer.wait_closed()
         except ConnectionError:
             return
+
+
+@asynccontextmanager
+async def logged_in(host: str, port: int, domain: str) -> AsyncIterator[RawClient]:
+    """A client that is logged in, and closed whatever happens."""
+    client = await RawClient.login(host, port, domain)
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def hostile_stanzas(to: str) -> Iterator[str]:

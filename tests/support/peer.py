@@ -10,13 +10,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement
 
 from tests.support.rtc_peer import Colour, RtcPeer
 from xmppconf.config import Settings
 from xmppconf.jingle import Received
-from xmppconf.sources import Source, SourceSet
-from xmppconf.transport import IceTransport
+from xmppconf.sources import MediaSource, Source, SourceSet
+from xmppconf.transport import IceTransport, Setup
 from xmppconf.xmpp.ice import ice_to_xml
 from xmppconf.xmpp.jingle import NAME as JINGLE_NAME
 from xmppconf.xmpp.jingle import jingle_from_xml
@@ -37,9 +38,22 @@ class Peer:
     """One participant of one room.  `media` sees, hears and has the bridge channel."""
 
     def __init__(
-        self, settings: Settings, nick: str, room: str, colour: Colour, frequency: float
+        self,
+        settings: Settings,
+        nick: str,
+        room: str,
+        colour: Colour,
+        frequency: float,
+        *,
+        awaits_dtls: bool = False,
     ) -> None:
+        """With `awaits_dtls` the bridge has to begin the handshake; else the peer does."""
         self.id = nick
+        self.user = self.password = ""
+        """Of connectivity checks towards the bridge (RFC 8445, 7.2.2), once accepted."""
+        self.sources: tuple[MediaSource, ...] = ()
+        """What it sends, once accepted."""
+        self._awaits_dtls = awaits_dtls
         self.media = RtcPeer(nick, colour, frequency)
         self.messages: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         """Chat: (nickname, text)."""
@@ -71,9 +85,18 @@ class Peer:
         async with asyncio.timeout(TIMEOUT):
             offer = await self._offer
         assert offer.transport is not None
-        answer = await self.media.accept(offer.transport, offer.media)
+        theirs = offer.transport
+        if self._awaits_dtls:
+            [fingerprint] = theirs.fingerprints
+            theirs = replace(
+                theirs, fingerprints=(replace(fingerprint, setup=Setup.ACTIVE),)
+            )
+        answer = await self.media.accept(theirs, offer.media)
         assert answer.transport is not None
         assert answer.transport.ice is not None
+        self.user = f"{theirs.ufrag}:{answer.transport.ice.ufrag}"
+        self.password = theirs.pwd or ""
+        self.sources = answer.sources or ()
         jingle = Element(
             f"{{{JINGLE}}}jingle", action="session-accept", sid=offer.sid, responder=self.id
         )
@@ -171,10 +194,16 @@ def _with_sctp(ice: IceTransport) -> IceTransport:
 
 @asynccontextmanager
 async def peers(
-    settings: Settings, room: str, *people: tuple[str, Colour, float]
+    settings: Settings,
+    room: str,
+    *people: tuple[str, Colour, float],
+    awaits_dtls: bool = False,
 ) -> AsyncIterator[list[Peer]]:
     """Participants (nickname, colour, hertz) who are all in the room and accepted."""
-    made = [Peer(settings, nick, room, colour, tone) for nick, colour, tone in people]
+    made = [
+        Peer(settings, nick, room, colour, tone, awaits_dtls=awaits_dtls)
+        for nick, colour, tone in people
+    ]
     try:
         for peer in made:
             await peer.enter()

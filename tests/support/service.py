@@ -52,6 +52,40 @@ class Service:
             found[known.pop() if known else "prosody"] = int(child)
         return found
 
+    def memory(self, part: str) -> int:
+        """Resident bytes of a part."""
+        statm = Path(f"/proc/{self.children()[part]}/statm").read_text()
+        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu(self, part: str) -> float:
+        """Seconds of processor that a part has had."""
+        stat = Path(f"/proc/{self.children()[part]}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def page(self, part: str, path: str) -> str:
+        """A page of a part's own HTTP server, whatever its status."""
+        ports = {
+            "bridge": self.settings.bridge.http_port,
+            "focus": self.settings.focus.http_port,
+            "web": self.settings.web.port,
+        }
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{ports[part]}{path}", timeout=5
+            ) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return str(error.read().decode())
+
+    def counter(self, name: str) -> float:
+        """A figure of the bridge's metrics."""
+        for line in self.page("bridge", "/metrics").splitlines():
+            if line.startswith(f"jitsi_jvb_{name} "):
+                return float(line.split()[1])
+        raise KeyError(name)
+
 
 @contextmanager
 def running_service(folder: Path, *, settings: str = "") -> Iterator[Service]:
