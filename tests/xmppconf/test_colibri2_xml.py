@@ -123,10 +123,12 @@ def test_relays_and_connects_are_noticed() -> None:
     read = modify_from_xml(
         fromstring(
             "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'><relay id='r'/>"
-            "<connects/></conference-modify>"
+            "<connects><connect id='c'/></connects></conference-modify>"
         )
     )
     assert (read.relay_ids, read.has_connects) == (("r",), True)
+    nothing = "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'><connects/>"
+    assert not modify_from_xml(fromstring(nothing + "</conference-modify>")).has_connects
 
 
 requests = st.builds(

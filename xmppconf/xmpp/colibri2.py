@@ -74,6 +74,7 @@ def modify_from_xml(element: Element) -> ConferenceModify:
     """Read a request; raises `PeerError`."""
     endpoints = children(element, tag(COLIBRI2, "endpoint"), limits.ENDPOINTS)
     relays = children(element, tag(COLIBRI2, "relay"), limits.RELAYS)
+    connects = child(element, tag(COLIBRI2, "connects"))
     return ConferenceModify(
         meeting_id=parse_meeting_id(required(element, "meeting-id")),
         name=attribute(element, "name", limit=3071),
@@ -82,7 +83,7 @@ def modify_from_xml(element: Element) -> ConferenceModify:
         rtcstats_enabled=flag(element, "rtcstats-enabled", True),
         endpoints=tuple(_endpoint_request_from_xml(item) for item in endpoints),
         relay_ids=tuple(required(item, "id") for item in relays),
-        has_connects=child(element, tag(COLIBRI2, "connects")) is not None,
+        has_connects=connects is not None and len(connects) > 0,
     )
 
 
