@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import errno
+import logging
 import secrets
 import signal
 import string
@@ -15,24 +16,34 @@ from typing import NoReturn
 import uvloop
 from aiohttp import web
 
-from xmppconf import __version__, clock, log
+from xmppconf import __version__, clock
 from xmppconf.colibri2 import ConferenceModified, ConferenceModify
 from xmppconf.config import Names, Settings
 from xmppconf.driver import Driver
 from xmppconf.errors import SettingsError
+from xmppconf.log import setup as setup_log
 from xmppconf.media import MAX_SSRC
 from xmppconf_bridge import addresses, colibri, health, load, stats
-from xmppconf_bridge.bridge import Bridge, Environment, Identity
+from xmppconf_bridge.bridge import (
+    PWD_LENGTH,
+    UFRAG_LENGTH,
+    Bridge,
+    Environment,
+    Identity,
+)
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.engine import EngineStopped, PacketEngine
+from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
-from xmppconf_bridge.io.sctp import DataChannel
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
+from xmppconf_bridge.transport import Channel
 
 CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
-SAMPLE_INTERVAL = load.INTERVAL
+GOODBYE_TIMEOUT = 0.5  # seconds; the supervisor kills what takes 2
+
+log = logging.getLogger(__name__)
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -72,6 +83,7 @@ class Running:
         self.engine_has_stopped = False
         self._settings = settings
         self._on_stopped = on_stopped
+        self._sctp: asyncio.Task[None] | None = None
         options = settings.bridge
         self.engine = _bind(settings)
         bound = self.engine.local_addresses()
@@ -86,7 +98,7 @@ class Running:
             random_token,
             random_ssrc,
             Certificates(clock.monotonic),
-            DataChannel,
+            _make_channel,
         )
         self.bridge = Bridge(identity, self.engine, environment)
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
@@ -96,6 +108,10 @@ class Running:
 
     def modify(self, request: ConferenceModify) -> ConferenceModified:
         """Carry out a Colibri2 request; raises `ColibriRefused`."""
+        if self._sctp is None:
+            # Half a second and 15 MB that a bridge without calls can do without; it is
+            # there before the first handshake is done.
+            self._sctp = asyncio.create_task(asyncio.to_thread(_import_sctp))
         try:
             return colibri.modify(self.bridge, request)
         finally:
@@ -110,24 +126,52 @@ class Running:
     def is_healthy(self) -> bool:
         return self.health.is_healthy(clock.monotonic())
 
+    async def check(self, within: float = health.TIMEOUT) -> None:
+        """Test that the engine answers at its own port `within` seconds."""
+        number = self.bridge.next_number()
+        ufrag, password = random_token(UFRAG_LENGTH), random_token(PWD_LENGTH)
+        self.engine.add_conference(number, random_ssrc(), random_ssrc())
+        self.engine.add_transport(number, number, ufrag, password, controlling=False)
+        try:
+            address = self.engine.local_addresses()[0]
+            passed = await answers(address, ufrag, password, within)
+        finally:
+            self.engine.remove_conference(number)
+        if not passed:
+            log.warning("the packet engine does not answer")
+        self.health.checked(passed, clock.monotonic())
+
+    async def say_goodbye(self) -> None:
+        """Tell all peers that the bridge ends, and let that leave before it does."""
+        if self.engine_has_stopped:
+            return
+        self.bridge.close()
+        # Commands are carried out in order: whoever answers what is asked after them has
+        # sent what they said.
+        await self.check(GOODBYE_TIMEOUT)
+
+    async def empty(self) -> None:
+        """Take no new conferences; returns when the last endpoint has left."""
+        log.info("taking no new conferences, ending with the last one")
+        self.bridge.is_shutting_down = True
+        while True:
+            if self.bridge.endpoint_count == 0:
+                return
+            await asyncio.sleep(0.2)
+
     def reports(self) -> Reports:
         return Reports(self.full_statistics, self.is_healthy, self.engine.stats)
 
     async def watch(self) -> NoReturn:
         """Measure load and health for ever."""
-        checked_at = -health.INTERVAL
         while True:
-            now = clock.monotonic()
-            self.load.sample(self.engine.stats(), now)
-            if now - checked_at >= health.INTERVAL / 2:
-                checked_at = now
-                self.health.checked(bool(self.bridge.identity.candidates), now)
-            await asyncio.sleep(SAMPLE_INTERVAL)
+            self.load.sample(self.engine.stats(), clock.monotonic())
+            await asyncio.sleep(load.INTERVAL)
+            if self.health.is_due(clock.monotonic()):
+                await self.check()
 
     def close(self) -> None:
-        if not self.engine_has_stopped:
-            self.bridge.close()
-            self.engine.flush()
+        self.bridge.close()
         self.loop.close()
         self.driver.close()
         self.engine.close()
@@ -147,16 +191,24 @@ class Running:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.  Raises `SettingsError` for what cannot work."""
-    stopped = asyncio.Event()
+    """Serve until SIGTERM or SIGINT, or after SIGUSR1 until everybody has left.
+
+    Raises `SettingsError` for what cannot work.
+    """
+    stopped, draining = asyncio.Event(), asyncio.Event()
     event_loop = asyncio.get_running_loop()
+    event_loop.add_signal_handler(signal.SIGUSR1, draining.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         event_loop.add_signal_handler(number, stopped.set)
-    await serve(settings, stopped)
+    await serve(settings, stopped, draining)
 
 
-async def serve(settings: Settings, stopped: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, stopped: asyncio.Event, draining: asyncio.Event
+) -> None:
     """Serve until `stopped`; then say good-bye to everybody and free everything.
+
+    Once `draining`, no new conference is taken, and the end of the last one stops it.
 
     Raises `SettingsError`, or `EngineStopped` when only a new process can help.
     """
@@ -164,10 +216,18 @@ async def serve(settings: Settings, stopped: asyncio.Event) -> None:
         running = Running(settings, stopped.set)
         stack.callback(running.close)
         await _serve_http(stack, settings, running)
+        stack.push_async_callback(running.say_goodbye)
+        await running.check()
         _run_beside(stack, running.watch(), stopped)
         account = _account(settings, running)
         xmpp = settings.xmpp
         _run_beside(stack, account.run(xmpp.host, xmpp.client_port), stopped)
+
+        async def drain() -> None:
+            await draining.wait()
+            await running.empty()
+
+        _run_beside(stack, drain(), stopped)
         await stopped.wait()
         if running.engine_has_stopped:
             raise EngineStopped
@@ -176,7 +236,7 @@ async def serve(settings: Settings, stopped: asyncio.Event) -> None:
 
 def main(settings: Settings) -> int:
     """Run the bridge; returns the exit code."""
-    log.setup(settings.log.level)
+    setup_log(settings.log.level)
     uvloop.run(run(settings))
     return 0
 
@@ -200,7 +260,7 @@ def _bind(settings: Settings) -> PacketEngine:
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, running: Running) -> None:
     application = make_application(running.bridge, running.reports())
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     options = settings.bridge
@@ -247,6 +307,21 @@ def _run_beside(
             await task
 
     stack.push_async_callback(end)
+
+
+def _import_sctp() -> None:
+    import xmppconf_bridge.io.sctp  # noqa: F401
+
+
+def _make_channel(
+    send: Callable[[bytes], None],
+    on_open: Callable[[], None],
+    on_message: Callable[[str], None],
+    on_close: Callable[[], None],
+) -> Channel:
+    from xmppconf_bridge.io.sctp import DataChannel
+
+    return DataChannel(send, on_open, on_message, on_close)
 
 
 def _never(effect: NoReturn) -> None:

@@ -84,16 +84,20 @@ class Bridge:
     def endpoint_count(self) -> int:
         return len(self._transports)
 
+    def next_number(self) -> int:
+        """An id that is new to the engine."""
+        return next(self._numbers)
+
     # -- made and freed by Colibri2 -----------------------------------------------------
     def create_conference(self, meeting_id: MeetingId) -> Conference:
         conference = Conference(
-            self._next_number(),
+            self.next_number(),
             meeting_id,
             self._environment.token(16),
             (self._environment.random_ssrc(), self._environment.random_ssrc()),
             self.engine,
             self._clock,
-            self._next_number,
+            self.next_number,
             self.counters,
         )
         self.conferences[meeting_id] = conference
@@ -132,7 +136,7 @@ class Bridge:
             environment.certificate(),
             self.identity.candidates,
         )
-        number = self._next_number()
+        number = self.next_number()
         self.engine.add_transport(
             number,
             conference.number,
@@ -276,9 +280,6 @@ class Bridge:
             if owner is conference and endpoint.transport.is_closed:
                 del self._transports[number]
                 self._handshaking.pop(number, None)
-
-    def _next_number(self) -> int:
-        return next(self._numbers)
 
     def _new_slot_ssrc(self) -> Callable[[], int]:
         """Makes SSRCs that are unique for one receiver."""

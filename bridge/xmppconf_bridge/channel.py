@@ -13,12 +13,20 @@ from xmppconf.bridge_channel import Message, serialize
 #: An endpoint may send this many messages at once, and this many a second in the long run.
 BURST = 100
 RATE = 50.0
+#: The same for characters, since one message can go to everybody.
+SIZE_BURST = 512 * 1024
+SIZE_RATE = 64 * 1024.0
+#: Messages beyond that are dropped; this many dropped ones, and as many a second as may be
+#: sent, are borne before the carrier is closed.
+PATIENCE = 500
 
 
 class Carrier(Protocol):
     """Bounds its own queue; a carrier that cannot send any more closes itself."""
 
     def send(self, text: str) -> None: ...
+    def abandon(self) -> None:
+        """Close it for breaking the rules."""
 
 
 class WebSocketCarrier(Carrier, Protocol):
@@ -26,7 +34,7 @@ class WebSocketCarrier(Carrier, Protocol):
 
 
 class Bucket:
-    """Lets `rate` events a second pass, and `burst` at once."""
+    """Lets `rate` a second pass, and `burst` at once."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
@@ -34,13 +42,13 @@ class Bucket:
         self._left = burst
         self._at: float | None = None
 
-    def take(self, now: float) -> bool:
+    def take(self, now: float, amount: int = 1) -> bool:
         if self._at is not None:
             self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
-        if self._left < 1:
+        if self._left < amount:
             return False
-        self._left -= 1
+        self._left -= amount
         return True
 
 
@@ -50,7 +58,9 @@ class BridgeChannel:
     def __init__(self) -> None:
         self._carriers: list[Carrier] = []  # the last heard from at the end
         self._socket: WebSocketCarrier | None = None
-        self._bucket = Bucket(RATE, BURST)
+        self._messages = Bucket(RATE, BURST)
+        self._size = Bucket(SIZE_RATE, SIZE_BURST)
+        self._patience = Bucket(RATE, PATIENCE)
         self.sent = 0
         self.dropped = 0
 
@@ -77,16 +87,22 @@ class BridgeChannel:
         if carrier is self._socket:
             self._socket = None
 
-    def may_receive(self, carrier: Carrier, now: float) -> bool:
-        """Whether to read a message that just came; also makes its carrier the current."""
+    def may_receive(self, carrier: Carrier, size: int, now: float) -> bool:
+        """Whether to read a message of `size` characters that just came.
+
+        Also makes its carrier the current one, or closes it if there is no end of them.
+        """
         if carrier not in self._carriers:
             return False
         if self._carriers[-1] is not carrier:
             self._carriers.remove(carrier)
             self._carriers.append(carrier)
-        if self._bucket.take(now):
+        if self._messages.take(now) and self._size.take(now, size):
             return True
         self.dropped += 1
+        if not self._patience.take(now):
+            self.closed(carrier)
+            carrier.abandon()
         return False
 
     def send_message(self, message: Message) -> None:

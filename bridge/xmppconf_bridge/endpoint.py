@@ -117,7 +117,7 @@ class Endpoint:
         self._listener.channel_opened(self)
 
     def data_channel_message(self, channel: Channel, text: str) -> None:
-        if self.channel.may_receive(channel, self._clock()):
+        if self.channel.may_receive(channel, len(text), self._clock()):
             self._listener.channel_message(self, text)
 
     def data_channel_closed(self, channel: Channel) -> None:

@@ -204,6 +204,20 @@ def test_an_update_answers_without_feedback_sources(bench: BridgeBench) -> None:
     assert bench.engine.take("set_remote_ice") == [(number, "abcd", "p" * 22, [])]
 
 
+def test_an_ice_restart_keeps_what_is_not_up_yet_and_is_not_possible_later(
+    bench: BridgeBench,
+) -> None:
+    restart = replace(old(), transport=Transport(ice_restart=True))
+    [answer] = ask(bench, restart).endpoints
+    assert answer.transport is not None
+    assert answer.transport.ice == bench.endpoint("a").transport.describe(
+        bench.bridge.web_socket_urls(bench.conference, bench.endpoint("a"))
+    )
+    bench.connect("a")
+    [answer] = ask(bench, restart).endpoints
+    assert answer.transport is None
+
+
 def test_expiring_twice_is_no_error_and_the_last_one_ends_the_conference(
     bench: BridgeBench,
 ) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from xmppconf_bridge.colibri import modify
+from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import IceFailed, Levels, SourceActive, SourceSilent
 from xmppconf_bridge.expiry import (
     EXPIRE_AFTER,
@@ -14,6 +17,7 @@ from xmppconf_bridge.expiry import (
     FIRST_ACTIVITY,
     INACTIVE_AFTER,
 )
+from xmppconf_bridge.slots import SLOTS
 
 from tests.support.fake_engine import BridgeBench, RecordingCarrier
 from xmppconf.colibri2 import ConferenceModify, EndpointRequest, Transport
@@ -399,7 +403,7 @@ def test_answers_take_the_carrier_last_heard_from(bench: BridgeBench) -> None:
     endpoint = bench.endpoint("a")
     bench.conference.open_socket(endpoint, socket)
     data.take(), socket.take()
-    assert endpoint.channel.may_receive(data, bench.clock.now)
+    assert endpoint.channel.may_receive(data, 1, bench.clock.now)
     bench.say("a", colibriClass="ClientHello")
     assert data.kinds() == ["ServerHello"]
     assert socket.kinds() == []
@@ -408,7 +412,179 @@ def test_answers_take_the_carrier_last_heard_from(bench: BridgeBench) -> None:
 def test_too_many_messages_are_dropped_until_time_has_passed(bench: BridgeBench) -> None:
     carrier = bench.connect("a")
     channel = bench.endpoint("a").channel
-    taken = sum(channel.may_receive(carrier, 0.0) for _ in range(1000))
+    taken = sum(channel.may_receive(carrier, 1, 0.0) for _ in range(400))
     assert taken == 100
-    assert channel.dropped == 900
-    assert sum(channel.may_receive(carrier, 1.0) for _ in range(1000)) == 50
+    assert channel.dropped == 300
+    assert sum(channel.may_receive(carrier, 1, 1.0) for _ in range(100)) == 50
+    assert carrier.closed is None
+
+
+def test_who_does_not_stop_sending_is_closed_and_nobody_else(bench: BridgeBench) -> None:
+    carrier, other = bench.connect("a"), bench.connect("b")
+    channel = bench.endpoint("a").channel
+    for count in range(10_000):
+        channel.may_receive(carrier, 1, count / 10_000)
+    assert carrier.closed == (1008, "too many messages")
+    assert not channel.is_open
+    assert other.closed is None
+
+
+def test_large_messages_have_a_rate_of_their_own(bench: BridgeBench) -> None:
+    carrier = bench.connect("a")
+    channel = bench.endpoint("a").channel
+    size = 64 * 1024
+    assert sum(channel.may_receive(carrier, size, 0.0) for _ in range(20)) == 8
+    assert sum(channel.may_receive(carrier, size, 2.0) for _ in range(20)) == 2
+
+
+def test_a_shared_screen_at_its_largest_only_is_routed(bench: BridgeBench) -> None:
+    bench.connect("a")
+    bench.connect("b")
+    want(bench, "b", 360)
+    assert routes_to(bench, "b")[-1][3] == 1
+    number = number_of(bench, "a-v0")
+    bench.bridge.receive([SourceActive(number, 2, (1920, 1080))])
+    assert routes_to(bench, "b")[-1][3] == 2
+    bench.bridge.receive([SourceActive(number, 0, (480, 270))])
+    assert routes_to(bench, "b")[-1][3] == 0
+    bench.bridge.receive([SourceSilent(number, 0)])
+    assert routes_to(bench, "b")[-1][3] == 2
+
+
+@pytest.mark.parametrize(("height", "encoding"), [(180, 0), (360, 1), (720, 2)])
+def test_three_encodings_serve_three_sizes(
+    bench: BridgeBench, height: int, encoding: int
+) -> None:
+    bench.connect("a")
+    bench.connect("b")
+    number = number_of(bench, "a-v0")
+    sizes = ((320, 180), (640, 360), (1280, 720))
+    events = [SourceActive(number, index, size) for index, size in enumerate(sizes)]
+    bench.bridge.receive(events)
+    want(bench, "b", height)
+    assert routes_to(bench, "b")[-1][3] == encoding
+
+
+def test_a_thumbnail_is_all_that_its_sender_is_asked_for(bench: BridgeBench) -> None:
+    a = bench.connect("a")
+    bench.connect("b")
+    want(bench, "b", 180)
+    [wish] = a.take("SenderSourceConstraints")
+    assert (wish["sourceName"], wish["maxHeight"]) == ("a-v0", 180)
+    want(bench, "b", 180)
+    assert a.take("SenderSourceConstraints") == []
+    again = RecordingCarrier()
+    bench.endpoint("a").channel.open(again)
+    bench.conference.channel_opened(bench.endpoint("a"))
+    assert [m["maxHeight"] for m in again.take("SenderSourceConstraints")] == [180]
+    # The camera is switched off at the focus, and on again: a new source of the same name.
+    for sources in ((audio("a", 100),), (audio("a", 100), video("a", 101))):
+        request = EndpointRequest(EndpointId("a"), sources=sources)
+        modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    assert [m["maxHeight"] for m in again.take("SenderSourceConstraints")] == [180]
+
+
+def test_last_n_prefers_the_stage_then_the_selected_then_speakers() -> None:
+    bench = BridgeBench()
+    for index, name in enumerate("abcd"):
+        join(bench, name, 100 * (index + 1), rewriting=True)
+    a = bench.connect("a")
+    want(bench, "a", lastN=2, onStageSources=["d-v0"], selectedSources=["c-v0"])
+    assert a.take("ForwardedSources")[-1]["forwardedSources"] == ["d-v0", "c-v0"]
+    want(bench, "a", onStageSources=[], selectedSources=[])
+    assert a.take("ForwardedSources")[-1]["forwardedSources"] == ["b-v0", "c-v0"]
+    want(bench, "a", lastN=0)
+    assert a.take("ForwardedSources")[-1]["forwardedSources"] == []
+
+
+def test_who_takes_no_video_is_sent_none(bench: BridgeBench) -> None:
+    request = EndpointRequest(
+        EndpointId("phone"),
+        create=True,
+        media=(AUDIO,),
+        capabilities=frozenset({"source-names"}),
+        transport=Transport(ice_controlling=True),
+    )
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    bench.connect("phone")
+    want(bench, "phone")
+    activate(bench, "a-a0")
+    [(source, *_)] = routes_to(bench, "phone")
+    assert source == number_of(bench, "a-a0")
+
+
+def test_with_too_many_sources_silent_audio_gives_way_first() -> None:
+    bench = BridgeBench()
+    join(bench, "r", 1, rewriting=True)
+    for index in range(SLOTS + 1):
+        join(bench, f"s{index}", 100 + 10 * index, rewriting=True)
+    bench.connect("r")
+    for index in range(SLOTS):
+        activate(bench, f"s{index}-a0")
+    bench.bridge.receive([SourceSilent(number_of(bench, "s7-a0"), 0)])
+    slots = bench.endpoint("r").slots[MediaType.AUDIO]
+    quiet = slots.get(number_of(bench, "s7-a0"))
+    activate(bench, f"s{SLOTS}-a0")
+    assert slots.get(number_of(bench, f"s{SLOTS}-a0")) == quiet
+    assert slots.get(number_of(bench, "s7-a0")) is None
+    assert slots.get(number_of(bench, "s0-a0")) is not None
+
+
+def test_nothing_is_left_of_a_thousand_endpoints_that_came_and_went(
+    bench: BridgeBench,
+) -> None:
+    b = bench.connect("b")
+    want(bench, "b")
+
+    def cycle(count: int) -> list[weakref.ref[Endpoint]]:
+        gone = []
+        for _ in range(count):
+            join(bench, "c", 300, rewriting=True)
+            bench.connect("c")
+            want(bench, "c")
+            activate(bench, "c-a0")
+            activate(bench, "c-v0", (320, 180))
+            gone.append(weakref.ref(bench.endpoint("c")))
+            expire(bench, "c")
+            b.take()
+            bench.engine.calls.clear()
+        return gone
+
+    cycle(10)
+    gc.collect()
+    before = len(gc.get_objects())
+    gone = cycle(1000)
+    gc.collect()
+    assert not any(reference() for reference in gone)
+    gone.clear()
+    assert len(gc.get_objects()) - before < 100
+    assert bench.bridge.endpoint_count == 2
+
+
+def test_a_conference_comes_back_under_its_meeting_id(bench: BridgeBench) -> None:
+    old = weakref.ref(bench.conference)
+    path = bench.conference.socket_id
+    modify(bench.bridge, ConferenceModify(M1, expire=True))
+    gc.collect()
+    assert old() is None
+    assert bench.bridge.find(path, "a") is None
+    join(bench, "a", 100, rewriting=True)
+    assert bench.conference.socket_id != path
+    assert bench.endpoint("a").sources[SourceName("a-a0")].number > 0
+
+
+def test_a_hundred_joins_cost_each_receiver_what_is_new_to_it() -> None:
+    bench = BridgeBench()
+    carriers: list[RecordingCarrier] = []
+    for index in range(100):
+        join(bench, f"e{index}", 100 + 10 * index, rewriting=True)
+        carriers.append(bench.connect(f"e{index}"))
+        want(bench, f"e{index}", 180)
+    entries = [
+        entry["source"]
+        for message in carriers[0].take("VideoSourcesMap")
+        for entry in message["mappedSources"]
+    ]
+    assert len(entries) == len(set(entries)) == SLOTS
+    # One route each; nothing is told twice.
+    assert len(routes_to(bench, "e0")) == SLOTS

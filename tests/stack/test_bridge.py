@@ -53,7 +53,7 @@ async def settings(prosody: RunningProsody) -> AsyncIterator[Settings]:
     )
     settings = replace(prosody.settings, bridge=bridge)
     stopped = asyncio.Event()
-    serving = asyncio.create_task(serve(settings, stopped))
+    serving = asyncio.create_task(serve(settings, stopped, asyncio.Event()))
     yield settings
     stopped.set()
     async with asyncio.timeout(5):

@@ -63,6 +63,9 @@ class RecordingCarrier:
     def close(self, code: int = 0, reason: str = "") -> None:
         self.closed = (code, reason)
 
+    def abandon(self) -> None:
+        self.close(1008, "too many messages")
+
     def take(self, kind: str | None = None) -> list[dict[str, Any]]:
         """What was sent since the last time; of one class, the rest stays."""
         taken = [m for m in self.messages if kind in (None, m["colibriClass"])]

@@ -249,6 +249,11 @@ class RtcPeer:
             self.id, transport=Transport(ice=ice), sources=tuple(sources)
         )
 
+    @property
+    def dtls(self) -> Any:
+        """The DTLS transport, once the offer was accepted."""
+        return self._pc.getTransceivers()[0].sender.transport
+
     def say(self, **message: Any) -> None:
         """Send a bridge channel message."""
         self._channel.send(json.dumps(message))

@@ -93,6 +93,10 @@ class DataChannel:
             return
         self._channel.send(text)
 
+    def abandon(self) -> None:
+        """End it because the peer breaks the rules."""
+        self._fail("the peer sends too much")
+
     def close(self) -> None:
         """End the association with an abort; idempotent."""
         if not self._closed:

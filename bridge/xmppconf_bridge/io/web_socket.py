@@ -13,7 +13,7 @@ from xmppconf_bridge.bridge import Bridge
 
 IDLE_TIMEOUT = 60.0  # seconds without a frame
 PING_INTERVAL = 15.0
-CLOSE_TIMEOUT = 2.0
+CLOSE_TIMEOUT = 1.0  # seconds
 #: What a slow reader may leave unread; with more its socket is closed.
 MAX_UNSENT = 1000  # messages
 MAX_UNSENT_SIZE = 1024 * 1024  # characters
@@ -38,6 +38,9 @@ class Socket:
             self.close(1008, "too slow")
         else:
             self._waiting.put_nowait(text)
+
+    def abandon(self) -> None:
+        self.close(1008, "too many messages")
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
@@ -84,6 +87,7 @@ async def open_channel(request: web.Request) -> web.WebSocketResponse:
     if endpoint.transport.is_closed:
         await response.close(code=1001, message=b"endpoint closed")
         return response
+    loop = asyncio.get_running_loop()
     socket = Socket(response)
     sender = asyncio.create_task(socket.run())
     conference.open_socket(endpoint, socket)
@@ -91,7 +95,7 @@ async def open_channel(request: web.Request) -> web.WebSocketResponse:
         async for frame in response:
             if frame.type is not WSMsgType.TEXT:
                 socket.close(1003, "text only")
-            elif endpoint.channel.may_receive(socket, asyncio.get_running_loop().time()):
+            elif endpoint.channel.may_receive(socket, len(frame.data), loop.time()):
                 conference.channel_message(endpoint, frame.data)
     except TimeoutError:
         socket.close(1001, "idle")
