@@ -60,7 +60,7 @@ def main(settings: Settings, state: Path) -> int:
 
 def examine(settings: Settings, state: Path) -> Iterator[Finding]:
     """All checks, one after the other; those of a running service if there is one."""
-    running = _running(state)
+    running = _running(state, settings)
     effective = running or settings
     yield Finding(Verdict.GOOD, f"service {'running' if running else 'not running'} here")
     if settings.xmpp.private:
@@ -257,22 +257,23 @@ def state_folder(state: Path) -> Finding:
     return Finding(Verdict.GOOD, f"state folder {state}")
 
 
-def _running(state: Path) -> Settings | None:
-    """The settings of the service that runs on this folder, if one does."""
+def _running(state: Path, settings: Settings) -> Settings | None:
+    """The settings of what runs here: of `serve` on this folder, or of parts by hand."""
     run_file = state / "run.toml"
     try:
-        settings = load(run_file) if run_file.is_file() else None
+        served = load(run_file) if run_file.is_file() else None
     except (OSError, SettingsError):
-        return None
-    if settings is None:
-        return None
-    try:
-        socket.create_connection(
-            (settings.focus.http_host, settings.focus.http_port), 1
-        ).close()
-    except OSError:
-        return None
-    return settings
+        served = None
+    for candidate in (served, settings):
+        if candidate is None or not candidate.focus.http_port:
+            continue
+        address = (candidate.focus.http_host, candidate.focus.http_port)
+        try:
+            socket.create_connection(address, 1).close()
+        except OSError:
+            continue
+        return candidate
+    return None
 
 
 def _is_ours(address: str) -> bool:
