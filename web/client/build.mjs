@@ -1,6 +1,6 @@
-// Builds the client into ../xmppconf_web/static, or with --tests the tests into build/tests.
+// Builds the client into ../xmppconf_web/static (or --out FOLDER), or with --tests the tests into build/tests.
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -23,7 +23,16 @@ async function bundleTests() {
   await build({
     ...common, platform: 'node', target: 'node18', entryPoints: tests.map((name) => `tests/${name}`),
     outdir: 'build/tests', outExtension: { '.js': '.mjs' },
+    // Node 18 has the browser's crypto under another name.
+    banner: { js: "import { webcrypto } from 'node:crypto'; globalThis.crypto ??= webcrypto;" },
   });
+}
+
+/** The table rows of what is bundled, for licenses.html. */
+async function versions() {
+  const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  return Object.entries(dependencies).map(([name, version]) =>
+    `<li>${name} ${version}, <a href="http://www.jclark.com/xml/copying.txt">Expat</a></li>`).join('\n      ');
 }
 
 function hashed(name, contents) {
@@ -41,25 +50,32 @@ async function bundleClient(entry, outdir, page, title) {
   const script = hashed('main.js', out['main.js']);
   const style = hashed('main.css', out['main.css']);
   const iconName = hashed('icon.svg', icon);
-  await rm(outdir, { recursive: true, force: true });
-  await mkdir(join(outdir, 'assets'), { recursive: true });
+  const fresh = `${outdir}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(join(fresh, 'assets'), { recursive: true });
   const html = (await readFile(join(root, 'src/index.html'), 'utf8'))
     .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
     .replaceAll('%ICON%', `/assets/${iconName}`).replaceAll('%TITLE%', title);
   const licences = (await readFile(join(root, 'src/licenses.html'), 'utf8'))
     .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
-    .replaceAll('%SOURCE%', `/assets/${script}.map`);
+    .replaceAll('%SOURCE%', `/assets/${script}.map`).replaceAll('%VERSIONS%', await versions());
   await Promise.all([
-    writeFile(join(outdir, 'assets', script), out['main.js']),
-    writeFile(join(outdir, 'assets', `${script}.map`), out['main.js.map']),
-    writeFile(join(outdir, 'assets', style), out['main.css']),
-    writeFile(join(outdir, 'assets', iconName), icon),
-    writeFile(join(outdir, page), html),
-    writeFile(join(outdir, 'licenses.html'), licences),
+    writeFile(join(fresh, 'assets', script), out['main.js']),
+    writeFile(join(fresh, 'assets', `${script}.map`), out['main.js.map']),
+    writeFile(join(fresh, 'assets', style), out['main.css']),
+    writeFile(join(fresh, 'assets', iconName), icon),
+    writeFile(join(fresh, page), html),
+    writeFile(join(fresh, 'licenses.html'), licences),
   ]);
+  // Whoever is served meanwhile gets the old client or the new one, never half of it.
+  await rm(outdir, { recursive: true, force: true });
+  await rename(fresh, outdir);
   console.log(`${page}: ${script} ${Math.round(out['main.js'].length / 1024)} KiB, ${style} ${Math.round(out['main.css'].length / 1024)} KiB`);
 }
 
 if (process.argv.includes('--tests')) await bundleTests();
 else if (process.argv.includes('--harness')) await bundleClient('tests/harness.tsx', join(root, 'build/harness'), 'index.html', 'harness');
-else await bundleClient('src/ui/main.tsx', join(root, '../xmppconf_web/static'), 'index.html', 'xmppconf');
+else {
+  const at = process.argv.indexOf('--out') + 1;
+  await bundleClient('src/ui/main.tsx', at ? process.argv[at] : join(root, '../xmppconf_web/static'), 'index.html', 'xmppconf');
+}

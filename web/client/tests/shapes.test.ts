@@ -5,7 +5,6 @@ import { readConfig } from '../src/conference/config';
 import { heightFor, receiverConstraints } from '../src/conference/constraints';
 import { problemOf } from '../src/conference/devices';
 import { newEndpointId, roomLocalPart } from '../src/conference/ids';
-import { encodings } from '../src/conference/sender';
 import { StatsReader } from '../src/conference/stats';
 import { bestGrid } from '../src/ui/grid';
 import { suggestRoom } from '../src/ui/room_names';
@@ -41,22 +40,6 @@ test('constraints ask for what a tile can show', () => {
   assert.deepEqual(constraints.constraints, { 'ann-v0': { maxHeight: 360 } });
   assert.deepEqual(constraints.selectedSources, ['ann-v0']);
   assert.deepEqual(receiverConstraints(new Map(), 'ann').selectedSources, []);
-});
-
-test('simulcast layers follow the constraint', () => {
-  const active = (maxHeight: number) => encodings(3, 720, maxHeight).map((e) => e.active);
-  assert.deepEqual(active(-1), [true, true, true]);
-  assert.deepEqual(active(720), [true, true, true]);
-  assert.deepEqual(active(360), [true, true, false]);
-  assert.deepEqual(active(100), [true, false, false]);
-  assert.deepEqual(active(0), [false, false, false]);
-  assert.deepEqual(encodings(3, 720, -1).map((e) => e.scaleResolutionDownBy), [4, 2, 1]);
-});
-
-test('one encoding is scaled down instead', () => {
-  assert.equal(encodings(1, 720, 360)[0]!.scaleResolutionDownBy, 2);
-  assert.equal(encodings(1, 720, 1080)[0]!.scaleResolutionDownBy, 1);
-  assert.equal(encodings(1, 720, 0)[0]!.active, false);
 });
 
 test('statistics belong to the owner of the m-line and rates to the time between two reads', () => {

@@ -6,26 +6,37 @@ export interface Encoding {
   readonly maxBitrate: number;
 }
 
-/** Low to high, as the SIM group has them. */
-const SCALES = [4, 2, 1] as const;
-const BITRATES = [200_000, 700_000, 2_000_000] as const;
+/** Bits per second for pictures up to so many lines. */
+const BITRATES = [[180, 200_000], [270, 400_000], [360, 700_000], [540, 1_200_000], [720, 2_000_000]] as const;
+const MAX_BITRATE = 3_500_000;
+
+function bitrate(height: number): number {
+  return BITRATES.find(([lines]) => height <= lines)?.[1] ?? MAX_BITRATE;
+}
 
 /**
- * The encodings for `count` layers of a camera of `height` pixels (its smaller side), when nobody
- * wants more than `maxHeight` (-1: no limit, 0: nobody wants any).
+ * How many simulcast layers are worth sending for a camera of `height` lines.  Chromium sends fewer
+ * layers for small pictures whatever is asked, and leaves out the large ones.
+ */
+function layersFor(height: number): number {
+  return height >= 720 ? 3 : height >= 360 ? 2 : 1;
+}
+
+/**
+ * The encodings, low to high, for a sender that has `count` of them and a camera of `height` lines
+ * (its smaller side), when nobody wants more than `maxHeight` (-1: no limit, 0: nobody wants any).
  */
 export function encodings(count: number, height: number, maxHeight: number): Encoding[] {
-  if (count === 1) {
-    const limited = maxHeight > 0 && height > maxHeight;
-    const scale = limited ? height / maxHeight : 1;
-    return [{ active: maxHeight !== 0, scaleResolutionDownBy: scale, maxBitrate: Math.round(BITRATES[2] / scale) }];
-  }
+  const layers = Math.min(count, layersFor(height));
   return Array.from({ length: count }, (_, index) => {
-    const at = SCALES.length - count + index;
-    const scale = SCALES[at] ?? 1;
+    // What is off still has to be valid.
+    if (index >= layers) return { active: false, scaleResolutionDownBy: 1, maxBitrate: bitrate(height) };
+    const layer = 2 ** (layers - 1 - index);
+    const alone = layers === 1 && maxHeight > 0 && height > maxHeight;
+    const scale = alone ? height / maxHeight : layer;
     // The lowest stays on while anybody looks, however small the window.
-    const wanted = maxHeight < 0 || (maxHeight > 0 && (index === 0 || Math.floor(height / scale) <= maxHeight));
-    return { active: wanted, scaleResolutionDownBy: scale, maxBitrate: BITRATES[at] ?? BITRATES[2] };
+    const active = maxHeight < 0 || (maxHeight > 0 && (index === 0 || Math.floor(height / scale) <= maxHeight));
+    return { active, scaleResolutionDownBy: scale, maxBitrate: bitrate(Math.floor(height / scale)) };
   });
 }
 
