@@ -23,6 +23,7 @@ from xmppconf_focus.effects import (
     ConferenceEnded,
     ConfigureRoom,
     Effect,
+    EvictNamesake,
     GrantOwner,
     JoinRoom,
     LeaveRoom,
@@ -81,6 +82,7 @@ class Conference:
         self.media = MediaSessions(room, settings, brewery, initiator, new_id)
         self._settings = settings
         self._cache = cache
+        self._evicted = False
         self._waiting: list[Ticket] = []
         self._setup_deadline: float | None = None
         self._empty_deadline: float | None = None
@@ -126,9 +128,17 @@ class Conference:
         self._reconsider(now)
 
     def room_failed(self, condition: Condition) -> None:
-        """Joining or configuring was refused, as when somebody sits on our nickname."""
-        if self.state in (State.JOINING, State.CONFIGURING):
+        """Joining or configuring was refused."""
+        if condition == "conflict" and self.state is State.JOINING and not self._evicted:
+            # While there was no focus in the room, somebody took its nickname.
+            self._evicted = True
+            self._effects.append(EvictNamesake(self.room))
+        elif self.state in (State.JOINING, State.CONFIGURING):
             self._end("room could not be set up", condition, leave=True)
+
+    def namesake_evicted(self) -> None:
+        if self.state is State.JOINING:
+            self._effects.append(JoinRoom(self.room))
 
     def removed(self) -> None:
         """We are out of the room: it was destroyed, or somebody threw us out."""

@@ -26,6 +26,19 @@ MutedMedia = Literal["audio", "video", "desktop"]
 
 @dataclass(frozen=True, slots=True)
 class JoinRoom:
+    """Enter, and not without leaving first.
+
+    We may still be in it from a process that was killed, and clients have to see that
+    the focus of their sessions is gone: two sessions at once would double everybody.
+    """
+
+    room: RoomJid
+
+
+@dataclass(frozen=True, slots=True)
+class EvictNamesake:
+    """Throw out who has our nickname; answer with `namesake_evicted`."""
+
     room: RoomJid
 
 
@@ -137,6 +150,7 @@ class ConferenceEnded:
 
 Effect = (
     JoinRoom
+    | EvictNamesake
     | ConfigureRoom
     | LeaveRoom
     | ShowPresence

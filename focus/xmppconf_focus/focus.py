@@ -130,6 +130,11 @@ class Focus:
             conference.room_failed(condition)
             self._settle(conference)
 
+    def namesake_evicted(self, room: RoomJid) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.namesake_evicted()
+            self._settle(conference)
+
     def removed(self, room: RoomJid) -> None:
         if (conference := self.conferences.get(room)) is not None:
             conference.removed()

@@ -12,6 +12,7 @@ from xmppconf_focus.effects import (
     AskFeatures,
     ConferenceEnded,
     ConfigureRoom,
+    EvictNamesake,
     GrantOwner,
     JoinRoom,
     LeaveRoom,
@@ -73,11 +74,26 @@ def test_the_answer_waits_until_the_room_is_joined_and_configured() -> None:
 def test_who_waits_hears_of_a_room_that_cannot_be_had() -> None:
     stage = Stage()
     stage.request()
-    stage.focus.room_failed(ROOM, "conflict")
+    stage.focus.room_failed(ROOM, "forbidden")
     assert stage.take(AnswerRequest) == [
-        AnswerRequest(Ticket(1), ready=False, error="conflict")
+        AnswerRequest(Ticket(1), ready=False, error="forbidden")
     ]
     assert stage.focus.conferences == {}
+
+
+def test_who_has_our_nickname_is_thrown_out_once() -> None:
+    stage = Stage()
+    stage.request()
+    assert stage.take(JoinRoom) == [JoinRoom(ROOM)]
+    stage.focus.room_failed(ROOM, "conflict")
+    assert stage.take(EvictNamesake) == [EvictNamesake(ROOM)]
+    assert stage.take(AnswerRequest) == []
+    stage.focus.namesake_evicted(ROOM)
+    assert stage.take(JoinRoom) == [JoinRoom(ROOM)]
+    stage.focus.room_failed(ROOM, "conflict")
+    assert stage.take(EvictNamesake) == []
+    [answer] = stage.take(AnswerRequest)
+    assert answer.error == "conflict"
 
 
 def test_a_focus_that_is_not_owner_stays_out() -> None:

@@ -338,6 +338,54 @@ async def test_after_a_lost_stream_rooms_are_left_and_served_anew(
             assert second.get("sid") != first.get("sid")
 
 
+async def test_who_took_the_nickname_of_the_focus_loses_it(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    async with focus_and_bridge(prosody) as (settings, focus, _):
+        room = "name@muc.localhost"
+        async with clients(settings, room, "ann", "bob", "focus") as (ann, bob, eve):
+            await ann.join()
+            focus.stream.abort()
+            await until(lambda: "focus" not in ann.seen)
+            async with asyncio.timeout(5):
+                await eve.stream.session.wait()
+            eve.stream.write(presence_to_xml(f"{room}/focus", join=True))
+            await eve.until("focus")
+            assert "@guest." in (eve.seen["focus"].real_jid or "")
+            await until(focus.is_connected)
+            await bob.join()
+            assert bob.seen["focus"].real_jid == "focus@focus.localhost/focus"
+            async with asyncio.timeout(5):
+                await ann.offers.get()
+                await bob.offers.get()
+            [conference] = focus.machine.conferences.values()
+            assert set(conference.occupants) == {"ann", "bob"}
+            assert set(bob.seen) == {"ann", "bob", "focus"}
+
+
+async def test_a_room_of_a_killed_focus_sees_it_go_before_it_comes_back(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    """Otherwise clients keep the session of the old one beside that of the new one."""
+    async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
+        async with clients(settings, "killed@muc.localhost", "ann", "bob") as (ann, bob):
+            await ann.join()
+            await bob.join()
+            for client in (ann, bob):
+                async with asyncio.timeout(5):
+                    await client.offers.get()
+            # What a new process knows: nothing.
+            focus.machine.conferences.clear()
+            ann.focus_presence.clear()
+            ann.stream.write(presence_to_xml(f"{ann.room}/ann", [caps_to_xml(ann.caps)]))
+            async with asyncio.timeout(5):
+                await ann.offers.get()
+                await bob.offers.get()
+            types = [presence.get("type") for presence in ann.focus_presence]
+            assert types[:2] == ["unavailable", None]
+            assert "unavailable" not in types[1:]
+
+
 async def test_health_is_the_xmpp_stream_and_about_health_a_bridge(
     prosody: RunningProsody,  # noqa: F811
 ) -> None:

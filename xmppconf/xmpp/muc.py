@@ -104,12 +104,14 @@ def presence_to_xml(
     join: bool = False,
     available: bool = True,
     sender: str | None = None,
+    id: str | None = None,
 ) -> Element:
     """Our presence in a room; `occupant` is room/nick.
 
-    `join` only in the first one: the server takes it as entering anew.
+    `join` only in the first one: the server takes it as entering anew.  An error that
+    answers it has the same `id`.
     """
-    attributes = {"to": occupant, "from": sender}
+    attributes = {"to": occupant, "from": sender, "id": id}
     if not available:
         attributes["type"] = "unavailable"
     element = build(STREAM, "presence", attributes)

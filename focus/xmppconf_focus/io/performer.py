@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, assert_never
@@ -29,6 +30,7 @@ from xmppconf.xmpp.muc import (
     configuration_query,
     configuration_to_xml,
     presence_to_xml,
+    role_to_xml,
 )
 from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedStream, Kind
@@ -39,6 +41,9 @@ from xmppconf_focus.focus import Focus
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.presence import shown_presence
 from xmppconf_focus.occupant import FOCUS_NICK
+
+#: Id of our leaving; an error that has it means that we were not there.
+GOOD_BYE = "good-bye"
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +91,11 @@ class Performer:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case do.JoinRoom(room):
+                self._write(self._good_bye(room))
                 join = presence_to_xml(f"{room}/{FOCUS_NICK}", join=True, sender=self._jid)
                 self._write(join)
+            case do.EvictNamesake(room):
+                self._spawn(self._evict(room))
             case do.LeaveRoom(room):
                 self.leave(room)
             case do.ShowPresence():
@@ -147,8 +155,11 @@ class Performer:
 
     def leave(self, room: RoomJid) -> None:
         self._leaving(room)
-        address = f"{room}/{FOCUS_NICK}"
-        self._write(presence_to_xml(address, available=False, sender=self._jid))
+        self._write(self._good_bye(room))
+
+    def _good_bye(self, room: RoomJid, nick: str = FOCUS_NICK) -> Element:
+        address = f"{room}/{nick}"
+        return presence_to_xml(address, available=False, sender=self._jid, id=GOOD_BYE)
 
     async def _ask(self, to: str, payload: Element, kind: Kind = "set") -> Element | None:
         return await self._stream.ask(to, kind, payload, sender=self._jid)
@@ -165,6 +176,18 @@ class Performer:
             self._machine.room_failed(room, done.condition)
         else:
             self._machine.room_configured(room, _meeting_id(form), self.driver.now())
+        self.driver.pump()
+
+    async def _evict(self, room: RoomJid) -> None:
+        # Only moderators in the room may do this, so we come in under another name.
+        nick = f"{FOCUS_NICK}-{secrets.token_hex(4)}"
+        self._stream.write(presence_to_xml(f"{room}/{nick}", join=True, sender=self._jid))
+        try:
+            await self._ask(room, role_to_xml(FOCUS_NICK, "none"))
+        except PeerError as error:
+            log.warning("the focus's nickname stays taken: %s", error.condition)
+        self._stream.write(self._good_bye(room, nick))
+        self._machine.namesake_evicted(room)
         self.driver.pump()
 
     async def _ask_features(self, effect: do.AskFeatures) -> None:

@@ -42,7 +42,7 @@ from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_of
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
-from xmppconf_focus.io.performer import Performer
+from xmppconf_focus.io.performer import GOOD_BYE, Performer
 from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
 from xmppconf_focus.occupant import FOCUS_NICK
 
@@ -248,6 +248,8 @@ class FocusOnXmpp:
     def _room_presence(self, room: RoomJid, element: Element, now: float) -> None:
         presence = presence_from_xml(element)
         if presence.nick == FOCUS_NICK:
+            if presence.error is not None and element.get("id") == GOOD_BYE:
+                return
             if presence.error is not None:
                 self.machine.room_failed(room, presence.error.condition)
             elif SELF not in presence.status and presence.real_jid != self.jid:
@@ -258,6 +260,8 @@ class FocusOnXmpp:
                 self.machine.removed(room)
         elif presence.error is not None or not presence.nick:
             return
+        elif presence.real_jid == self.jid:
+            return  # the name under which we threw out a namesake
         elif presence.available:
             self.machine.occupant_seen(room, occupant_from_presence(presence), now)
         else:
