@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import prometheus_client
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 from xmppconf.errors import UsageError
 
@@ -29,6 +31,16 @@ class Counter:
             self._metric.labels(value).inc(by)
         else:
             raise UsageError("label value was not declared")
+
+
+class _Total(Collector):
+    """A counter that is kept elsewhere."""
+
+    def __init__(self, name: str, text: str, read: Callable[[], float]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        yield CounterMetricFamily(self._name, self._text, value=self._read())
 
 
 class Histogram:
@@ -72,6 +84,10 @@ class Metrics:
             name, text, namespace=self._prefix, registry=self._registry
         )
         metric.set_function(read)
+
+    def total(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Make a counter that is kept elsewhere and read whenever metrics are rendered."""
+        self._registry.register(_Total(f"{self._prefix}_{name}", text, read))
 
     def histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
         """Make a histogram with the given upper bounds."""

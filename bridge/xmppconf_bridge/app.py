@@ -9,6 +9,7 @@ import logging
 import secrets
 import signal
 import string
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import NoReturn
@@ -165,7 +166,7 @@ class Running:
     async def watch(self) -> NoReturn:
         """Measure load and health for ever."""
         while True:
-            self.load.sample(self.engine.stats(), clock.monotonic())
+            self.load.sample(self.engine.stats(), time.thread_time(), clock.monotonic())
             await asyncio.sleep(load.INTERVAL)
             if self.health.is_due(clock.monotonic()):
                 await self.check()

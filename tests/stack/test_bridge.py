@@ -172,7 +172,12 @@ async def test_http_answers_health_statistics_and_metrics(
         async with session.get("/colibri/stats") as response:
             assert (await response.json())["conferences"] == 0
         async with session.get("/metrics") as response:
-            assert "jitsi_jvb_stress" in await response.text()
+            metrics = await response.text()
+            assert "jitsi_jvb_stress" in metrics
+            assert "jitsi_jvb_healthy 1.0" in metrics
+            assert "# TYPE jitsi_jvb_packets_received_total counter" in metrics
+            # No label at all, so nothing about anybody can be in one.
+            assert "{" not in metrics
         async with session.get("/colibri-ws/bridge-1/x/y?pwd=z") as response:
             assert response.status == 403
         async with session.get("/colibri-ws/other/x/y?pwd=z") as response:

@@ -24,7 +24,7 @@ class _Asker(asyncio.DatagramProtocol):
 async def answers(
     address: tuple[str, int], ufrag: str, password: str, within: float
 ) -> bool:
-    """Whether the agent of that user fragment answers at `address` `within` that many seconds."""
+    """Whether the agent of that user fragment answers at `address`, `within` seconds."""
     transaction = secrets.token_bytes(echo.TRANSACTION_LENGTH)
     question = echo.request(transaction, ufrag, password)
     try:

@@ -20,18 +20,29 @@ _GAUGES = {
     "current_visitors": ("visitors", "Visitors now"),
     "stress": ("stress_level", "Load; 1 is as much as the bridge should take"),
     "healthy": ("healthy", "1 if the last self-test passed"),
+    "drain_mode": ("graceful_shutdown", "1 if no new conferences are taken"),
     "incoming_bitrate": ("bit_rate_download", "Kilobits per second received"),
     "outgoing_bitrate": ("bit_rate_upload", "Kilobits per second sent"),
     "incoming_packet_rate": ("packet_rate_download", "Packets per second received"),
     "outgoing_packet_rate": ("packet_rate_upload", "Packets per second sent"),
-    "packets_received": ("total_packets_received", "Packets received since start"),
-    "packets_sent": ("total_packets_sent", "Packets sent since start"),
-    "conferences_created": ("total_conferences_created", "Conferences since start"),
+}
+_TOTALS = {
+    "packets_received": ("total_packets_received", "Packets received"),
+    "packets_sent": ("total_packets_sent", "Packets sent"),
+    "bytes_received": ("total_bytes_received", "Bytes received"),
+    "bytes_sent": ("total_bytes_sent", "Bytes sent"),
+    "conferences_created": ("total_conferences_created", "Conferences"),
+    "endpoints_created": ("total_participants", "Endpoints"),
     "ice_succeeded": ("total_ice_succeeded", "Endpoints whose ICE succeeded"),
     "ice_failed": ("total_ice_failed", "Endpoints whose ICE failed"),
     "endpoints_dtls_failed": ("dtls_failed_endpoints", "Endpoints whose DTLS failed"),
-    "keyframes_received": ("total_keyframes_received", "Keyframes since start"),
+    "keyframes_received": ("total_keyframes_received", "Keyframes"),
+    "rejected_sources": ("rejected_sources", "Sources whose SSRCs were taken"),
+    "rejected_messages": ("rejected_messages", "Channel messages not understood"),
+    "dropped_messages": ("dropped_messages", "Channel messages beyond the limit"),
+    "lost_events": ("lost_events", "Engine events that found their queue full"),
 }
+_KEYS = [key for key, _ in (*_GAUGES.values(), *_TOTALS.values())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +56,19 @@ class Reports:
 
 def make_application(bridge: Bridge, reports: Reports) -> web.Application:
     metrics = Metrics("jitsi_jvb")
+    figures: dict[str, float] = {}
+
+    def reader(key: str) -> Callable[[], float]:
+        return lambda: figures.get(key, 0.0)
+
     for name, (key, text) in _GAUGES.items():
-        metrics.gauge(name, text, lambda key=key: float(reports.statistics()[key]))  # type: ignore[misc]
+        metrics.gauge(name, text, reader(key))
+    for name, (key, text) in _TOTALS.items():
+        metrics.total(name, text, reader(key))
+    # The names are the engine's own and do not grow.
     for name in sorted(reports.engine_counters()):
-        metrics.gauge(
-            f"engine_{name}",
-            "Counter of the packet engine",
-            lambda name=name: float(reports.engine_counters().get(name, 0)),  # type: ignore[misc]
-        )
+        key = f"engine_{name}"
+        metrics.gauge(key, "Figure of the packet engine", reader(key))
 
     async def health(_: web.Request) -> web.Response:
         healthy = reports.is_healthy()
@@ -62,6 +78,9 @@ def make_application(bridge: Bridge, reports: Reports) -> web.Application:
         return web.json_response(reports.statistics())
 
     async def render(_: web.Request) -> web.Response:
+        statistics = reports.statistics()
+        figures.update((k, float(statistics.get(k, 0))) for k in _KEYS)
+        figures.update((f"engine_{k}", v) for k, v in reports.engine_counters().items())
         body, content_type = metrics.render()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
