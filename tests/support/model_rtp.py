@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 VIDEO_CLOCK = 90  # per millisecond
+CATCH_UP = 128
+"""So many packets back a late keyframe may still be begun with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Projection:
     tl0_shift: int = 0
     highest: dict[int, int] = field(default_factory=dict)
     lowest: dict[int, int] = field(default_factory=dict)
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    seen: dict[tuple[int, int], Packet] = field(default_factory=dict)
     places: dict[tuple[int, int], Place] = field(default_factory=dict)
 
     def limit(self, max_encoding: int, max_temporal: int) -> None:
@@ -84,17 +86,45 @@ class Projection:
         if max_encoding < 0:
             self.current = None
 
-    def receive(self, now: int, packet: Packet, flowing: set[int]) -> Sent | None:
+    def receive(self, now: int, packet: Packet, flowing: set[int]) -> list[Sent]:
         """Take a packet at `now` (milliseconds); `flowing` are the encodings that come."""
         key = (packet.encoding, packet.sequence)
         before = self.highest.get(packet.encoding)
         if key in self.seen or packet.sequence < self.lowest.get(packet.encoding, 0):
-            return None
-        self.seen.add(key)
+            return []
+        self.seen[key] = packet
         self.lowest.setdefault(packet.encoding, packet.sequence)
         if before is not None and packet.sequence < before:
-            return self._late(key, packet)
+            if (
+                packet.body
+                and before - packet.sequence < CATCH_UP
+                and self.current != packet.encoding
+                and self._may_begin(packet, flowing)
+            ):
+                return self._catch_up(now, packet, before, flowing)
+            late = self._late(key, packet)
+            return [] if late is None else [late]
         self.highest[packet.encoding] = packet.sequence
+        sent = self._next(now, packet, before, flowing)
+        return [] if sent is None else [sent]
+
+    def _catch_up(
+        self, now: int, first: Packet, newest: int, flowing: set[int]
+    ) -> list[Sent]:
+        """Begin with a packet that came late, and send what has followed it."""
+        sent = []
+        before = None
+        for number in range(first.sequence, newest + 1):
+            packet = self.seen.get((first.encoding, number))
+            if packet is not None:
+                sent.append(self._next(now, packet, before, flowing))
+                before = number
+        return [packet for packet in sent if packet is not None]
+
+    def _next(
+        self, now: int, packet: Packet, before: int | None, flowing: set[int]
+    ) -> Sent | None:
+        key = (packet.encoding, packet.sequence)
         if self.current != packet.encoding:
             if not packet.body or not self._may_begin(packet, flowing):
                 return None

@@ -32,6 +32,7 @@ impl Output for Checked {
 }
 
 /// Transport 1 sends audio (SSRC 1) and three encodings of video (2, 3, 4; rtx 5, 6, 7) to 2.
+/// Payload types: 0 opus, 1 vp8, 2 vp9, 3 av1, 4 h264, 5 rtx of 1; ids 1 level, 5 transport-cc.
 fn room() -> Media {
     let mut media = Media::new(1);
     let mut apply = |command| media.apply(0, command, &mut Checked);
@@ -80,6 +81,38 @@ fn room() -> Media {
         });
     }
     media
+}
+
+/// A room that many packets go through.
+pub struct Room(Media);
+
+impl Default for Room {
+    fn default() -> Self {
+        Room(room())
+    }
+}
+
+impl Room {
+    /// One decrypted RTP packet of a transport (1 or 2).
+    pub fn rtp(&mut self, now: Time, transport: u32, packet: &mut [u8]) {
+        self.0.receive_rtp(now, transport, packet, &mut Checked);
+        self.0.timeout(now, &mut Checked);
+    }
+
+    /// One decrypted RTCP compound of a transport.
+    pub fn rtcp(&mut self, now: Time, transport: u32, compound: &[u8]) {
+        self.0.receive_rtcp(now, transport, compound, &mut Checked);
+        self.0.timeout(now, &mut Checked);
+    }
+
+    pub fn stats(&self) -> &Stats {
+        self.0.stats()
+    }
+
+    /// The SSRC under which transport 2 is sent the video.
+    pub fn video_slot() -> u32 {
+        SLOT + 2
+    }
 }
 
 /// `data` is a series of packets, each after a byte of length and one of milliseconds.
