@@ -258,9 +258,13 @@ class RawClient:
         self.jid = ""
 
     @classmethod
-    async def login(cls, host: str, port: int, domain: str) -> RawClient:
+    async def login(
+        cls, host: str, port: int, domain: str, *, local_address: str | None = None
+    ) -> RawClient:
         """Connect to c2s and log in; raises TimeoutError after 10 s without an answer."""
-        reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(
+            host, port, local_addr=None if local_address is None else (local_address, 0)
+        )
         self = cls(reader, writer, domain)
         try:
             await self._login()
@@ -312,9 +316,11 @@ class RawClient:
 
 
 @asynccontextmanager
-async def logged_in(host: str, port: int, domain: str) -> AsyncIterator[RawClient]:
+async def logged_in(
+    host: str, port: int, domain: str, *, local_address: str | None = None
+) -> AsyncIterator[RawClient]:
     """A client that is logged in, and closed whatever happens."""
-    client = await RawClient.login(host, port, domain)
+    client = await RawClient.login(host, port, domain, local_address=local_address)
     try:
         yield client
     finally:

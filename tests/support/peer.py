@@ -46,11 +46,15 @@ class Peer:
         frequency: float,
         *,
         awaits_dtls: bool = False,
+        display_name: str = "",
     ) -> None:
         """With `awaits_dtls` the bridge has to begin the handshake; else the peer does."""
         self.id = nick
+        self.display_name = display_name or f"Peer {nick}"
         self.user = self.password = ""
         """Of connectivity checks towards the bridge (RFC 8445, 7.2.2), once accepted."""
+        self.web_sockets: tuple[str, ...] = ()
+        """Where the offer says that the bridge channel may be opened."""
         self.sources: tuple[MediaSource, ...] = ()
         """What it sends, once accepted."""
         self._awaits_dtls = awaits_dtls
@@ -68,6 +72,11 @@ class Peer:
         iq_handler(self._stream, JINGLE_NAME, ("set",), self._jingle)
         self._stream.listen(presence=self._presence, message=self._message)
         self._stream.open(settings.xmpp.host, settings.xmpp.client_port)
+
+    @property
+    def jid(self) -> str:
+        """The full JID that the server gave."""
+        return str(self._stream.boundjid)
 
     async def enter(self) -> None:
         """Ask the focus for the conference and enter the room."""
@@ -97,6 +106,7 @@ class Peer:
         self.user = f"{theirs.ufrag}:{answer.transport.ice.ufrag}"
         self.password = theirs.pwd or ""
         self.sources = answer.sources or ()
+        self.web_sockets = theirs.web_sockets
         jingle = Element(
             f"{{{JINGLE}}}jingle", action="session-accept", sid=offer.sid, responder=self.id
         )
@@ -157,7 +167,7 @@ class Peer:
         presence = Element(f"{{{CLIENT}}}presence", to=f"{self._room}/{self.id}")
         presence.extend(extensions)
         name = SubElement(presence, f"{{{NICK}}}nick")
-        name.text = f"Peer {self.id}"
+        name.text = self.display_name
         self._stream.write(presence)
 
     async def _jingle(self, request: Request) -> None:
@@ -198,11 +208,17 @@ async def peers(
     room: str,
     *people: tuple[str, Colour, float],
     awaits_dtls: bool = False,
+    display_names: tuple[str, ...] = (),
 ) -> AsyncIterator[list[Peer]]:
     """Participants (nickname, colour, hertz) who are all in the room and accepted."""
+    names = [*display_names, *[""] * (len(people) - len(display_names))]
     made = [
-        Peer(settings, nick, room, colour, tone, awaits_dtls=awaits_dtls)
-        for nick, colour, tone in people
+        Peer(
+            *(settings, nick, room, colour, tone),
+            awaits_dtls=awaits_dtls,
+            display_name=name,
+        )
+        for (nick, colour, tone), name in zip(people, names, strict=True)
     ]
     try:
         for peer in made:
