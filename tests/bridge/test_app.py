@@ -149,7 +149,12 @@ async def test_all_peers_are_told_before_the_bridge_ends(
     async with asyncio.timeout(15), served(monkeypatch) as bridge:
         await call(bridge, peer)
         dtls = peer.dtls
-        dtls.on("statechange", lambda: dtls.state == "closed" and closed.set())
+
+        def watch() -> None:
+            if dtls.state == "closed":
+                closed.set()
+
+        dtls.on("statechange", watch)
         endpoint = bridge.running.bridge.conferences[MEETING].endpoints[peer.id]
         conference = bridge.running.bridge.conferences[MEETING]
         url = (

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 import aiohttp
 import pytest
 
 from tests.support.prosody import RunningProsody, prosody
+from xmppconf import __version__
 from xmppconf.colibri2 import (
     ConferenceModify,
     EndpointRequest,
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.stack
 
 BREWERY = "jvbbrewery@internal.localhost"
 OCCUPANT = f"{BREWERY}/bridge-1"
+DISCO = "http://jabber.org/protocol/disco#info"
 FOCUS = "focus@focus.localhost/focus"
 
 
@@ -138,7 +142,29 @@ async def test_the_focus_finds_the_bridge_and_allocates(
         assert refused_from_error(refused.value).reason is Reason.CONFERENCE_NOT_FOUND
 
 
+async def test_a_stock_focus_asks_with_get_and_for_features_and_version(
+    settings: Settings, focus: Focus
+) -> None:
+    async with asyncio.timeout(10):
+        await focus.enter()
+        ask = partial(focus.stream.ask, OCCUPANT, "get", sender=FOCUS)
+        assert modified_from_xml(await ask(modify_to_xml(creation()))).endpoints
+        info = await ask(Element(f"{{{DISCO}}}query"))
+        assert info is not None
+        features = {one.get("var") for one in info.iter(f"{{{DISCO}}}feature")}
+        assert features >= {
+            "http://jitsi.org/protocol/healthcheck",
+            "urn:xmpp:jingle:apps:dtls:0",
+            "urn:xmpp:jingle:transports:ice-udp:1",
+            "jabber:iq:version",
+        }
+        version = await ask(Element("{jabber:iq:version}query"))
+        assert version is not None
+        assert version.findtext("{jabber:iq:version}version") == __version__
+
+
 async def test_others_may_not_give_orders(settings: Settings, focus: Focus) -> None:
+    """Neither a fellow account, nor an occupant of the brewery that is no focus."""
     account = settings.bridge
     stranger = GuardedClient(
         f"{account.id}@auth.localhost/other", account.password, verify=False
@@ -148,10 +174,25 @@ async def test_others_may_not_give_orders(settings: Settings, focus: Focus) -> N
         async with asyncio.timeout(10):
             await focus.enter()
             await stranger.session.wait()
+            # Its name in the room is no proof either.
+            stranger.write(presence_to_xml(f"{BREWERY}/jicofo", join=True))
+            while True:
+                presence = await focus.presences.get()
+                if presence.get("from") == f"{BREWERY}/jicofo":
+                    break
             bridge = f"{account.id}@auth.localhost/bridge"
-            with pytest.raises(StanzaError) as refused:
-                await stranger.ask(bridge, "set", modify_to_xml(creation()))
-            assert refused.value.condition == "forbidden"
+            orders: tuple[tuple[Literal["get", "set"], Element], ...] = (
+                ("set", modify_to_xml(creation())),
+                ("get", modify_to_xml(creation())),
+                ("get", healthcheck.healthcheck_to_xml()),
+            )
+            for address in (bridge, OCCUPANT):
+                for kind, order in orders:
+                    with pytest.raises(StanzaError) as refused:
+                        await stranger.ask(address, kind, order)
+                    assert refused.value.condition == "forbidden"
+            # Nothing came of it: the meeting is still to be created.
+            assert modified_from_xml(await focus.modify(creation())).endpoints
     finally:
         await stranger.close()
 
