@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
@@ -24,11 +25,14 @@ BRIDGE: web.AppKey[Bridge] = web.AppKey("bridge", Bridge)
 class Socket:
     """Sends in its own task, so that nobody waits for a slow reader."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, abort: Callable[[], None]) -> None:
+        """`abort` drops the connection with all that was not sent."""
         self._socket = socket
+        self._abort = abort
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
         self._size = 0
         self._closing: tuple[int, bytes] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def send(self, text: str) -> None:
         if self._closing is not None:
@@ -46,19 +50,27 @@ class Socket:
         if self._closing is None:
             self._closing = (code, reason.encode())
             self._waiting.put_nowait(None)
+            # Whoever does not read would not read that either.
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(CLOSE_TIMEOUT, self._abort)
 
     async def run(self) -> None:
         """Send what waits until closed; what is left at a close is not sent."""
         with suppress(ConnectionError, RuntimeError):
-            while self._closing is None:
-                text = await self._waiting.get()
-                if text is not None and self._closing is None:
-                    self._size -= len(text)
-                    await self._socket.send_str(text)
+            await self._send_all()
         if self._closing is not None:
             code, reason = self._closing
             with suppress(ConnectionError, RuntimeError):
                 await self._socket.close(code=code, message=reason)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    async def _send_all(self) -> None:
+        while self._closing is None:
+            text = await self._waiting.get()
+            if text is not None and self._closing is None:
+                self._size -= len(text)
+                await self._socket.send_str(text)
 
 
 async def open_channel(request: web.Request) -> web.WebSocketResponse:
@@ -88,7 +100,10 @@ async def open_channel(request: web.Request) -> web.WebSocketResponse:
         await response.close(code=1001, message=b"endpoint closed")
         return response
     loop = asyncio.get_running_loop()
-    socket = Socket(response)
+    transport = request.transport
+    if transport is None:
+        return response
+    socket = Socket(response, transport.abort)
     sender = asyncio.create_task(socket.run())
     conference.open_socket(endpoint, socket)
     try:
