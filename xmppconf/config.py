@@ -127,6 +127,12 @@ class WebSettings:
     """Bridge id to the base URL of its HTTP, for `/colibri-ws/<id>/`; set by `serve`."""
     origins: tuple[str, ...] = ()
     """Other sites (such as https://www.example) whose pages may open sockets here."""
+    max_sockets: int = 10_000
+    """WebSockets and held BOSH requests at the same time."""
+    max_sockets_per_address: int = 500
+    """The same from one IPv4 address or IPv6 /64 network; loopback (a proxy) is exempt."""
+    max_requests_per_minute: int = 300
+    """Conference requests from one such address; half a minute's worth may come at once."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ class Behind:
     seen: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     healthy: bool = True
+    flooded: int = 0
+    """Messages of a megabyte sent to somebody who asked for a flood."""
 
     def note(self, request: web.Request, body: bytes = b"") -> None:
         self.seen.append((request.method, request.path_qs, dict(request.headers), body))
@@ -43,6 +45,10 @@ class Behind:
         async for frame in socket:
             if frame.data == "bye":
                 await socket.close(code=4001, message=b"as you like")
+            elif frame.data == "flood":
+                while not socket.closed:
+                    await socket.send_bytes(bytes(1024 * 1024))
+                    self.flooded += 1
             elif frame.type is WSMsgType.TEXT:
                 await socket.send_str(f"<{frame.data}>")
             else:
@@ -299,6 +305,57 @@ async def test_long_bodies_are_refused(
     async with browser.post(path, data=b"x" * 600_000) as answer:
         assert answer.status == 413
     assert behind[0].seen == []
+
+
+@pytest.fixture
+def from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everybody have one address that is counted."""
+    for module in ("state", "focus"):
+        monkeypatch.setattr(f"xmppconf_web.io.{module}.source_of", lambda _: "192.0.2.7")
+
+
+@pytest.mark.usefixtures("from_outside")
+async def test_one_address_gets_so_many_sockets_and_requests(
+    behind: tuple[Behind, Settings], static: Path
+) -> None:
+    settings = behind[1]
+    web_settings = replace(
+        settings.web, max_sockets_per_address=1, max_requests_per_minute=4
+    )
+    tight = replace(settings, web=web_settings)
+    async with (
+        TestServer(make_app(tight, static)) as running,
+        session(running) as browser,
+    ):
+        for _ in range(3):
+            async with browser.ws_connect("/colibri-ws/b1/c1/e1?pwd=x"):
+                with pytest.raises(WSServerHandshakeError) as caught:
+                    await browser.ws_connect("/colibri-ws/b1/c1/e2?pwd=x")
+                assert caught.value.status == 503
+                async with browser.post("/http-bind", data=b"x") as answer:
+                    assert answer.status == 503
+            await asyncio.sleep(0.05)
+        statuses = []
+        for _ in range(3):
+            async with browser.post("/conference-request/v1", data=b"{}") as answer:
+                statuses.append(answer.status)
+        assert statuses == [200, 200, 429]
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_who_does_not_read_is_not_waited_for_in_memory(
+    browser: ClientSession, behind: tuple[Behind, Settings]
+) -> None:
+    socket = await browser.ws_connect("/xmpp-websocket", protocols=["xmpp"])
+    await socket.send_str("flood")
+    before, now = -1, 0
+    async with asyncio.timeout(10):
+        while now == 0 or now != before:
+            await asyncio.sleep(0.3)
+            before, now = now, behind[0].flooded
+    # Socket buffers on both ways hold some; our own memory holds a message or two.
+    assert now < 40
+    socket._response.close()
 
 
 async def test_health_is_that_of_the_parts(

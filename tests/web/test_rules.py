@@ -6,6 +6,7 @@ import json
 
 import pytest
 from xmppconf_web.client_config import client_config
+from xmppconf_web.fairness import MAX_SOURCES, Allowance, Held, source_of
 from xmppconf_web.headers import security_headers
 from xmppconf_web.origins import is_host, may_connect
 from xmppconf_web.rooms import MAX_NAME, room_name
@@ -118,3 +119,52 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
     )
     assert config["conferenceRequestUrl"] == "https://meet.example/conference-request/v1"
     assert config["disableThirdPartyRequests"] is True
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("::ffff:127.0.0.1", None),
+        (None, None),
+        ("nonsense", None),
+    ],
+)
+def test_who_is_counted(address: str | None, source: str | None) -> None:
+    assert source_of(address) == source
+
+
+def test_one_address_cannot_hold_everything() -> None:
+    held = Held(limit=3, limit_each=2)
+    assert [held.enter("a") for _ in range(3)] == [True, True, False]
+    assert held.enter("b")
+    assert not held.enter("c"), "full"
+    held.leave("a")
+    assert held.enter(None)
+    held.leave(None)
+    held.leave("a")
+    held.leave("b")
+    assert [held.enter("a") for _ in range(3)] == [True, True, False]
+
+
+def test_requests_come_back_with_time() -> None:
+    allowance = Allowance(per_minute=60)
+    assert sum(allowance.take("a", 0.0) for _ in range(100)) == 30
+    assert allowance.take("b", 0.0), "somebody else has an own allowance"
+    assert not allowance.take("a", 0.9)
+    assert allowance.take("a", 1.9)
+    assert sum(allowance.take("a", 1000.0) for _ in range(100)) == 30
+    assert all(allowance.take(None, 0.0) for _ in range(100))
+
+
+def test_addresses_without_number_do_not_fill_the_memory() -> None:
+    allowance = Allowance(per_minute=60)
+    for number in range(MAX_SOURCES + 100):
+        allowance.take(str(number), 0.0)
+    assert len(allowance._buckets) == MAX_SOURCES

@@ -27,9 +27,10 @@ import xmppconf_web
 from xmppconf.config import Settings, public_url
 from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
+from xmppconf_web.fairness import Allowance, Held
 from xmppconf_web.headers import security_headers
 from xmppconf_web.io import bridge, focus, pages, status, xmpp
-from xmppconf_web.io.state import GATEWAY, MAX_SOCKETS, Gateway
+from xmppconf_web.io.state import GATEWAY, Gateway
 from xmppconf_web.origins import is_host
 
 MAX_BODY = 512 * 1024  # bytes of any request
@@ -57,10 +58,11 @@ def make_app(settings: Settings, static: Path | None = None) -> web.Application:
     for module in (xmpp, bridge, focus, status, pages):
         app.add_routes(module.routes())
     metrics = Metrics("xmppconf_web")
+    limits = settings.web
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
         # The servers behind are known by address, so c-ares would be a thread for nothing.
-        connector = TCPConnector(limit=2 * MAX_SOCKETS, resolver=ThreadedResolver())
+        connector = TCPConnector(limit=2 * limits.max_sockets, resolver=ThreadedResolver())
         # No proxy from the environment, no cookie of one browser sent for another.
         async with ClientSession(
             connector=connector, cookie_jar=DummyCookieJar(), trust_env=False
@@ -74,8 +76,10 @@ def make_app(settings: Settings, static: Path | None = None) -> web.Application:
                     "refused",
                     "Requests refused",
                     "reason",
-                    ("origin", "sockets", "upstream"),
+                    ("origin", "sockets", "requests", "upstream"),
                 ),
+                held=Held(limits.max_sockets, limits.max_sockets_per_address),
+                requests=Allowance(limits.max_requests_per_minute),
             )
             metrics.gauge("sockets", "Open WebSockets", lambda: len(gateway.sockets))
             app[GATEWAY] = gateway
@@ -113,7 +117,7 @@ async def _serve(settings: Settings, tls: ssl.SSLContext | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         for host in listen_addresses(settings):

@@ -152,6 +152,7 @@ def _server(settings: Settings, files: Files, bridge: str, *, as_root: bool) -> 
             "s2s_interfaces": ["*", "::"],
             "s2s_ports": [xmpp.server_port],
             "s2s_require_encryption": True,
+            "s2s_secure_auth": True,
             "ssl": {
                 "certificate": settings.web.tls_certificate,
                 "key": settings.web.tls_key,

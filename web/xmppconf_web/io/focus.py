@@ -6,6 +6,8 @@ import asyncio
 
 from aiohttp import ClientError, ClientTimeout, web
 
+from xmppconf import clock
+from xmppconf_web.fairness import source_of
 from xmppconf_web.io.state import BODY_TIMEOUT, GATEWAY, check_origin, cors_headers
 
 MAX_BODY = 16 * 1024  # bytes
@@ -17,6 +19,9 @@ async def request_conference(request: web.Request) -> web.Response:
     cors = cors_headers(check_origin(request))
     if request.method == "OPTIONS":
         return web.Response(headers=cors)
+    if not gateway.requests.take(source_of(request.remote), clock.monotonic()):
+        gateway.refused.increment("requests")
+        raise web.HTTPTooManyRequests(headers={"Retry-After": "5", **cors})
     if (request.content_length or 0) > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
     async with asyncio.timeout(BODY_TIMEOUT):

@@ -7,13 +7,15 @@ and sending waits while the write buffer is full.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import ClientError, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
 
-from xmppconf_web.io.state import GATEWAY, MAX_SOCKETS, check_origin
+from xmppconf_web.io.state import GATEWAY, check_origin, hold
 
 CONNECT_TIMEOUT = ClientTimeout(total=None, sock_connect=5.0)
 HANDSHAKE_TIMEOUT = 10.0  # seconds
+CLOSE_TIMEOUT = 3.0  # seconds for the whole good-bye
 HEARTBEAT = 30.0  # seconds between pings; a peer that does not answer is gone
 #: Codes that exist only inside a program and never on the wire (RFC 6455, 7.4.1).
 _NEVER_SENT = frozenset({1005, 1006, 1015})
@@ -34,11 +36,20 @@ async def carry(
 
     `max_in` and `max_out` bound a message from and to the browser, in bytes.
     """
-    gateway = request.app[GATEWAY]
     check_origin(request)
-    if len(gateway.sockets) >= MAX_SOCKETS:
-        gateway.refused.increment("sockets")
-        raise web.HTTPServiceUnavailable(text="too many connections\n")
+    with hold(request):
+        return await _carry(request, url, protocols, headers, max_in, max_out)
+
+
+async def _carry(
+    request: web.Request,
+    url: str,
+    protocols: tuple[str, ...],
+    headers: dict[str, str] | None,
+    max_in: int,
+    max_out: int,
+) -> web.WebSocketResponse:
+    gateway = request.app[GATEWAY]
     near = web.WebSocketResponse(
         protocols=protocols, max_msg_size=max_in, heartbeat=HEARTBEAT, compress=False
     )
@@ -65,8 +76,15 @@ async def carry(
         await _exchange(near, far)
     finally:
         gateway.sockets.discard(near)
-        await far.close()
+        await _close(far, 1000, b"")
     return near
+
+
+async def _close(socket: Socket, code: int, reason: bytes) -> None:
+    """Say good-bye; who goes on talking instead of answering is cut off."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await socket.close(code=code, message=reason)
 
 
 async def _exchange(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:
@@ -81,7 +99,7 @@ async def _exchange(near: web.WebSocketResponse, far: ClientWebSocketResponse) -
     for task in done:
         code, reason = task.result()
         sink: Socket = far if task is outward else near
-        await sink.close(code=code, message=reason)
+        await _close(sink, code, reason)
 
 
 async def _pump(source: Socket, sink: Socket) -> tuple[int, bytes]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import ClientSession, web
 
 from xmppconf.config import Settings
 from xmppconf.metrics import Counter, Metrics
+from xmppconf_web.fairness import Allowance, Held, source_of
 from xmppconf_web.origins import is_host, may_connect
 
 BODY_TIMEOUT = 10.0  # seconds in which a request's body must be here
-MAX_SOCKETS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Gateway:
     http: ClientSession
     metrics: Metrics
     refused: Counter
+    held: Held
+    requests: Allowance
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
 
@@ -44,6 +48,20 @@ def check_origin(request: web.Request) -> str | None:
         gateway.refused.increment("origin")
         raise web.HTTPForbidden(text="not from this page\n")
     return origin
+
+
+@contextmanager
+def hold(request: web.Request) -> Iterator[None]:
+    """Count a socket, or a request that is held open, while it lives; otherwise 503."""
+    gateway = request.app[GATEWAY]
+    source = source_of(request.remote)
+    if not gateway.held.enter(source):
+        gateway.refused.increment("sockets")
+        raise web.HTTPServiceUnavailable(text="too many connections\n")
+    try:
+        yield
+    finally:
+        gateway.held.leave(source)
 
 
 def cors_headers(origin: str | None) -> dict[str, str]:

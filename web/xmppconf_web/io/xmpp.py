@@ -10,7 +10,14 @@ import asyncio
 from aiohttp import ClientError, ClientTimeout, web
 
 from xmppconf_web.io.sockets import carry
-from xmppconf_web.io.state import BODY_TIMEOUT, GATEWAY, Gateway, check_origin, cors_headers
+from xmppconf_web.io.state import (
+    BODY_TIMEOUT,
+    GATEWAY,
+    Gateway,
+    check_origin,
+    cors_headers,
+    hold,
+)
 
 MAX_IN = 512 * 1024  # bytes; Prosody itself takes stanzas of 256 KiB
 MAX_OUT = 4 * 1024 * 1024  # bytes; the server's escaping makes stanzas longer
@@ -45,9 +52,20 @@ async def exchange_body(request: web.Request) -> web.Response:
         body = await request.read()
     if len(body) > MAX_IN:
         raise web.HTTPRequestEntityTooLarge(MAX_IN, len(body))
+    with hold(request):
+        status, text = await _post(gateway, _query(request), body)
+    return web.Response(
+        body=text,
+        status=status,
+        headers={"Content-Type": "text/xml; charset=utf-8", **cors},
+    )
+
+
+async def _post(gateway: Gateway, query: str, body: bytes) -> tuple[int, bytes]:
+    """Carry one BOSH request; it may be held for `wait` seconds."""
     try:
         async with gateway.http.post(
-            _url(gateway, gateway.settings.xmpp.bosh_path) + _query(request),
+            _url(gateway, gateway.settings.xmpp.bosh_path) + query,
             data=body,
             headers={"Host": gateway.settings.domain, "Content-Type": "text/xml"},
             timeout=BOSH_TIMEOUT,
@@ -62,11 +80,7 @@ async def exchange_body(request: web.Request) -> web.Response:
         raise web.HTTPBadGateway(text="the XMPP server does not answer\n") from None
     if len(text) > MAX_OUT:
         raise web.HTTPBadGateway(text="the XMPP server's answer is too long\n")
-    return web.Response(
-        body=text,
-        status=status,
-        headers={"Content-Type": "text/xml; charset=utf-8", **cors},
-    )
+    return status, text
 
 
 def routes() -> list[web.RouteDef]:
