@@ -26,14 +26,6 @@ MAX_DATAGRAM = 1500
 MAX_EARLY = 16  # datagrams kept that came before the role was known
 MAX_SEND = 16 * 1024  # bytes of one record (RFC 6347, 4.1)
 
-DTLS1_2 = 0xFEFD
-
-CIPHERS = (
-    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=2"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -44,7 +36,7 @@ class Profile:
     salt_length: int
 
 
-#: By OpenSSL's names, in the order we prefer them.
+#: By OpenSSL's names; which of them we offer is said in `certificate`.
 PROFILES = {
     b"SRTP_AEAD_AES_128_GCM": Profile(0x0007, 16, 12),
     b"SRTP_AEAD_AES_256_GCM": Profile(0x0008, 32, 12),
@@ -90,22 +82,6 @@ class Closed:
 Effect = SendDatagrams | Connected | Received | Failed | Closed
 
 
-def make_context(certificate: Certificate) -> SSL.Context:
-    """Settings for all connections that use `certificate`."""
-    context = SSL.Context(SSL.DTLS_METHOD)
-    context.set_min_proto_version(DTLS1_2)
-    context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
-    # Self-signed by design: the fingerprint decides, once the handshake has proved the key.
-    context.set_verify(
-        SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_arguments: True
-    )
-    context.use_certificate(certificate.certificate)
-    context.use_privatekey(certificate.key)
-    context.set_cipher_list(CIPHERS)
-    context.set_tlsext_use_srtp(b":".join(PROFILES))
-    return context
-
-
 def matches_fingerprint(
     connection: SSL.Connection, signalled: tuple[Fingerprint, ...]
 ) -> bool:
@@ -146,7 +122,7 @@ class DtlsTransport:
     ) -> None:
         self._fingerprints = fingerprints
         self._server = server
-        self._connection = SSL.Connection(make_context(certificate), None)
+        self._connection = SSL.Connection(certificate.context, None)
         self._connection.set_ciphertext_mtu(MTU)
         if server:
             self._connection.set_accept_state()

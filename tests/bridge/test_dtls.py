@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 from OpenSSL import SSL
-from xmppconf_bridge.certificate import Certificate
+from xmppconf_bridge.certificate import CIPHERS, Certificate
 from xmppconf_bridge.dtls import (
-    CIPHERS,
     HANDSHAKE_TIMEOUT,
     MTU,
     Closed,
@@ -19,7 +18,6 @@ from xmppconf_bridge.dtls import (
     Failed,
     Received,
     SendDatagrams,
-    make_context,
     split_records,
 )
 
@@ -163,7 +161,7 @@ def test_a_wrong_fingerprint_gives_no_keys(signalled: tuple[Fingerprint, ...]) -
 
 
 def raw_client(setup: str) -> SSL.Connection:
-    context = make_context(THEIRS)
+    context = replace(THEIRS).context  # its own, since it is changed below
     if setup == "no certificate":
         context = SSL.Context(SSL.DTLS_METHOD)
         context.set_cipher_list(CIPHERS)
