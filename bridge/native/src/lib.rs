@@ -14,6 +14,7 @@ pub mod demux;
 pub mod engine;
 pub mod fuzzing;
 pub mod ice;
+pub mod id_map;
 pub mod media;
 pub mod socket;
 pub mod srtp;

@@ -55,6 +55,12 @@ impl Socket {
     pub fn local(&self) -> SocketAddr {
         self.local
     }
+
+    /// Whether datagrams of one length to one destination are handed over together; ends by
+    /// itself where the system cannot.
+    pub fn set_segmentation(&mut self, segmentation: bool) {
+        self.segmentation = segmentation;
+    }
 }
 
 impl AsFd for Socket {

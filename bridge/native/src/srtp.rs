@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::crypto::{self, AesCtr, AesGcm, HmacSha1, GCM_TAG};
+use crate::id_map::IdMap;
 
 /// Streams remembered while receiving; the least recently used one is forgotten.
 pub const MAX_RECEIVED_STREAMS: usize = 1024;
@@ -374,8 +375,8 @@ fn rollover(index: u64) -> [u8; 4] {
 pub struct Sender {
     rtp: Cipher,
     rtcp: Cipher,
-    highest: HashMap<u32, u64>,
-    rtcp_index: HashMap<u32, u32>,
+    highest: IdMap<u64>,
+    rtcp_index: IdMap<u32>,
 }
 
 impl Sender {
@@ -387,8 +388,8 @@ impl Sender {
         Some(Self {
             rtp: Cipher::derive(profile, key, salt, 0)?,
             rtcp: Cipher::derive(profile, key, salt, 3)?,
-            highest: HashMap::new(),
-            rtcp_index: HashMap::new(),
+            highest: IdMap::default(),
+            rtcp_index: IdMap::default(),
         })
     }
 

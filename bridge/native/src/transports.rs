@@ -1,9 +1,9 @@
 //! The transports of a worker, found by id, by address, and by user fragment.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::ice::{Agent, Path};
+use crate::id_map::IdMap;
 use crate::media::Time;
 use crate::socket::Lane;
 use crate::srtp::{Receiver, Sender};
@@ -13,28 +13,6 @@ const DTLS_BURST: u64 = 256;
 const DTLS_INTERVAL: Time = 2_000_000;
 /// Media datagrams that are kept until there are keys: the peer has them a little earlier.
 const MAX_EARLY: usize = 64;
-
-/// Spreads ids that our own control side counts upwards; not for keys a stranger chooses.
-#[derive(Default)]
-pub struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
-        }
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    }
-}
-
-pub type IdMap<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
 
 pub struct Transport {
     pub conference: u32,

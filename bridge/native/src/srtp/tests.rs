@@ -64,7 +64,12 @@ fn gcm(key: &str) -> Cipher {
 }
 
 fn gcm_sender(key: &str) -> Sender {
-    Sender { rtp: gcm(key), rtcp: gcm(key), highest: HashMap::new(), rtcp_index: HashMap::new() }
+    Sender {
+        rtp: gcm(key),
+        rtcp: gcm(key),
+        highest: IdMap::default(),
+        rtcp_index: IdMap::default(),
+    }
 }
 
 const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
