@@ -87,17 +87,23 @@ class Conference:
         del self.endpoints[endpoint_id]
         self._wishes_due.update(endpoint.heights)
         self.speech.endpoint_gone(endpoint_id)
-        self.counters.dropped_messages += endpoint.channel.dropped
-        endpoint.channel.close()
-        endpoint.transport.close()
-        self._log.info("endpoint %s left", Personal(endpoint_id))
-        self._video_due.update(self.endpoints)
+        self._free(endpoint)
         self.settle()
 
     def close(self) -> None:
-        for endpoint_id in tuple(self.endpoints):
-            self.expire(endpoint_id)
+        """Free everything; nobody is told of the others' going."""
+        for endpoint in self.endpoints.values():
+            self._free(endpoint)
+        self.endpoints.clear()
+        self.sources.clear()
+        self._owners.clear()
         self._engine.remove_conference(self.number)
+
+    def _free(self, endpoint: Endpoint) -> None:
+        self.counters.dropped_messages += endpoint.channel.dropped
+        endpoint.channel.close()
+        endpoint.transport.close()
+        self._log.info("endpoint %s left", Personal(endpoint.id))
 
     def endpoint_connected(self, endpoint: Endpoint) -> None:
         self._log.info("endpoint %s connected", Personal(endpoint.id))
@@ -183,9 +189,9 @@ class Conference:
             return
         if source.video_type is video_type:
             return
-        shown, source.video_type = source.video_type, video_type
+        source.video_type = video_type
         self._video_due.update(self.endpoints)
-        if VideoType.NONE in (shown, video_type):
+        if video_type is VideoType.NONE:
             return
         for receiver in self._others(endpoint.id):
             if receiver.rewriting and receiver.is_ready:

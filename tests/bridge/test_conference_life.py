@@ -225,6 +225,25 @@ def test_a_source_that_is_switched_off_leaves_the_forwarded(bench: BridgeBench) 
     assert source.video_type is VideoType.NONE
 
 
+def test_a_camera_that_becomes_a_screen_is_told_on_its_slot(bench: BridgeBench) -> None:
+    bench.connect("a")
+    b = bench.connect("b")
+    want(bench, "b")
+    [first] = b.take("VideoSourcesMap")[-1]["mappedSources"]
+    told = []
+    for video_type in ("none", "desktop", "desktop_high_fps"):
+        bench.say(
+            "a",
+            colibriClass="SourceVideoTypeMessage",
+            sourceName="a-v0",
+            videoType=video_type,
+        )
+        told += [m["mappedSources"] for m in b.take("VideoSourcesMap")]
+    assert [entry["videoType"] for [entry] in told] == ["DESKTOP", "DESKTOP_HIGH_FPS"]
+    assert {entry["ssrc"] for [entry] in told} == {first["ssrc"]}
+    assert b.take("ForwardedSources")[-1]["forwardedSources"] == ["a-v0"]
+
+
 def test_a_video_type_may_come_before_its_source(bench: BridgeBench) -> None:
     bench.connect("a")
     bench.say(
@@ -559,6 +578,16 @@ def test_nothing_is_left_of_a_thousand_endpoints_that_came_and_went(
     gone.clear()
     assert len(gc.get_objects()) - before < 100
     assert bench.bridge.endpoint_count == 2
+
+
+def test_the_end_of_a_conference_is_no_news_to_those_in_it(bench: BridgeBench) -> None:
+    b = bench.connect("b")
+    want(bench, "b")
+    b.take()
+    modify(bench.bridge, ConferenceModify(M1, expire=True))
+    assert b.take() == []
+    assert len(bench.engine.take("remove_transport")) == 2
+    assert len(bench.engine.take("remove_conference")) == 1
 
 
 def test_a_conference_comes_back_under_its_meeting_id(bench: BridgeBench) -> None:
