@@ -1,22 +1,34 @@
-/** Not shipped: shows the call page with made-up people, to look at layouts. `?n=5&chat=1`. */
+/**
+ * Not shipped: shows the pages with made-up people, to look at layouts and to check accessibility.
+ * `?n=5&chat=1&names=odd&upright=1`, `?page=left&failure=room-full`, `?page=prejoin&problem=denied`.
+ */
 import { render } from 'preact';
 import '../src/ui/style.css';
+import type { DeviceProblem, FailureReason } from '../src/conference';
 import { CallPage } from '../src/ui/call';
-import { conferenceState, dialog, dominantSpeaker, media, messages, participants, room, setChatOpen, microphone, camera, type Dialog } from '../src/ui/state';
+import { LeftPage } from '../src/ui/left';
+import { PrejoinPage } from '../src/ui/prejoin';
+import { change } from '../src/ui/settings';
+import { StartPage } from '../src/ui/start';
+import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, room, setChatOpen, toast, type Dialog } from '../src/ui/state';
 
+const query = new URLSearchParams(location.search);
 const NAMES = ['Ada Lovelace', 'Björk', 'Chinua Achebe', 'Dmitri', 'Elif Şafak', 'Frida', 'Grace Hopper', '', 'Ines', 'Jean-Luc Godard', 'Kō'];
+
+const ODD = ['Maximiliane-Alexandra von und zu Guttenberg-Hohenzollern-Sigmaringen', 'مريم العبدالله', '👩‍👩‍👧‍👦 the 🏳️‍🌈 family', '李小龍', '<b>bold</b> & co'];
 
 function picture(index: number): MediaStream {
   const canvas = document.createElement('canvas');
+  const upright = query.has('upright') && index % 2 === 0;
   canvas.width = 640;
-  canvas.height = 360;
+  canvas.height = upright ? 1138 : 360;
   const context = canvas.getContext('2d')!;
   const draw = () => {
     const gradient = context.createLinearGradient(0, 0, 640, 360);
     gradient.addColorStop(0, `hsl(${index * 47} 45% 62%)`);
     gradient.addColorStop(1, `hsl(${index * 47 + 60} 40% 30%)`);
     context.fillStyle = gradient;
-    context.fillRect(0, 0, 640, 360);
+    context.fillRect(0, 0, canvas.width, canvas.height);
     context.fillStyle = '#fff8';
     context.beginPath();
     context.arc(320, 150, 60, 0, 7);
@@ -28,15 +40,18 @@ function picture(index: number): MediaStream {
   return canvas.captureStream(5);
 }
 
-const query = new URLSearchParams(location.search);
 const count = Number(query.get('n') ?? 3);
+const problem = (query.get('problem') as DeviceProblem | null) ?? undefined;
+const names = query.has('names') ? ODD : NAMES;
 room.value = 'tea-at-four';
+failure.value = (query.get('failure') as FailureReason | null) ?? undefined;
+if (query.has('recent')) change({ recent: ['tea-at-four', 'brisk-heron-merry-lotus-38', 'a-room-with-a-name-so-long-that-it-does-not-fit'] });
 conferenceState.value = (query.get('state') as 'joined' | null) ?? 'joined';
-media.value = 'connected';
-microphone.value = { enabled: true, muted: false, opening: false };
-camera.value = { enabled: true, muted: false, opening: false, track: query.get('self') === '0' ? undefined : picture(11).getVideoTracks()[0] };
+media.value = (query.get('media') as 'connected' | null) ?? 'connected';
+microphone.value = { enabled: true, muted: problem !== undefined, opening: false, problem };
+camera.value = { enabled: true, muted: problem !== undefined, opening: false, problem, track: query.get('self') === '0' || problem ? undefined : picture(11).getVideoTracks()[0] };
 participants.value = Array.from({ length: count - 1 }, (_, i) => ({
-  id: `person${i}`, name: NAMES[i % NAMES.length]!, joinedAt: i, audioMuted: i % 3 === 2, videoMuted: i % 4 === 3, videoType: 'camera' as const,
+  id: `person${i}`, name: names[i % names.length]!, joinedAt: i, audioMuted: i % 3 === 2, videoMuted: i % 4 === 3, videoType: 'camera' as const,
   video: i % 4 === 3 ? undefined : picture(i), forwarded: true, active: i !== 5,
 }));
 dominantSpeaker.value = 'person0';
@@ -47,4 +62,6 @@ messages.value = [
 ];
 if (query.has('chat')) setChatOpen(true);
 dialog.value = (query.get('dialog') as Dialog | null) ?? 'none';
-render(<CallPage />, document.getElementById('app')!);
+if (query.has('toast')) toast(query.get('toast')!);
+const Page = { start: StartPage, prejoin: PrejoinPage, left: LeftPage, call: CallPage }[query.get('page') ?? 'call'] ?? CallPage;
+render(<Page />, document.getElementById('app')!);

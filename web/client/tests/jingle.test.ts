@@ -111,3 +111,37 @@ test('text is escaped, and what XML cannot carry is dropped', () => {
   const node: Xml = xml('a', { b: '"<' }, 'x & \u0000y\ud800');
   assert.equal(serialize(node), '<a b="&quot;&lt;">x &amp; y</a>');
 });
+
+/** The same element with every attribute and text spoilt by `spoil`. */
+function spoilt(node: Xml, spoil: (value: string, name: string) => string): Xml {
+  return {
+    ...node,
+    attrs: Object.fromEntries(Object.entries(node.attrs).map(([k, v]) => [k, k === 'xmlns' || (node.name === 'content' && k === 'name') ? v : spoil(v, k)])),
+    children: node.children.map((c) => (typeof c === 'string' ? (c.startsWith('{') ? c : spoil(c, '')) : spoilt(c, spoil))),
+  };
+}
+
+test('nothing in an offer can add lines to the session description', () => {
+  for (const bad of ['\r\na=candidate:evil', '\na=ice-lite', '\u2028a=x', ' a=y\u0000']) {
+    const offer = readOffer(spoilt(offerXml(), (value) => value + bad), 'room@muc/focus');
+    const sdp = remoteDescription(offer, [], 'vp8', 1);
+    assert.ok(!/^a=(candidate:evil|ice-lite|x|y)/m.test(sdp), sdp);
+    for (const line of sdp.split('\r\n')) assert.match(line, /^([vostamc]=[ -~]*)?$/);
+  }
+});
+
+test('numbers that are none, and too much of anything, are left out of an offer', () => {
+  const odd = readOffer(spoilt(offerXml(), (value, name) => (['id', 'number', 'clockrate'].includes(name) ? '1.5e9' : value)), 'f');
+  assert.deepEqual(odd.media.flatMap((m) => [...m.payloads, ...m.extensions]), []);
+  assert.equal(odd.sctpPort, 5000);
+  const offer = offerXml();
+  const many = { ...offer, children: [...offer.children, ...offer.children, ...offer.children] };
+  assert.deepEqual(readOffer(many, 'f').media.map((m) => m.kind), ['audio', 'video']);
+});
+
+test('an SSRC is a whole number of 32 bits', () => {
+  const sources = (s: unknown) => readSources(xml('jingle', {}, xml('json-message', { xmlns: NS.jitmeet },
+    JSON.stringify({ sources: { ann: [[{ s, n: 'ann-v0' }], [], [], []] } }))));
+  assert.equal(sources(5).length, 1);
+  for (const bad of [0, -1, 1.5, 2 ** 32, 'x', null]) assert.deepEqual(sources(bad), []);
+});

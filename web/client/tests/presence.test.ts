@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { departure, joinError, ownPresence, readOccupant, statusCodes } from '../src/conference/presence';
+import { departure, joinError, ownPresence, readName, readOccupant, statusCodes } from '../src/conference/presence';
 import { first, text, xml } from '../src/conference/xml';
 
 const USER = 'http://jabber.org/protocol/muc#user';
@@ -51,4 +51,11 @@ test('why somebody is gone', () => {
 test('a refused join names its condition', () => {
   assert.equal(joinError(presence(xml('error', {}, xml('text', {}, 'full'), xml('service-unavailable')))), 'service-unavailable');
   assert.equal(joinError(presence()), 'undefined-condition');
+});
+
+test('a name cannot break out of its line or turn the text around it', () => {
+  assert.equal(readName('  Ann\n\u202Eevil\u2066  B\u0000  '), 'Ann evil B');
+  assert.equal(readName('مريم'), 'مريم');
+  assert.equal(readName('👩‍👩‍👧'), '👩‍👩‍👧');
+  assert.ok(!/[\uD800-\uDBFF]$/.test(readName('👍'.repeat(200))));
 });

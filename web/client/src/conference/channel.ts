@@ -1,6 +1,6 @@
 /** The bridge channel: JSON over a data channel, or over a WebSocket where that does not open. */
 import { Emitter } from './emitter';
-import { parseSourceName } from './ids';
+import { isSsrc, parseSourceName } from './ids';
 import type { RemoteSource } from './types';
 
 interface Events {
@@ -60,7 +60,10 @@ export class BridgeChannel extends Emitter<Events> {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    this.data?.close();
+    if (this.data) {
+      this.data.onopen = this.data.onmessage = this.data.onclose = null;
+      this.data.close();
+    }
     this.socket?.close();
   }
 
@@ -74,7 +77,12 @@ export class BridgeChannel extends Emitter<Events> {
   private connectSocket(): void {
     clearTimeout(this.timer);
     if (this.closed || !this.url || this.data?.readyState === 'open' || this.socket) return;
-    const socket = (this.socket = new WebSocket(this.url));
+    let socket: WebSocket;
+    try {
+      socket = this.socket = new WebSocket(this.url);
+    } catch {
+      return; // Not an address for a WebSocket: there is only the data channel.
+    }
     socket.onopen = () => this.opened('websocket');
     socket.onmessage = (event) => this.receive(event.data);
     socket.onclose = () => {
@@ -91,7 +99,7 @@ export class BridgeChannel extends Emitter<Events> {
     try {
       this.dispatch(JSON.parse(data) as Record<string, unknown>);
     } catch (error) {
-      console.warn('bridge channel: message not understood:', error);
+      console.warn('bridge channel: message not understood:', (error as Error).name);
     }
   }
 
@@ -101,7 +109,7 @@ export class BridgeChannel extends Emitter<Events> {
         this.emit('dominantSpeaker', { id: String(m.dominantSpeakerEndpoint), silence: m.silence === true });
         break;
       case 'ForwardedSources':
-        this.emit('forwarded', new Set((m.forwardedSources as unknown[]).map(String)));
+        if (Array.isArray(m.forwardedSources)) this.emit('forwarded', new Set(m.forwardedSources.map(String)));
         break;
       case 'SenderSourceConstraints':
         if (typeof m.sourceName === 'string' && typeof m.maxHeight === 'number') {
@@ -131,14 +139,15 @@ export class BridgeChannel extends Emitter<Events> {
 export function readMap(entries: unknown, kind: 'audio' | 'video'): RemoteSource[] {
   if (!Array.isArray(entries)) return [];
   const sources: RemoteSource[] = [];
-  for (const entry of entries as Record<string, unknown>[]) {
+  for (const entry of entries as (Record<string, unknown> | null)[]) {
+    if (typeof entry !== 'object' || entry === null) continue;
     const name = String(entry.source);
     const ssrc = Number(entry.ssrc);
     const rtx = Number(entry.rtx ?? -1);
     const known = parseSourceName(name);
-    if (known?.kind !== kind || !(ssrc > 0 && ssrc <= 0xffffffff)) continue;
+    if (known?.kind !== kind || !isSsrc(ssrc)) continue;
     sources.push({
-      kind, name, owner: String(entry.owner ?? known.owner), ssrc, rtx: rtx > 0 ? rtx : undefined,
+      kind, name, owner: String(entry.owner ?? known.owner), ssrc, rtx: isSsrc(rtx) ? rtx : undefined,
       videoType: String(entry.videoType).toLowerCase().startsWith('desktop') ? 'desktop' : 'camera',
     });
   }

@@ -4,21 +4,24 @@
  * Order of a join, as far as possible at the same time: devices, XMPP login, conference request;
  * then the room; then the focus's offer, answered at once.
  */
+import { Backoff } from './backoff';
 import { capsElement, capsVersion, discoInfo, isDiscoInfo } from './caps';
 import type { ConferenceConfig } from './config';
+import { receiverConstraints, type TileSizes } from './constraints';
 import { LocalMedia } from './devices';
 import { Emitter } from './emitter';
-import { requestConference, RequestRefused } from './focus_request';
+import { failureOf } from './errors';
+import { requestConference } from './focus_request';
 import { sourceName } from './ids';
-import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate } from './jingle';
-import { CODECS, type Occupant, type OwnPresence } from './presence';
-import { receiverConstraints, type TileSizes } from './constraints';
-import { JoinError, Room } from './room';
-import { MediaSession } from './session';
-import { StatsReader, type Report } from './stats';
+import { Invitation } from './invitation';
+import type { OwnPresence } from './presence';
+import { Reporter } from './reporter';
+import { Room } from './room';
+import { Roster } from './roster';
+import type { MediaSession } from './session';
 import type { ChatMessage, ConferenceState, FailureReason, Participant, Statistics, Timings } from './types';
-import { xml, type Xml } from './xml';
-import { StanzaError, XmppConnection } from './xmpp';
+import type { Xml } from './xml';
+import { XmppConnection } from './xmpp';
 
 export interface ConferenceEvents {
   state: { state: ConferenceState; reason?: FailureReason };
@@ -33,13 +36,6 @@ export interface ConferenceEvents {
   statistics: Statistics;
 }
 
-const STATS_MS = 1_000;
-const REPORT_MS = 10_000;
-const RETRY_MS = 1_000;
-const MAX_RETRY_MS = 30_000;
-/** An interrupted transport gets this long before a new session is asked for. */
-const INTERRUPTED_MS = 8_000;
-
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Conference extends Emitter<ConferenceEvents> {
@@ -49,19 +45,16 @@ export class Conference extends Emitter<ConferenceEvents> {
   private connection: Promise<XmppConnection> | undefined;
   private xmpp: XmppConnection | undefined;
   private room: Room | undefined;
-  private session: MediaSession | undefined;
-  private readonly occupants = new Map<string, Occupant & { joinedAt: number }>();
-  private readonly inactive = new Set<string>();
-  private forwarded: ReadonlySet<string> | undefined;
+  private invitation: Invitation | undefined;
+  private reporter: Reporter | undefined;
+  private readonly roster = new Roster((id, kind) => this.session?.stream(id, kind));
   private speaker: string | undefined;
   private sizes: TileSizes = new Map();
   private abort = new AbortController();
   private name = '';
   private caps: Xml | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
-  private repairTimer: ReturnType<typeof setTimeout> | undefined;
-  private statsTimer: ReturnType<typeof setInterval> | undefined;
-  private attempts = 0;
+  private backoff = new Backoff();
   private times: Mutable<Timings> = {};
 
   constructor(private readonly config: ConferenceConfig, room: string, local = new LocalMedia()) {
@@ -104,14 +97,14 @@ export class Conference extends Emitter<ConferenceEvents> {
   join(name: string): void {
     this.name = name;
     this.times = { joinStart: performance.now() };
-    this.attempts = 0;
+    this.backoff = new Backoff();
     this.setState('connecting');
     void this.enter();
   }
 
   leave(): void {
     if (this.current.state === 'left') return;
-    if (this.session && this.room) this.jingle(sessionTerminate(this.session.offer, 'success', false)).catch(() => undefined);
+    this.invitation?.leave();
     this.room?.leave();
     this.tearDown();
     this.disconnect();
@@ -138,13 +131,22 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.sendConstraints();
   }
 
-  /** The network is said to be back: do not wait for the next attempt. */
+  /** The network may have changed or the machine slept: find out now what still works. */
   retryNow(): void {
-    if (this.current.state === 'reconnecting' && this.retryTimer !== undefined) {
+    if (this.retryTimer !== undefined) {
       clearTimeout(this.retryTimer);
       this.retryTimer = undefined;
       void this.enter();
-    }
+    } else void this.xmpp?.probe();
+  }
+
+  /** The application shows the first frame of somebody else: the end of the join's clock. */
+  firstFrameShown(): void {
+    this.times.firstRemoteFrame ??= performance.now();
+  }
+
+  private get session(): MediaSession | undefined {
+    return this.invitation?.session;
   }
 
   private connect(): Promise<XmppConnection> {
@@ -156,12 +158,13 @@ export class Conference extends Emitter<ConferenceEvents> {
         }
         this.xmpp = xmpp;
         this.times.xmppConnected ??= performance.now();
-        xmpp.on('request', (iq) => this.onRequest(iq));
+        xmpp.on('request', (iq) => this.onRequest(xmpp, iq));
         xmpp.on('closed', () => {
           if (this.xmpp !== xmpp) return;
           this.connection = undefined;
           this.xmpp = undefined;
-          if (this.current.state === 'joined') this.reconnect();
+          // Before the call it is opened anew when somebody joins.
+          if (this.current.state !== 'idle') this.reconnect();
         });
         return xmpp;
       });
@@ -173,6 +176,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     return this.connection;
   }
 
+  /** Login, conference request, room; the focus's offer follows by itself. */
   private async enter(): Promise<void> {
     this.abort.abort();
     const abort = (this.abort = new AbortController());
@@ -185,18 +189,17 @@ export class Conference extends Emitter<ConferenceEvents> {
       if (version) this.caps = capsElement(version);
       const room = (this.room = new Room(xmpp, this.roomJid, focus.focusJid));
       this.follow(room);
+      this.invite(new Invitation(xmpp, room, this.local, () => this.roster.commonCodec()));
       await room.join(this.presence());
       if (abort.signal.aborted) return;
       this.times.roomJoined ??= performance.now();
-      this.attempts = 0;
+      this.backoff.succeeded(performance.now());
       this.setState('joined');
-      this.statsTimer ??= setInterval(() => void this.readStats(), STATS_MS);
       this.publish(); // What changed while the join was under way.
     } catch (error) {
       if (abort.signal.aborted) return;
-      this.room?.close();
       const reason = failureOf(error);
-      if (reason !== 'server-unreachable') this.fail(reason);
+      if (reason) this.fail(reason);
       else this.reconnect();
     }
   }
@@ -206,16 +209,16 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.tearDown();
     this.disconnect();
     this.setState('reconnecting');
-    const base = Math.min(RETRY_MS * 2 ** this.attempts++, MAX_RETRY_MS);
     this.retryTimer = setTimeout(() => {
       this.retryTimer = undefined;
       void this.enter();
-    }, base * (0.5 + Math.random() / 2));
+    }, this.backoff.next(performance.now(), Math.random()));
   }
 
   private fail(reason: FailureReason): void {
     this.tearDown();
     this.disconnect();
+    this.local.close();
     this.setState('failed', reason);
   }
 
@@ -231,13 +234,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.abort.abort();
     clearTimeout(this.retryTimer);
     this.retryTimer = undefined;
-    clearInterval(this.statsTimer);
-    this.statsTimer = undefined;
-    this.endSession();
+    const { invitation } = this;
+    this.invitation = undefined;
+    invitation?.close();
     this.room?.close();
     this.room = undefined;
-    this.occupants.clear();
-    this.inactive.clear();
+    this.roster.clear();
     this.setSpeaker(undefined);
     this.changed();
   }
@@ -248,20 +250,19 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.emit('state', this.current);
   }
 
-  // The room.
-
   private follow(room: Room): void {
     room.on('occupant', (occupant) => {
-      const known = this.occupants.get(occupant.id);
-      this.occupants.set(occupant.id, { ...occupant, joinedAt: known?.joinedAt ?? performance.now() });
+      const isNew = this.roster.put(occupant, performance.now());
+      this.invitation?.expect();
+      this.invitation?.setCodec(this.roster.commonCodec());
       this.changed();
-      if (!known) this.emit('joined', this.participant(occupant.id)!);
+      if (isNew) this.emit('joined', this.roster.participant(occupant.id)!);
     });
     room.on('gone', ({ id }) => {
-      const participant = this.participant(id);
-      this.occupants.delete(id);
-      this.inactive.delete(id);
+      const participant = this.roster.participant(id);
+      this.roster.remove(id);
       this.session?.removeOwner(id);
+      if (this.roster.size === 0) this.invitation?.expectNothing();
       if (this.speaker === id) this.setSpeaker(undefined);
       this.changed();
       if (participant) this.emit('left', participant);
@@ -283,114 +284,47 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.room?.update(this.presence());
   }
 
-  private participant(id: string): Participant | undefined {
-    const occupant = this.occupants.get(id);
-    return occupant && {
-      id, name: occupant.name, joinedAt: occupant.joinedAt,
-      audioMuted: occupant.audioMuted, videoMuted: occupant.videoMuted, videoType: occupant.videoType,
-      audio: this.session?.stream(id, 'audio'), video: this.session?.stream(id, 'video'),
-      forwarded: this.forwarded?.has(sourceName(id, 'video')) ?? true,
-      active: !this.inactive.has(id),
-    };
-  }
-
   private changed(): void {
-    this.emit('participants', [...this.occupants.keys()].map((id) => this.participant(id)!));
+    this.emit('participants', this.roster.participants());
   }
 
   private setSpeaker(id: string | undefined): void {
     if (this.speaker === id) return;
     this.speaker = id;
     this.emit('dominantSpeaker', id);
+    this.sendConstraints();
   }
 
-  // The media session.
-
-  private onRequest(iq: Xml): void {
-    const xmpp = this.xmpp;
-    if (!xmpp) return;
+  private onRequest(xmpp: XmppConnection, iq: Xml): void {
     const query = isDiscoInfo(iq);
-    const jingle = jingleOf(iq);
+    if (this.invitation?.take(iq)) return;
     if (query && iq.attrs.type === 'get') xmpp.reply(iq, discoInfo(query.attrs.node));
     else if (iq.children.some((c) => typeof c !== 'string' && c.ns === 'urn:xmpp:ping')) xmpp.reply(iq);
-    else if (jingle && iq.attrs.type === 'set') this.onJingle(xmpp, iq, jingle);
   }
 
-  private onJingle(xmpp: XmppConnection, iq: Xml, jingle: Xml): void {
-    const { action, sid } = jingle.attrs;
-    if (!this.room?.isFocus(iq.attrs.from)) {
-      xmpp.refuse(iq, 'cancel', 'item-not-found');
-      return;
-    }
-    if (action === 'session-initiate') {
-      xmpp.reply(iq);
-      void this.accept(jingle, iq.attrs.from!);
-      return;
-    }
-    const session = this.session;
-    if (!session || session.offer.sid !== sid) {
-      xmpp.refuse(iq, 'cancel', 'item-not-found', xml('unknown-session', { xmlns: 'urn:xmpp:jingle:errors:1' }));
-      return;
-    }
-    xmpp.reply(iq);
-    if (action === 'source-add') session.add(readSources(jingle));
-    else if (action === 'source-remove') session.remove(readSources(jingle));
-    else if (action === 'session-terminate') {
-      this.endSession();
-      this.changed();
-    }
-  }
-
-  private async accept(jingle: Xml, from: string): Promise<void> {
-    const { room, xmpp } = this;
-    if (!room || !xmpp) return;
-    this.times.offerReceived ??= performance.now();
-    this.endSession();
-    let session: MediaSession | undefined;
-    try {
-      const offer = readOffer(jingle, from);
-      session = this.session = new MediaSession(offer, room.id, this.codec());
-      this.watch(session);
-      const before = { audio: this.local.track('audio'), video: this.local.track('video') };
-      const answer = await session.answer(before);
-      for (const kind of ['audio', 'video'] as const) {
-        if (this.local.track(kind) !== before[kind]) await session.setTrack(kind, this.local.track(kind));
-      }
-      await this.jingle(sessionAccept(offer, answer, xmpp.jid));
-      this.changed();
-    } catch (error) {
-      if (session && this.session !== session) return;
-      console.error('the offer could not be accepted:', error);
-      if (this.current.state === 'joined') this.reconnect();
-    }
-  }
-
-  /** The first codec of ours that everybody can decode. */
-  private codec(): string {
-    const others = [...this.occupants.values()].filter((o) => o.codecs.length > 0);
-    return CODECS.find((codec) => others.every((o) => o.codecs.includes(codec))) ?? 'vp8';
-  }
-
-  private jingle(payload: Xml): Promise<Xml> {
-    return this.xmpp!.request(xml('iq', { type: 'set', to: this.room!.focusAddress }, { ...payload, ns: NS.jingle }));
-  }
-
-  private watch(session: MediaSession): void {
-    const current = () => this.session === session;
-    session.on('tracks', () => current() && this.changed());
-    session.on('connected', () => {
-      if (!current()) return;
-      clearTimeout(this.repairTimer);
-      this.times.transportConnected ??= performance.now();
-      this.emit('media', 'connected');
+  private invite(invitation: Invitation): void {
+    this.invitation = invitation;
+    invitation.on('tracks', () => this.changed());
+    invitation.on('lost', () => this.invitation === invitation && this.reconnect());
+    invitation.on('media', (media) => {
+      if (media === 'connected') this.times.transportConnected ??= performance.now();
+      // Somebody is there and a new session is due: that is no state of rest.
+      this.emit('media', media === 'none' && this.invitation === invitation && this.roster.size > 0 ? 'interrupted' : media);
     });
-    session.on('interrupted', () => {
-      if (!current()) return;
-      this.emit('media', 'interrupted');
-      clearTimeout(this.repairTimer);
-      this.repairTimer = setTimeout(() => void this.repair(session), INTERRUPTED_MS);
+    invitation.on('session', (session) => {
+      this.reporter?.close();
+      this.reporter = undefined;
+      this.roster.forwarded = undefined;
+      if (session) {
+        this.times.offerReceived ??= performance.now();
+        this.listen(session);
+        this.reporter = new Reporter(session, (statistics) => this.emit('statistics', statistics));
+      } else if (this.roster.size > 0) invitation.expect();
+      this.changed();
     });
-    session.on('failed', () => void this.repair(session));
+  }
+
+  private listen(session: MediaSession): void {
     const { channel } = session;
     channel.on('open', () => {
       this.times.channelOpen ??= performance.now();
@@ -398,43 +332,19 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.sendConstraints();
     });
     channel.on('mapped', (sources) => session.add(sources));
-    channel.on('dominantSpeaker', ({ id }) => this.setSpeaker(id));
+    channel.on('dominantSpeaker', ({ id }) => this.setSpeaker(this.roster.has(id) || id === this.room?.id ? id : undefined));
     channel.on('forwarded', (names) => {
-      this.forwarded = names;
+      this.roster.forwarded = names;
       this.changed();
     });
     channel.on('senderConstraint', ({ source, maxHeight }) => {
       if (this.room && source === sourceName(this.room.id, 'video')) session.constrainVideo(maxHeight);
     });
     channel.on('connectivity', ({ id, active }) => {
-      if (active) this.inactive.delete(id);
-      else this.inactive.add(id);
+      this.roster.setActive(id, active);
       this.changed();
     });
     channel.on('endpointMessage', (message) => this.emit('endpointMessage', message));
-  }
-
-  /** Media is gone for good: ask the focus for a new session, or start over. */
-  private async repair(session: MediaSession): Promise<void> {
-    if (this.session !== session) return;
-    this.emit('media', 'interrupted');
-    const ask = sessionTerminate(session.offer, 'connectivity-error', true);
-    this.endSession();
-    this.changed();
-    try {
-      await this.jingle(ask);
-    } catch {
-      if (this.current.state === 'joined' && !this.session) this.reconnect();
-    }
-  }
-
-  private endSession(): void {
-    clearTimeout(this.repairTimer);
-    if (!this.session) return;
-    this.session.close();
-    this.session = undefined;
-    this.forwarded = undefined;
-    this.emit('media', 'none');
   }
 
   private announceVideo(): void {
@@ -447,50 +357,5 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   private sendConstraints(): void {
     this.session?.channel.send({ colibriClass: 'ReceiverVideoConstraints', ...receiverConstraints(this.sizes, this.speaker) });
-  }
-
-  private reported = 0;
-  private readonly reader = new StatsReader();
-
-  private async readStats(): Promise<void> {
-    const session = this.session;
-    if (!session) return;
-    const reports: Report[] = [];
-    (await session.pc.getStats()).forEach((report: Report) => reports.push(report));
-    if (this.session !== session) return;
-    const statistics = this.reader.read(reports, (mid) => session.slotAt(mid)?.owner);
-    this.emit('statistics', statistics);
-    if (performance.now() - this.reported < REPORT_MS) return;
-    this.reported = performance.now();
-    session.channel.send({
-      colibriClass: 'EndpointStats',
-      bitrate: { upload: Math.round(statistics.sendBitrate / 1000), download: Math.round(statistics.receiveBitrate / 1000) },
-      packetLoss: { total: Math.round(100 * statistics.lossFraction) },
-      connectionQuality: Math.round(100 * (1 - Math.min(1, 5 * statistics.lossFraction))),
-      jvbRTT: Math.round(1000 * statistics.roundTrip),
-    });
-  }
-
-  /** The application shows the first frame of somebody else: the end of the join's clock. */
-  firstFrameShown(): void {
-    this.times.firstRemoteFrame ??= performance.now();
-  }
-}
-
-function failureOf(error: unknown): FailureReason {
-  if (error instanceof RequestRefused) return 'not-authorized';
-  if (!(error instanceof JoinError)) return error instanceof StanzaError ? 'unknown' : 'server-unreachable';
-  switch (error.condition) {
-    case 'service-unavailable':
-      return 'room-full';
-    case 'not-authorized':
-      return 'password-required';
-    case 'registration-required':
-      return 'members-only';
-    case 'forbidden':
-      return 'not-authorized';
-    default:
-      // not-allowed too: the room was closed between the focus's answer and our presence.
-      return 'server-unreachable';
   }
 }

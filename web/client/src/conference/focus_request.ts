@@ -1,8 +1,9 @@
 /** The conference request: asks the focus to be in the room before we enter (over HTTP or IQ). */
 import type { ConferenceConfig } from './config';
+import { RequestRefused, StanzaError } from './errors';
 import { randomHex } from './ids';
 import { first, xml, type Xml } from './xml';
-import { StanzaError, type XmppConnection } from './xmpp';
+import type { XmppConnection } from './xmpp';
 
 export interface FocusAnswer {
   /** Bare JID of the focus: the only real JID believed behind the nickname `focus`. */
@@ -12,13 +13,6 @@ export interface FocusAnswer {
 const FOCUS_NS = 'http://jitsi.org/protocol/focus';
 const MAX_WAIT_MS = 30_000;
 const HTTP_MS = 10_000;
-
-/** Raised where asking again would not help. */
-export class RequestRefused extends Error {
-  constructor(readonly condition: string) {
-    super(`the focus refused: ${condition}`);
-  }
-}
 
 interface Reply {
   readonly ready: boolean;
@@ -46,9 +40,22 @@ export async function requestConference(
       await connection; // Without a connection there is nothing to wait for: let its error out.
     }
     if (reply?.ready && reply.focusJid) return { focusJid: reply.focusJid };
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await pause(wait, signal);
   }
   throw new Error('aborted');
+}
+
+/** Waits, or less if it is called off. */
+function pause(wait: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, wait);
+    signal.addEventListener('abort', end);
+  });
 }
 
 async function overHttp(url: string, room: string, machineUid: string): Promise<Reply> {

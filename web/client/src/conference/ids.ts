@@ -20,6 +20,11 @@ export function sourceName(endpoint: string, kind: Kind, index = 0): string {
   return `${endpoint}-${kind === 'audio' ? 'a' : 'v'}${index}`;
 }
 
+/** Whether `value` may be an SSRC. */
+export function isSsrc(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value <= 0xffffffff;
+}
+
 const SOURCE_NAME = /^([0-9A-Za-z_.-]{1,64})-([av])\d{1,4}$/;
 
 export function parseSourceName(name: string): { owner: string; kind: Kind } | undefined {

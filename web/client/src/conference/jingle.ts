@@ -1,6 +1,6 @@
 /** Jingle between focus and client (XEP-0166, XEP-0167, XEP-0176): reading and writing. */
 import { all, elements, first, text, xml, type Xml } from './xml';
-import { parseSourceName } from './ids';
+import { isSsrc, parseSourceName } from './ids';
 import type { Candidate, Kind, LocalSource, Media, Offer, PayloadType, RemoteSource, Transport } from './types';
 
 export const NS = {
@@ -33,6 +33,21 @@ interface RawGroup {
   ssrcs: number[];
 }
 
+const MAX_PAYLOADS = 64;
+const MAX_EXTENSIONS = 32;
+const MAX_PARAMETERS = 32;
+const MAX_CANDIDATES = 32;
+
+/** A word for a line of SDP: no white space, no line end, not endless; empty if it is none. */
+function word(value: string | undefined): string {
+  return value !== undefined && /^[!-~]{1,256}$/.test(value) ? value : '';
+}
+
+/** The rest of a line of SDP. */
+function line(value: string | undefined): string {
+  return value !== undefined && /^[ -~]{1,512}$/.test(value) ? value : '';
+}
+
 /** Reads a session-initiate; throws if it cannot be answered. */
 export function readOffer(jingle: Xml, from: string): Offer {
   const contents = all(jingle, 'content');
@@ -44,11 +59,12 @@ export function readOffer(jingle: Xml, from: string): Offer {
     if (node) {
       transport ??= readTransport(node);
       const sctp = first(node, 'sctpmap', NS.sctp);
-      if (sctp) sctpPort = Number(sctp.attrs.number ?? 5000);
+      if (sctp) sctpPort = portOf(sctp.attrs.number);
     }
     const description = first(content, 'description', NS.rtp);
     const kind = content.attrs.name;
-    if (description && (kind === 'audio' || kind === 'video')) media.push(readMedia(kind, description));
+    const known = media.some((m) => m.kind === kind);
+    if (description && !known && (kind === 'audio' || kind === 'video')) media.push(readMedia(kind, description));
     if (kind === 'data') sctpPort ??= 5000;
   }
   if (!transport || !media.length) throw new Error('the offer has no media or no transport');
@@ -64,11 +80,18 @@ export function readOffer(jingle: Xml, from: string): Offer {
   };
 }
 
+function portOf(value: string | undefined): number {
+  const port = Number(value);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : 5000;
+}
+
 function readMedia(kind: Kind, description: Xml): Media {
   return {
     kind,
-    payloads: all(description, 'payload-type').map(readPayload),
-    extensions: all(description, 'rtp-hdrext', NS.hdrext).map((e) => ({ id: Number(e.attrs.id), uri: e.attrs.uri ?? '' })),
+    payloads: all(description, 'payload-type').slice(0, MAX_PAYLOADS).map(readPayload)
+      .filter((p) => p.name && p.id >= 0 && p.id < 128 && p.clockRate > 0),
+    extensions: all(description, 'rtp-hdrext', NS.hdrext).slice(0, MAX_EXTENSIONS)
+      .map((e) => ({ id: Number(e.attrs.id), uri: word(e.attrs.uri) })).filter((e) => e.uri && e.id > 0 && e.id < 256),
     allowMixed: first(description, 'extmap-allow-mixed', NS.hdrext) !== undefined,
   };
 }
@@ -76,25 +99,27 @@ function readMedia(kind: Kind, description: Xml): Media {
 function readPayload(node: Xml): PayloadType {
   return {
     id: Number(node.attrs.id),
-    name: node.attrs.name ?? '',
+    name: word(node.attrs.name),
     clockRate: Number(node.attrs.clockrate),
     channels: Number(node.attrs.channels ?? 1),
-    parameters: all(node, 'parameter').map((p) => [p.attrs.name ?? '', p.attrs.value ?? ''] as const),
-    feedback: all(node, 'rtcp-fb', NS.fb).map((f) => ({ type: f.attrs.type ?? '', subtype: f.attrs.subtype })),
+    parameters: all(node, 'parameter').slice(0, MAX_PARAMETERS).map((p) => [word(p.attrs.name), line(p.attrs.value)] as const)
+      .filter(([name, value]) => name || value),
+    feedback: all(node, 'rtcp-fb', NS.fb).slice(0, MAX_PARAMETERS)
+      .map((f) => ({ type: word(f.attrs.type), subtype: word(f.attrs.subtype) || undefined })).filter((f) => f.type),
   };
 }
 
 export function readTransport(node: Xml): Transport {
   const fingerprint = first(node, 'fingerprint', NS.dtls);
   return {
-    ufrag: node.attrs.ufrag ?? '',
-    pwd: node.attrs.pwd ?? '',
+    ufrag: word(node.attrs.ufrag),
+    pwd: word(node.attrs.pwd),
     fingerprint: {
-      hash: fingerprint?.attrs.hash ?? 'sha-256',
-      value: text(fingerprint).trim(),
-      setup: fingerprint?.attrs.setup ?? 'actpass',
+      hash: word(fingerprint?.attrs.hash) || 'sha-256',
+      value: word(text(fingerprint).trim()),
+      setup: word(fingerprint?.attrs.setup) || 'actpass',
     },
-    candidates: all(node, 'candidate').map(readCandidate),
+    candidates: all(node, 'candidate').slice(0, MAX_CANDIDATES).map(readCandidate).filter((c) => c.ip),
     webSockets: all(node, 'web-socket', NS.colibri).map((w) => w.attrs.url ?? '').filter(Boolean),
   };
 }
@@ -102,15 +127,15 @@ export function readTransport(node: Xml): Transport {
 function readCandidate(node: Xml): Candidate {
   const a = node.attrs;
   return {
-    foundation: a.foundation ?? '1',
-    component: a.component ?? '1',
-    protocol: a.protocol ?? 'udp',
-    priority: a.priority ?? '1',
-    ip: a.ip ?? '',
-    port: a.port ?? '9',
-    type: a.type ?? 'host',
-    relAddr: a['rel-addr'],
-    relPort: a['rel-port'],
+    foundation: word(a.foundation) || '1',
+    component: word(a.component) || '1',
+    protocol: word(a.protocol) || 'udp',
+    priority: word(a.priority) || '1',
+    ip: word(a.ip),
+    port: word(a.port) || '9',
+    type: word(a.type) || 'host',
+    relAddr: word(a['rel-addr']) || undefined,
+    relPort: word(a['rel-port']) || undefined,
   };
 }
 
@@ -162,6 +187,7 @@ function combine(raw: Raw[], groups: RawGroup[]): RemoteSource[] {
   const repairs = new Set<number>();
   for (const { semantics, ssrcs } of groups) {
     if (semantics !== 'FID' || ssrcs.length !== 2) continue;
+    if (!ssrcs.every(isSsrc)) continue;
     rtxOf.set(ssrcs[0]!, ssrcs[1]!);
     repairs.add(ssrcs[1]!);
   }
@@ -170,7 +196,7 @@ function combine(raw: Raw[], groups: RawGroup[]): RemoteSource[] {
     const known = parseSourceName(name);
     const who = owner || known?.owner || '';
     if (!known || known.kind !== kind || who === BRIDGE_OWNER || repairs.has(ssrc) || tracks.has(name)) continue;
-    if (!(ssrc > 0 && ssrc <= 0xffffffff)) continue;
+    if (!isSsrc(ssrc)) continue;
     tracks.set(name, { kind, name, owner: who, ssrc, rtx: rtxOf.get(ssrc), videoType: desktop ? 'desktop' : 'camera' });
   }
   return [...tracks.values()];

@@ -50,12 +50,20 @@ export function readOccupant(presence: Xml): Occupant {
   return {
     id,
     realJid: item?.attrs.jid ?? '',
-    name: text(first(presence, 'nick', NICK)).trim().slice(0, MAX_NAME),
+    name: readName(text(first(presence, 'nick', NICK))),
     audioMuted: audio.muted,
     videoMuted: video.muted,
     videoType: video.videoType,
     codecs,
   };
+}
+
+// Control characters, line ends, and what would turn the text around it.
+const UNFIT = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu;
+
+/** A display name as it may stand among our own texts: one line, not endless. */
+export function readName(name: string): string {
+  return [...name.slice(0, 4 * MAX_NAME).replace(UNFIT, ' ').replace(/\s+/g, ' ').trim()].slice(0, MAX_NAME).join('').trim();
 }
 
 interface SourceState {

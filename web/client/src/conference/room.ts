@@ -1,17 +1,11 @@
 /** The text room (XEP-0045): who is there, chat, and the way to the focus. */
 import { Emitter } from './emitter';
-import { newEndpointId } from './ids';
+import { JoinError } from './errors';
+import { newEndpointId, randomHex } from './ids';
 import { departure, joinError, ownPresence, readOccupant, statusCodes, type Departure, type Occupant, type OwnPresence } from './presence';
 import type { ChatMessage } from './types';
 import { all, first, text, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
-
-/** The room did not let us in; `condition` is the stanza error. */
-export class JoinError extends Error {
-  constructor(readonly condition: string) {
-    super(`the room refused: ${condition}`);
-  }
-}
 
 interface Events {
   occupant: Occupant;
@@ -34,6 +28,7 @@ export class Room extends Emitter<Events> {
   private focusPresent = false;
   private joined = false;
   private said = '';
+  private settle: ((error?: JoinError) => void) | undefined;
   private readonly stop: (() => void)[];
 
   constructor(private readonly connection: XmppConnection, readonly jid: string, private readonly focusJid: string) {
@@ -50,8 +45,6 @@ export class Room extends Emitter<Events> {
   isFocus(from: string | undefined): boolean {
     return from === this.focusAddress && this.focusPresent;
   }
-
-  private settle: ((error?: JoinError) => void) | undefined;
 
   join(own: OwnPresence): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -76,7 +69,7 @@ export class Room extends Emitter<Events> {
   }
 
   sendChat(body: string): void {
-    const id = crypto.randomUUID();
+    const id = randomHex(8);
     this.connection.send(xml('message', { to: this.jid, type: 'groupchat', id }, xml('body', {}, body.slice(0, MAX_TEXT))));
   }
 
@@ -133,7 +126,8 @@ export class Room extends Emitter<Events> {
     const id = from.slice(this.jid.length + 1);
     const stamp = Date.parse(all(message, 'delay', 'urn:xmpp:delay')[0]?.attrs.stamp ?? '');
     this.emit('chat', {
-      id: message.attrs.id ?? crypto.randomUUID(),
+      // The sender's own id may be anything, the same one twice too.
+      id: randomHex(8),
       from: id,
       name: this.occupants.get(id)?.name ?? '',
       text: body.slice(0, MAX_TEXT),

@@ -38,7 +38,7 @@ export class MediaSession extends Emitter<Events> {
   private queue: Promise<void> = Promise.resolve();
   private closed = false;
 
-  constructor(readonly offer: Offer, private readonly endpoint: string, private readonly codec: string) {
+  constructor(readonly offer: Offer, private readonly endpoint: string, private codec: string) {
     super();
     this.slots = new Slots(firstSlotMid(offer));
     this.pc = new RTCPeerConnection(RTC_CONFIGURATION);
@@ -48,6 +48,10 @@ export class MediaSession extends Emitter<Events> {
       : this.pc.createDataChannel(DATA_CHANNEL, { protocol: DATA_PROTOCOL, ordered: true });
     this.channel = new BridgeChannel(data, offer.transport.webSockets[0]);
     offer.sources.forEach((source) => this.slots.put(source));
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
   }
 
   /** Negotiates; what it returns goes into the session-accept. */
@@ -77,8 +81,16 @@ export class MediaSession extends Emitter<Events> {
   }
 
   async setTrack(kind: Kind, track: MediaStreamTrack | undefined): Promise<void> {
+    if (this.closed) return;
     await this.senders.get(kind)?.replaceTrack(track ?? null);
     if (kind === 'video') this.shaper?.apply();
+  }
+
+  /** Sends video with `codec` from now on, if that is another one. */
+  setCodec(codec: string): void {
+    if (codec === this.codec) return;
+    this.codec = codec;
+    this.changed(true);
   }
 
   constrainVideo(maxHeight: number): void {
@@ -121,6 +133,7 @@ export class MediaSession extends Emitter<Events> {
     this.channel.close();
     this.pc.onconnectionstatechange = null;
     this.pc.close();
+    this.streams.clear();
   }
 
   private changed(renegotiate: boolean): void {

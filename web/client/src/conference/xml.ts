@@ -49,13 +49,16 @@ export function serialize(node: Xml): string {
   return `<${node.name}${attrs}>${inner}</${node.name}>`;
 }
 
+/** No stanza of ours is nested deeper; a peer must not exhaust our stack. */
+const MAX_DEPTH = 32;
+
 /** Reads a DOM element; namespaces are resolved, so inherited ones are found as well. */
-export function fromElement(element: Element): Xml {
+export function fromElement(element: Element, depth = 0): Xml {
   const attrs: Record<string, string> = {};
   for (const attribute of Array.from(element.attributes)) attrs[attribute.name] = attribute.value;
   const children: (Xml | string)[] = [];
   for (const child of Array.from(element.childNodes)) {
-    if (child.nodeType === 1) children.push(fromElement(child as Element));
+    if (child.nodeType === 1 && depth < MAX_DEPTH) children.push(fromElement(child as Element, depth + 1));
     else if (child.nodeType === 3 || child.nodeType === 4) children.push(child.nodeValue ?? '');
   }
   return { name: element.localName, ns: element.namespaceURI ?? '', attrs, children };

@@ -1,15 +1,9 @@
 /** The XMPP connection: WebSocket first, BOSH if that cannot be had, anonymous login. */
 import { Strophe } from 'strophe.js';
 import { Emitter } from './emitter';
+import { StanzaError } from './errors';
 import { elements, first, fromElement, toElement, xml, type Xml } from './xml';
 import type { ConferenceConfig } from './config';
-
-/** An IQ was answered with an error, or not at all (`timeout`). */
-export class StanzaError extends Error {
-  constructor(readonly condition: string, readonly stanza?: Xml) {
-    super(`the server answered: ${condition}`);
-  }
-}
 
 interface Events {
   presence: Xml;
@@ -33,6 +27,7 @@ export class XmppConnection extends Emitter<Events> {
   private pinger: ReturnType<typeof setInterval> | undefined;
   private failures = 0;
   private connected = false;
+  private handled = false;
 
   private constructor(service: string, private readonly domain: string) {
     super();
@@ -99,12 +94,17 @@ export class XmppConnection extends Emitter<Events> {
     this.pinger = setInterval(() => void this.ping(), PING_INTERVAL_MS);
   }
 
-  private handled = false;
-
   private handleRequest(stanza: Xml): void {
     this.handled = false;
     this.emit('request', stanza);
     if (!this.handled) this.refuse(stanza, 'cancel', 'service-unavailable');
+  }
+
+  /** Ends the connection at once if the server does not answer: after sleep, or in a new network. */
+  async probe(): Promise<void> {
+    if (!this.connected) return;
+    this.failures = PING_FAILURES - 1;
+    await this.ping();
   }
 
   private async ping(): Promise<void> {
@@ -113,7 +113,11 @@ export class XmppConnection extends Emitter<Events> {
       await this.request(iq, PING_MS);
       this.failures = 0;
     } catch (error) {
-      if (error instanceof StanzaError && error.condition !== 'timeout') return;
+      // An error is an answer too.
+      if (error instanceof StanzaError && error.condition !== 'timeout') {
+        this.failures = 0;
+        return;
+      }
       if (++this.failures >= PING_FAILURES) this.close();
     }
   }

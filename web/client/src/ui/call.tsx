@@ -17,13 +17,13 @@ function Toolbar() {
     return () => document.removeEventListener('fullscreenchange', update);
   }, []);
   return (
-    <div class="toolbar" role="toolbar" aria-label={t.toolbar.label} data-testid="toolbar">
+    <div class="toolbar" role="group" aria-label={t.toolbar.label} data-testid="toolbar">
       <MuteButton kind="audio" />
       <MuteButton kind="video" />
       <ToolButton id="toggle-chat" icon="chat" label={t.toolbar.chat} keys="C" pressed={chatOpen.value} badge={unread.value} onClick={() => setChatOpen(!chatOpen.value)} />
       <ToolButton id="copy-link" icon="link" label={t.toolbar.copy} onClick={() => void copyLink()} />
       <span class="wide-only">
-        <ToolButton id="fullscreen" icon="fullscreen" label={full ? t.toolbar.exitFullscreen : t.toolbar.fullscreen} keys="F" pressed={full} onClick={toggleFullscreen} />
+        <ToolButton id="fullscreen" icon="fullscreen" label={full ? t.toolbar.exitFullscreen : t.toolbar.fullscreen} keys="F" onClick={toggleFullscreen} />
         <ToolButton id="open-help" icon="keyboard" label={t.toolbar.help} keys="?" onClick={() => (dialog.value = 'help')} />
       </span>
       <ToolButton id="open-settings" icon="settings" label={t.toolbar.settings} onClick={() => (dialog.value = 'settings')} />
@@ -95,7 +95,7 @@ function Alone() {
 export function CallPage() {
   useShortcuts();
   return (
-    <main class={`call${chatOpen.value ? ' with-chat' : ''}`} data-testid="call-page" data-state={conferenceState.value} data-media={media.value}>
+    <main tabIndex={-1} class={`call${chatOpen.value ? ' with-chat' : ''}`} data-testid="call-page" data-state={conferenceState.value} data-media={media.value}>
       <h1 class="visually-hidden">{room.value}</h1>
       <div class="stage">
         <Banner />

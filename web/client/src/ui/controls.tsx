@@ -1,6 +1,6 @@
 /** Buttons, device menus, dialogs: parts that pages are made of. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Kind } from '../conference';
 import { useDevices, useLevel } from './hooks';
 import { t } from './i18n';
@@ -109,17 +109,34 @@ export function Modal(props: { title: string; id: string; onClose: () => void; c
   );
 }
 
+/** Lets go of what an element played, which it would else keep until it is collected. */
+export function release(element: HTMLMediaElement | null): void {
+  if (element) element.srcObject = null;
+}
+
 /** A video element for a stream or one of our own tracks. */
-export function Video(props: { stream?: MediaStream; mirrored?: boolean; id: string; onFrame?: () => void }) {
+export function Video(props: { stream?: MediaStream; mirrored?: boolean; whole?: boolean; id: string; onFrame?: () => void }) {
   const ref = useRef<HTMLVideoElement>(null);
+  const [upright, setUpright] = useState(false);
   useEffect(() => {
     const video = ref.current;
     if (!video) return;
     video.srcObject = props.stream ?? null;
     if (props.stream) video.play().catch(() => undefined); // A newer stream replaced this one.
   }, [props.stream]);
+  useEffect(() => {
+    const video = ref.current;
+    if (!video) return;
+    const turned = () => setUpright(video.videoHeight > video.videoWidth);
+    video.addEventListener('resize', turned);
+    return () => {
+      video.removeEventListener('resize', turned);
+      release(video);
+    };
+  }, []);
+  const classes = [props.mirrored && 'mirrored', props.whole && 'whole', upright && 'upright'].filter(Boolean).join(' ');
   return (
-    <video ref={ref} class={props.mirrored ? 'mirrored' : ''} data-testid={props.id} autoplay playsInline muted disablePictureInPicture
+    <video ref={ref} class={classes} data-testid={props.id} autoplay playsInline muted disablePictureInPicture
       aria-hidden="true" onLoadedData={props.onFrame} />
   );
 }

@@ -22,10 +22,10 @@ export function bestGrid(count: number, width: number, height: number, gap: numb
     if (cellWidth <= 0 || cellHeight <= 0) continue;
     const tileWidth = Math.min(cellWidth, cellHeight * WIDEST);
     const tileHeight = Math.min(cellHeight, tileWidth / NARROWEST);
-    // Of a 16:9 picture a narrow tile shows only the middle: count what is seen, and the size.
-    const seen = Math.min(tileWidth, tileHeight * WIDEST) * Math.min(tileHeight, tileWidth / 0.9);
-    if (seen > score) {
-      score = seen;
+    // Of a 16:9 picture a narrow tile shows only the middle: size counts, and half as much what is cut off.
+    const worth = tileWidth * tileHeight * Math.sqrt(tileWidth / (tileHeight * WIDEST));
+    if (worth > score) {
+      score = worth;
       best = { columns, rows, width: Math.floor(tileWidth), height: Math.floor(tileHeight) };
     }
   }

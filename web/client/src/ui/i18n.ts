@@ -110,7 +110,7 @@ export const t = {
   },
   state: {
     connecting: 'Connecting…',
-    reconnecting: 'Connection lost. Trying again…',
+    reconnecting: 'No connection to the server. Trying again…',
     mediaLost: 'Sound and picture are interrupted. Repairing…',
     retry: 'Try now',
   } satisfies Partial<Record<ConferenceState | 'mediaLost' | 'retry', string>>,

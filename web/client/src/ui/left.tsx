@@ -6,7 +6,7 @@ import { conferenceState, enterPrejoin, failure, openRoom, room } from './state'
 export function LeftPage() {
   const failed = conferenceState.value === 'failed';
   return (
-    <main class="page left" data-testid="left-page" data-reason={failure.value}>
+    <main tabIndex={-1} class="page left" data-testid="left-page" data-reason={failure.value}>
       <header class="top"><Brand /></header>
       <section class="hero">
         <p class="room-title">{room.value}</p>

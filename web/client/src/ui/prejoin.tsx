@@ -13,7 +13,7 @@ export function PrejoinPage() {
   const stream = useMemo(() => (track ? new MediaStream([track]) : undefined), [track]);
   const nothing = Boolean(microphone.value.problem && camera.value.problem);
   return (
-    <main class="page prejoin" data-testid="prejoin-page">
+    <main tabIndex={-1} class="page prejoin" data-testid="prejoin-page">
       <header class="top">
         <button type="button" class="small" aria-label={t.prejoin.back} title={t.prejoin.back} onClick={() => openRoom('')}><Icon name="back" /></button>
         <Brand />

@@ -17,7 +17,10 @@ export function useShortcuts(): void {
     let talking = false;
     const down = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
-      if (event.key === 'Escape' && chatOpen.value && dialog.value === 'none') setChatOpen(false);
+      if (event.key === 'Escape' && chatOpen.value && dialog.value === 'none') {
+        setChatOpen(false);
+        document.querySelector('main')?.focus();
+      }
       if (typing(event.target) || dialog.value !== 'none') return;
       const onButton = event.target instanceof HTMLButtonElement;
       if (event.key === ' ' && !onButton && settings.value.pushToTalk) {

@@ -28,7 +28,7 @@ export function StartPage() {
   };
   const { recent } = settings.value;
   return (
-    <main class="page start" data-testid="start-page">
+    <main tabIndex={-1} class="page start" data-testid="start-page">
       <header class="top"><Brand /></header>
       <section class="hero">
         <h1>{t.start.heading}</h1>

@@ -118,7 +118,6 @@ function follow(conf: Conference, media_: LocalMedia): void {
     failure.value = reason;
     if (state === 'joined' && before === 'reconnecting') announcement.value = t.call.joined(t.call.you);
     if (state === 'left' || state === 'failed') page.value = 'left';
-    if (state === 'failed') media_.close();
   });
   conf.on('participants', (list) => mine() && (participants.value = list));
   conf.on('dominantSpeaker', (id) => mine() && (dominantSpeaker.value = id));

@@ -4,7 +4,7 @@ import { useSize } from './hooks';
 import { bestGrid } from './grid';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { Video } from './controls';
+import { release, Video } from './controls';
 import { settings } from './settings';
 import { camera, conference, dominantSpeaker, media, microphone, nameOf, participants, soundBlocked } from './state';
 
@@ -16,6 +16,8 @@ export interface TileProps {
   readonly speaking: boolean;
   readonly status?: string;
   readonly local?: boolean;
+  /** Nothing may be cut off: a screen is shown. */
+  readonly whole?: boolean;
   readonly onFrame?: () => void;
 }
 
@@ -30,16 +32,16 @@ function initials(name: string): string {
   return letters.join('').toUpperCase();
 }
 
-export function Tile({ id, name, stream, audioMuted, speaking, status, local, onFrame }: TileProps) {
+export function Tile({ id, name, stream, audioMuted, speaking, status, local, whole, onFrame }: TileProps) {
   return (
     <li class={`tile${speaking ? ' speaking' : ''}${stream ? ' has-video' : ''}`} data-testid="tile" data-id={id} data-local={local ? 'true' : undefined}
       data-speaking={speaking} data-audio-muted={audioMuted} data-video={stream ? 'on' : 'off'} aria-label={t.call.tile(name, audioMuted, speaking)}>
-      {stream ? <Video stream={stream} mirrored={local} id="tile-video" onFrame={onFrame} /> : (
+      {stream ? <Video stream={stream} mirrored={local} whole={whole} id="tile-video" onFrame={onFrame} /> : (
         <span class="avatar" style={{ '--hue': String(hue(id)) }} aria-hidden="true">{initials(name)}</span>
       )}
       <span class="label">
         {audioMuted ? <Icon name="micOff" /> : null}
-        <span class="name" data-testid="tile-name">{name}</span>
+        <bdi class="name" data-testid="tile-name">{name}</bdi>
         {status ? <span class="status" data-testid="tile-status">{status}</span> : null}
       </span>
     </li>
@@ -58,6 +60,10 @@ function Sound({ stream, id }: { stream: MediaStream; id: string }) {
       if (error.name === 'NotAllowedError') soundBlocked.value = true;
     });
   }, [stream, blocked]);
+  useEffect(() => {
+    const audio = ref.current;
+    return () => release(audio);
+  }, []);
   return <audio ref={ref} autoplay data-testid="audio" data-id={id} />;
 }
 
@@ -67,13 +73,14 @@ export function Tiles() {
   const [ref, { width, height }] = useSize<HTMLUListElement>();
   const others = participants.value;
   const count = others.length + 1;
-  const grid = bestGrid(count, width, height, GAP);
+  // With one other person our own picture goes into a corner of theirs.
+  const grid = bestGrid(count === 2 ? 1 : count, width, height, GAP);
   const { track } = camera.value;
   const own = useMemo(() => (track ? new MediaStream([track]) : undefined), [track]);
-  const shown = others.map((p) => p.id).join(' ');
+  const shown = JSON.stringify(others.map((p) => p.id));
   useEffect(() => {
     const pixels = grid.height * Math.min(devicePixelRatio, 2);
-    conference?.setTileSizes(new Map(shown ? shown.split(' ').map((id) => [id, pixels]) : []));
+    conference?.setTileSizes(new Map((JSON.parse(shown) as string[]).map((id) => [id, pixels])));
   }, [shown, grid.height]);
   const style = { '--columns': String(grid.columns), '--tile-width': `${grid.width}px`, '--tile-height': `${grid.height}px` };
   return (
@@ -81,7 +88,7 @@ export function Tiles() {
       <ul class="tiles" ref={ref} style={style} data-testid="tiles" data-count={count} aria-label={t.call.grid}>
         {others.map((p) => (
           <Tile key={p.id} id={p.id} name={nameOf(p)} audioMuted={p.audioMuted} speaking={dominantSpeaker.value === p.id && !p.audioMuted}
-            stream={p.videoMuted ? undefined : p.video} status={media.value === 'none' ? t.call.connecting : p.active ? undefined : t.call.weak} onFrame={() => conference?.firstFrameShown()} />
+            whole={p.videoType === 'desktop'} stream={p.videoMuted ? undefined : p.video} status={media.value === 'none' ? t.call.connecting : p.active ? undefined : t.call.weak} onFrame={() => conference?.firstFrameShown()} />
         ))}
         <Tile key="local" id={conference?.endpointId ?? 'local'} local name={settings.value.name ? `${settings.value.name} (${t.call.you})` : t.call.you}
           stream={own} audioMuted={microphone.value.muted} speaking={dominantSpeaker.value !== undefined && dominantSpeaker.value === conference?.endpointId && !microphone.value.muted} />
