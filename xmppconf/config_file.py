@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import json
 import re
 import tomllib
@@ -22,6 +23,7 @@ from xmppconf.errors import SettingsError
 
 MAX_FILE = 256 * 1024  # bytes
 
+VIDEO_CODECS = ("vp8", "vp9", "av1", "h264")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _HOST_NAME = re.compile(
@@ -92,11 +94,30 @@ def check(settings: Settings) -> None:
             raise SettingsError(
                 f"{name}: must be lower-case letters, digits, '.', '_' or '-'"
             )
+    for name, addresses in (
+        ("bridge.udp_addresses", settings.bridge.udp_addresses),
+        ("bridge.public_addresses", settings.bridge.public_addresses),
+    ):
+        for address in addresses:
+            if not _is_address(address):
+                raise SettingsError(f"{name}: '{address}' is not an IP address")
+    for codec in settings.focus.codecs:
+        if codec not in VIDEO_CODECS:
+            known = ", ".join(VIDEO_CODECS)
+            raise SettingsError(f"focus.codecs: '{codec}' is not one of {known}")
     if settings.log.level not in LOG_LEVELS:
         raise SettingsError(f"log.level: must be one of {', '.join(LOG_LEVELS)}")
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         missing = "tls_key" if settings.web.tls_certificate else "tls_certificate"
         raise SettingsError(f"web.{missing}: needed, because the other of the pair is set")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def values(settings: Settings) -> Iterator[tuple[str, Any]]:

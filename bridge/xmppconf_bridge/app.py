@@ -237,6 +237,10 @@ async def serve(
 
 def main(settings: Settings) -> int:
     """Run the bridge; returns the exit code."""
+    if not settings.xmpp.client_port or not settings.bridge.password:
+        raise SettingsError(
+            "bridge.password, xmpp.client_port: needed to log in to the XMPP server"
+        )
     setup_log(settings.log.level)
     uvloop.run(run(settings))
     return 0

@@ -40,6 +40,34 @@ def test_a_taken_udp_port_is_found_whatever_address_has_it() -> None:
             check_udp("", port, "bridge.udp_port")
 
 
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"web": {"port": 0}}, r"web\.port: must be between 1"),
+        ({"bridge": {"udp_port": 0}}, r"bridge\.udp_port: must be between 1"),
+        ({"bridge": {"udp_addresses": ["192.0.2.1"]}}, r"set bridge\.udp_addresses"),
+        (
+            {"web": {"tls_certificate": "/none.pem", "tls_key": "/none.pem"}},
+            r"web\.tls_certificate: /none\.pem: No such file",
+        ),
+        (
+            {"web": {"tls_certificate": __file__, "tls_key": __file__}},
+            r"is no PEM chain that fits the key",
+        ),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(
+    table: dict[str, dict[str, object]], sentence: str
+) -> None:
+    web, udp = free_ports(2)
+    whole = {
+        "web": {"port": web, **table.get("web", {})},
+        "bridge": {"udp_port": udp, **table.get("bridge", {})},
+    }
+    with pytest.raises(SettingsError, match=sentence):
+        check_machine(parse(whole))
+
+
 def test_an_address_that_is_not_ours() -> None:
     with pytest.raises(SettingsError, match=r"no address 192\.0\.2\.1; set web\.host"):
         check_tcp("192.0.2.1", 0, "web.port")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,20 @@ def test_config_loads_nothing_heavy() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stderr == "set()\n"
+
+
+@pytest.mark.parametrize("part", ["focus", "bridge", "web"])
+def test_a_part_alone_says_what_it_needs(part: str, tmp_path: Path) -> None:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "xmppconf", part],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=25,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    assert done.returncode == BAD_SETTINGS
+    [line] = done.stderr.splitlines()
+    assert line.startswith("xmppconf: ")
+    assert "needed to" in line

@@ -56,6 +56,11 @@ def test_secrets_are_printed_only_on_request() -> None:
         ({"xmpp": {"private": 1}}, "xmpp.private: must be true or false"),
         ({"focus": {"codecs": "vp8"}}, "focus.codecs: must be a list"),
         ({"focus": {"codecs": ["vp8", 1]}}, "focus.codecs[1]: must be a text"),
+        ({"focus": {"codecs": ["vp8", "vp7"]}}, "focus.codecs: 'vp7' is not one of vp8,"),
+        (
+            {"bridge": {"public_addresses": ["meet.example"]}},
+            "bridge.public_addresses: 'meet.example' is not an IP address",
+        ),
         ({"focus": {"initial_timeout": "1"}}, "focus.initial_timeout: must be a number"),
         ({"focus": {"initial_timeout": 0}}, "focus.initial_timeout: must be more than 0"),
         ({"focus": {"max_participants": 0}}, "focus.max_participants: must be at least 1"),

@@ -47,6 +47,14 @@ def check_machine(settings: Settings) -> None:
     xmpp, web = settings.xmpp, settings.web
     if xmpp.private and shutil.which("prosody") is None:
         raise SettingsError("Prosody is not installed; run: apt install prosody")
+    for setting, port in (
+        ("web.port", web.port),
+        ("bridge.udp_port", settings.bridge.udp_port),
+    ):
+        if not port:
+            raise SettingsError(f"{setting}: must be between 1 and 65535")
+    if web.tls_certificate:
+        _check_certificate(web.tls_certificate, web.tls_key)
     check_tcp(listen_host(settings), web.port, "web.port")
     for address in settings.bridge.udp_addresses or ("",):
         check_udp(address, settings.bridge.udp_port, "bridge.udp_port")
@@ -74,6 +82,22 @@ def check_machine(settings: Settings) -> None:
         if not web.tls_certificate:
             raise SettingsError("xmpp.server_port: federation needs web.tls_certificate")
         check_tcp("", xmpp.server_port, "xmpp.server_port")
+
+
+def _check_certificate(certificate: str, key: str) -> None:
+    import ssl  # several megabytes, and a first try needs none of it
+
+    for setting, file in (("tls_certificate", certificate), ("tls_key", key)):
+        try:
+            Path(file).read_bytes()
+        except OSError as exc:
+            raise SettingsError(f"web.{setting}: {file}: {exc.strerror}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except ssl.SSLError:
+        raise SettingsError(
+            f"web.tls_certificate: {certificate} is no PEM chain that fits the key {key}"
+        ) from None
 
 
 def complete(settings: Settings) -> Settings:

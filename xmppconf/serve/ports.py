@@ -76,6 +76,8 @@ def _has_ipv6(kind: socket.SocketKind) -> bool:
 
 
 def _host_setting(setting: str) -> str:
+    if setting == "bridge.udp_port":
+        return "bridge.udp_addresses"
     return setting.removesuffix("port") + "host"
 
 
