@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -226,6 +227,9 @@ class PacketEngine:
                 self._backlog[0]()
             except BlockingIOError:
                 return False
+            except RuntimeError:  # it has ended
+                self._backlog.clear()
+                return True
             self._backlog.popleft()
         return True
 
@@ -337,6 +341,11 @@ class PacketEngine:
         return self._native.stats()
 
     def _queue(self, command: Callable[[], None]) -> None:
+        # To an engine that has ended commands mean nothing; `take_events` tells of it.
+        with suppress(RuntimeError):
+            self._put(command)
+
+    def _put(self, command: Callable[[], None]) -> None:
         # Order matters: nothing overtakes a command that waits.
         if self._backlog and not self.flush():
             if len(self._backlog) >= MAX_BACKLOG:

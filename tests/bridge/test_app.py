@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -25,7 +26,7 @@ pytest.importorskip("xmppconf_bridge._native", reason="script/build-native")
 
 from xmppconf_bridge import app
 from xmppconf_bridge.app import Running, serve
-from xmppconf_bridge.engine import EngineStopped, PacketEngine
+from xmppconf_bridge.engine import EngineStopped
 from xmppconf_bridge.io.echo import answers
 
 MEETING = MeetingId("meeting-1")
@@ -115,16 +116,31 @@ async def test_an_http_port_that_is_taken_frees_the_rest() -> None:
 async def test_the_death_of_the_engine_ends_the_bridge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    peer = RtcPeer("anna", (200, 30, 30), 440)
+
+    class Dead:
+        """Answers as the native engine does once its worker has ended."""
+
+        def __init__(self, native: Any) -> None:
+            self.event_fd, self.stats = native.event_fd, native.stats
+            self.local_addresses, self.close = native.local_addresses, native.close
+
+        def __getattr__(self, name: str) -> Any:
+            def refuse(*_: object, **__: object) -> None:
+                raise RuntimeError("the engine's worker has stopped")
+
+            return refuse
+
     async with served(monkeypatch) as bridge:
-
-        def dead(_: PacketEngine) -> None:
-            raise EngineStopped
-
-        monkeypatch.setattr(PacketEngine, "take_events", dead)
-        os.eventfd_write(bridge.running.engine.event_fd(), 1)
+        engine: Any = bridge.running.engine
+        creation = ConferenceModify(MEETING, create=True, endpoints=(peer.creation(),))
+        bridge.running.modify(creation)
+        engine._native = Dead(engine._native)
+        os.eventfd_write(engine.event_fd(), 1)
         async with asyncio.timeout(2):
             with pytest.raises(EngineStopped):
                 await bridge.task
+    await peer.close()
 
 
 async def test_only_an_engine_that_answers_is_healthy(
