@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -214,6 +215,27 @@ async def test_a_draining_bridge_keeps_its_calls_and_ends_with_the_last(
         modify(ConferenceModify(MEETING, expire=True))
         await bridge.task
     await peer.close()
+
+
+async def test_signals_ask_to_drain_and_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    async def listen(_: Settings, stopped: asyncio.Event, draining: asyncio.Event) -> None:
+        await draining.wait()
+        order.append("drain")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopped.wait()
+        order.append("end")
+
+    monkeypatch.setattr(app, "serve", listen)
+    running = asyncio.create_task(app.run(make_settings()))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    async with asyncio.timeout(2):
+        await running
+    assert order == ["drain", "end"]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 @pytest.fixture
