@@ -30,6 +30,8 @@ class Observed:
     """Uncaught exceptions and console errors."""
     outside: list[str] = field(default_factory=list)
     """Requests to any other host than this machine."""
+    forgiven: list[str] = field(default_factory=list)
+    """What an error may contain when the page is not ours."""
     console: list[str] = field(default_factory=list)
     """Everything on the console, for reading after a failure; the last thousand lines."""
 
@@ -43,7 +45,7 @@ class Observed:
     def log(self, level: str, text: str) -> None:
         self.console.append(f"{level}: {text}")
         del self.console[:-1000]
-        if level == "error":
+        if level == "error" and not any(words in text for words in self.forgiven):
             self.errors.append(text)
 
 
@@ -76,6 +78,11 @@ class Page(ABC):
     async def call(self, function: str, *arguments: object) -> Any:
         """Call a JavaScript function expression with JSON arguments."""
         return await self.evaluate(f"({function})(...{json.dumps(arguments)})")
+
+    async def violations(self) -> list[str]:
+        """What the page wanted to do against its Content-Security-Policy, and dialogs."""
+        seen = await self.evaluate("window.testViolations ?? []")
+        return [f"forbidden: {one}" for one in seen]
 
     async def wait_for(
         self, condition: str, *, seconds: float = 15.0, every: float = 0.1, what: str = ""

@@ -115,3 +115,9 @@ async def decoded(page: Page) -> dict[str, int]:
     """Frames decoded so far, by the SSRC of each incoming video stream."""
     result: dict[str, int] = await page.evaluate("testDecoded()")
     return result
+
+
+async def codecs(page: Page) -> dict[str, list[str]]:
+    """Names of the video codecs in use, under `out` and `in`."""
+    result: dict[str, list[str]] = await page.evaluate("testCodecs()")
+    return result

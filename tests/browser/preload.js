@@ -3,6 +3,15 @@
 // Nobody remembers the test before, such as having been muted at its end.
 if (location.protocol === "http:") localStorage.clear();
 
+// What a page must never do: break its Content-Security-Policy, ask by a dialog.
+window.testViolations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+    window.testViolations.push(`${event.effectiveDirective} ${event.blockedURI}`),
+);
+for (const dialog of ["alert", "confirm", "prompt"]) {
+    window[dialog] = (text) => void window.testViolations.push(`${dialog} ${text}`);
+}
+
 window.testPeers = [];
 window.RTCPeerConnection = new Proxy(window.RTCPeerConnection, {
     construct(target, args, newTarget) {
@@ -88,6 +97,19 @@ if (navigator.mediaDevices) {
         }
         return stream;
     };
+    // Fake devices have the names of files; on pictures they are called like real ones.
+    const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+    const names = { audioinput: "Microphone", audiooutput: "Speakers", videoinput: "Camera" };
+    navigator.mediaDevices.enumerateDevices = async () => {
+        const seen = {};
+        return (await list()).map((device) => {
+            if (!device.label) return device;
+            const number = (seen[device.kind] = (seen[device.kind] ?? 0) + 1);
+            const label = names[device.kind] + (number > 1 ? ` ${number}` : "");
+            const { deviceId, groupId, kind } = device;
+            return { deviceId, groupId, kind, label };
+        });
+    };
 }
 
 // The number and mean colour of what each video element shows.
@@ -105,6 +127,17 @@ window.testSeen = () =>
             const id = video.closest("[data-id]")?.dataset.id ?? "";
             return { number, colour: at(35, 4), id };
         });
+
+// The colour in the corner of one video.
+window.testColour = (selector) => {
+    const video = document.querySelector(selector);
+    if (!video || video.videoWidth <= 2 || video.readyState < 2) return null;
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [70, 30];
+    const brush = canvas.getContext("2d");
+    brush.drawImage(video, 0, 0, 70, 30);
+    return [...brush.getImageData(35, 4, 1, 1).data].slice(0, 3);
+};
 
 // Which of these tones stand out in each audio track that comes in.  It listens with a
 // recorder and not with an AudioContext, which does not run in every browser without a
@@ -159,4 +192,20 @@ window.testDecoded = async () => {
         }
     }
     return counts;
+};
+
+// The codecs of the video that goes out and comes in with frames, such as ["VP8"].
+window.testCodecs = async () => {
+    const found = { out: new Set(), in: new Set() };
+    for (const peer of window.testPeers) {
+        if (peer.connectionState === "closed") continue;
+        const reports = await peer.getStats();
+        for (const report of reports.values()) {
+            const codec = reports.get(report.codecId)?.mimeType.split("/")[1];
+            if (report.kind !== "video" || !codec) continue;
+            if (report.type === "outbound-rtp" && report.framesEncoded > 0) found.out.add(codec);
+            if (report.type === "inbound-rtp" && report.framesDecoded > 0) found.in.add(codec);
+        }
+    }
+    return { out: [...found.out].sort(), in: [...found.in].sort() };
 };

@@ -43,12 +43,13 @@ async def library() -> str:
         return script.read().decode()
 
 
-#: A client of forty lines on that library: joins, sends, shows and plays what comes.
+#: A client of seventy lines on that library: joins, sends, shows and plays what comes.
 PAGE = """<!doctype html><meta charset=utf-8><title>stock</title>
 <link rel=icon href="data:,">
 <script src="library.js"></script>
 <script>
-const seen = window.stock = { state: "new", id: "", names: [], error: "", speaker: "" };
+const seen = window.stock = { state: "new", id: "", names: [], error: "", speaker: "",
+    muted: {}, messages: [], gone: [], payloads: [] };
 async function start({ websocket, domain, room, name, codec }) {
     const stock = window.JitsiMeetJS;
     stock.setLogLevel(stock.logLevels.WARN);
@@ -61,6 +62,11 @@ async function start({ websocket, domain, room, name, codec }) {
         },
         serviceUrl: websocket,
     });
+    window.leave = () => conference.leave().then(() => connection.disconnect());
+    window.mute = (kind, on) => {
+        const track = conference.getLocalTracks().find((one) => one.getType() === kind);
+        return on ? track.mute() : track.unmute();
+    };
     await new Promise((resolve, reject) => {
         connection.addEventListener(
             stock.events.connection.CONNECTION_ESTABLISHED, resolve);
@@ -86,6 +92,15 @@ async function start({ websocket, domain, room, name, codec }) {
         document.body.append(element);
     });
     conference.on(events.USER_JOINED, (id, user) => seen.names.push(user.getDisplayName()));
+    conference.on(events.USER_LEFT, (id) => seen.gone.push(id));
+    conference.on(events.MESSAGE_RECEIVED, (id, text) => seen.messages.push([id, text]));
+    conference.on(events.ENDPOINT_MESSAGE_RECEIVED, (user, payload) =>
+        seen.payloads.push([user.getId(), payload.text]));
+    conference.on(events.TRACK_MUTE_CHANGED, (track) => {
+        if (!track.isLocal()) {
+            seen.muted[`${track.getParticipantId()} ${track.getType()}`] = track.isMuted();
+        }
+    });
     conference.on(events.DOMINANT_SPEAKER_CHANGED, (id) => { seen.speaker = id; });
     conference.on(events.CONFERENCE_FAILED, (error) => { seen.error = String(error); });
     conference.on(events.CONFERENCE_JOINED, () => {

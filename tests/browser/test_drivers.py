@@ -16,7 +16,7 @@ from tests.browser.people import ANN, KIM
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(90),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 
 CAST = (ANN,)
@@ -46,7 +46,7 @@ async function start() {
 </script>"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def url() -> AsyncIterator[str]:
     async def mirror(request: web.Request) -> web.Response:
         response = web.Response(text=MIRROR, content_type="text/html")

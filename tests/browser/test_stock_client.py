@@ -1,107 +1,234 @@
-"""Other people's client library in a room with our client, through our focus and bridge."""
+"""B9: other people's clients in a room with ours, through our focus and bridge."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from aiohttp import web
 
 from tests.browser import people as folk
-from tests.browser import stock
 from tests.browser.call import Caller, by_testid, new_room
 from tests.browser.conftest import Browsers
-from tests.browser.people import ANN, BEN
-from tests.support.service import Service, running_service
+from tests.browser.page import Page
+from tests.browser.people import ANN, BEN, EVA, Person
+from tests.support.peer import peers
+from tests.support.rtc_peer import use_loopback
+from tests.support.service import Service
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.stack,
     pytest.mark.timeout(180),
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
 ]
 
-CAST = (ANN, BEN)
+CAST = (ANN, BEN, EVA)
 FIREFOX = None
+PATIENCE = 30.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    service: Service
-    page: str
-    """URL of the page with the stock client."""
+@dataclass(slots=True)
+class Stock:
+    """A person before the stock client."""
+
+    person: Person
+    page: Page
+    id: str
+
+    async def wait_for(self, condition: str, what: str) -> None:
+        """Wait until a condition on `stock` holds."""
+        await self.page.wait_for(condition, what=f"{self.person.name}: {what}")
+
+    async def sees_and_hears(self, *others: Person) -> None:
+        """Wait until the pictures and tones of all the others, and no more, come in."""
+        numbers = sorted(other.number for other in others)
+        await self.wait_for(
+            "JSON.stringify(testSeen().map(({ number }) => number).sort())"
+            f" === '{str(numbers).replace(' ', '')}'",
+            f"pictures {numbers}",
+        )
+        tones = sorted(other.tone for other in others)
+        heard = f"testHeard({tones}).then((all) => [...new Set(all.flat())].length)"
+        await self.wait_for(f"{heard}.then((count) => count === {len(tones)})", "tones")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    script = await stock.library()
-
-    async def page(request: web.Request) -> web.Response:
-        return web.Response(text=stock.PAGE, content_type="text/html")
-
-    async def library(request: web.Request) -> web.Response:
-        return web.Response(text=script, content_type="text/javascript")
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    app.router.add_get("/library.js", library)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    origin = f"http://localhost:{runner.addresses[0][1]}"
-    folder: Path = tmp_path_factory.mktemp("service")
-    try:
-        with running_service(
-            folder, settings=f'[web]\norigins = ["{origin}"]\n'
-        ) as service:
-            yield Place(service, f"{origin}/")
-    finally:
-        await runner.cleanup()
-
-
-@pytest.mark.parametrize("codec", ["VP8", ""], ids=["vp8", "own-preference"])
-async def test_a_stock_client_and_ours_see_and_hear_each_other(
-    browsers: Browsers, place: Place, codec: str
-) -> None:
-    room = new_room()
-    browsers.pages.clear()
-    ann = Caller(ANN, await browsers.page(ANN))
-    await ann.open(place.service.url, room)
-    await ann.join()
-    page = await browsers.page(BEN)
-    await page.go(place.page)
+async def enter(
+    people: Browsers,
+    service: Service,
+    stock_page: str,
+    room: str,
+    person: Person,
+    codec: str,
+) -> Stock:
+    page = await people.page(person)
+    # Its own words about a track that ends together with its owner.
+    page.observed.forgiven.append("onTrackRtcMuted>:  No participant for id")
+    await page.go(stock_page)
     await page.call(
         "start",
         {
-            "websocket": f"{place.service.url.replace('http', 'ws')}xmpp-websocket",
-            "domain": place.service.settings.domain,
+            "websocket": f"{service.url.replace('http', 'ws')}xmpp-websocket",
+            "domain": service.settings.domain,
             "room": room,
-            "name": BEN.name,
+            "name": person.name,
             "codec": codec,
         },
     )
     await page.wait_for("stock.state === 'joined'", what="the stock client in the room")
-    ben = Caller(BEN, page, await page.evaluate("stock.id"))
-    await ann.sees([ben])
-    await page.wait_for("testSeen().length === 1", what="a picture at the stock client")
-    await page.wait_for(f"testSeen()[0].number === {ANN.number}", what="Ann's picture")
-    await folk.speak(ann.page, True)
     await folk.speak(page, True)
+    return Stock(person, page, await page.evaluate("stock.id"))
+
+
+async def enter_ours(
+    people: Browsers, service: Service, room: str, person: Person
+) -> Caller:
+    caller = Caller(person, await people.page(person))
+    await caller.open(service.url, room)
+    await caller.join()
+    await folk.speak(caller.page, True)
+    return caller
+
+
+def as_caller(stock: Stock) -> Caller:
+    """For what our client shows of the person."""
+    return Caller(stock.person, stock.page, stock.id)
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "H264", ""], ids=lambda c: c or "own")
+async def test_a_stock_client_and_ours_see_and_hear_each_other(
+    people: Browsers, service: Service, stock_page: str, codec: str
+) -> None:
+    room = new_room()
+    ann = await enter_ours(people, service, room, ANN)
+    ben = await enter(people, service, stock_page, room, BEN, codec)
+    await ann.sees([as_caller(ben)])
+    await ben.sees_and_hears(ANN)
     await ann.hears([BEN])
-    await page.wait_for(
-        f"testHeard([{ANN.tone}]).then((tracks) => tracks.flat().length)", what="Ann's tone"
+    assert await ben.page.evaluate("stock.names") == [ANN.name]
+    assert await ben.page.evaluate("stock.error") == ""
+    ours, theirs = await folk.codecs(ann.page), await folk.codecs(ben.page)
+    print(f"asked for {codec or 'nothing'}: ours {ours}, theirs {theirs}")
+    # Each decodes what the other encodes, and the asked one is what the asker sends.
+    assert (ours["in"], theirs["in"]) == (theirs["out"], ours["out"])
+    assert len(theirs["out"]) == 1
+    if codec:
+        assert theirs["out"] == [codec]
+
+
+async def test_what_people_do_is_seen_by_the_other_kind(
+    people: Browsers, service: Service, stock_page: str
+) -> None:
+    room = new_room()
+    ann = await enter_ours(people, service, room, ANN)
+    ben = await enter(people, service, stock_page, room, BEN, "VP8")
+    await ann.sees([as_caller(ben)])
+    await ben.sees_and_hears(ANN)
+
+    for kind, shown in (
+        ("audio", "tile.dataset.audioMuted === '{}'"),
+        ("video", "tile.dataset.video === '{}'"),
+    ):
+        on, off = ("false", "true") if kind == "audio" else ("on", "off")
+        key = f"stock.muted['{ann.id} {kind}']"
+        await ann.page.click(by_testid(f"toggle-{kind}"))
+        await ben.wait_for(f"{key} === true", f"Ann's {kind} muted")
+        await ann.page.click(by_testid(f"toggle-{kind}"))
+        await ben.wait_for(f"{key} === false", f"Ann's {kind} unmuted")
+        await ben.page.call("mute", kind, True)
+        await ann.wait_for_tile(as_caller(ben), shown.format(off))
+        await ben.page.call("mute", kind, False)
+        await ann.wait_for_tile(as_caller(ben), shown.format(on))
+    await ann.sees([as_caller(ben)])
+    await ben.sees_and_hears(ANN)
+    await ann.hears([BEN])
+
+    words = f"to <i>Ben</i> & all {secrets.token_hex(4)}"
+    await ann.say(words)
+    await ben.wait_for(
+        f"stock.messages.some(([id, text]) => id === {ann.id!r} && text === {words!r})",
+        "Ann's words",
     )
-    assert await page.evaluate("stock.names") == [ANN.name]
-    assert await page.evaluate("stock.error") == ""
-    await ann.page.click(by_testid("toggle-audio"))
-    await page.wait_for(
-        "conference.getParticipants()[0].isAudioMuted()",
-        what="Ann muted at the stock client",
+    answer = f"to Ann {secrets.token_hex(4)}"
+    await ben.page.call("(text) => conference.sendTextMessage(text)", answer)
+    message = (
+        f"[...document.querySelectorAll('{by_testid('chat-message')}')]"
+        f".find((one) => one.textContent.includes({answer!r}))"
     )
-    assert ann.page.observed.errors == []
-    assert [*ann.page.observed.outside, *page.observed.outside] == []
-    for one in (page, ann.page):
-        await one.close()
+    await ann.page.wait_for(f"!!{message}", what="Ben's words")
+    assert await ann.page.evaluate(f"{message}.dataset.from") == ben.id
+
+    await folk.speak(ann.page, False)
+    await folk.speak(ben.page, False)
+    for page, id_ in ((ann.page, ann.id), (ben.page, ben.id)):
+        await folk.pause(2)
+        await folk.speak(page, True)
+        await ann.page.wait_for(f"xmppconf.dominantSpeaker === {id_!r}", what="who speaks")
+        await ben.wait_for(f"stock.speaker === {id_!r}", "who speaks")
+        await folk.speak(page, False)
+
+    await ben.page.evaluate("leave()")
+    await ann.wait_for_tile(as_caller(ben), "tile === null")
+    ben = await enter(people, service, stock_page, room, BEN, "VP8")
+    await ann.sees([as_caller(ben)])
+    await ann.leave()
+    await ben.wait_for(f"stock.gone.includes({ann.id!r})", "Ann gone")
+
+
+async def test_two_stock_clients_and_ours(
+    people: Browsers, service: Service, stock_page: str
+) -> None:
+    room = new_room()
+    ben = await enter(people, service, stock_page, room, BEN, "VP8")
+    ann = await enter_ours(people, service, room, ANN)
+    eva = await enter(people, service, stock_page, room, EVA, "VP8")
+    await ann.sees([as_caller(ben), as_caller(eva)])
+    await ann.hears([BEN, EVA])
+    await ben.sees_and_hears(ANN, EVA)
+    await eva.sees_and_hears(ANN, BEN)
+    assert sorted(await ben.page.evaluate("stock.names")) == [ANN.name, EVA.name]
+    payload = secrets.token_hex(4)
+    await ben.page.call(
+        "(to, text) => conference.sendEndpointMessage(to, { text })", eva.id, payload
+    )
+    await eva.wait_for(
+        f"stock.payloads.some(([id, text]) => id === {ben.id!r} && text === {payload!r})",
+        "Ben's message over the bridge channel",
+    )
+    await ben.page.evaluate("leave()")
+    await eva.wait_for(f"stock.gone.includes({ben.id!r})", "Ben gone")
+    await ann.wait_for_tile(as_caller(ben), "tile === null")
+    await eva.sees_and_hears(ANN)
+    await ann.sees([as_caller(eva)])
+
+
+async def test_a_third_implementation_joins_both(
+    people: Browsers,
+    service: Service,
+    stock_page: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ours, a stock client and a peer that is no browser see and hear each other."""
+    use_loopback(monkeypatch)
+    room = new_room()
+    ben = await enter(people, service, stock_page, room, BEN, "VP8")
+    third = (secrets.token_hex(4), EVA.colour, float(EVA.tone))
+    async with peers(service.settings, room, third) as (eva,):
+        async with asyncio.timeout(PATIENCE):
+            # Its one decoder is for one sender, so it looks before the third person comes.
+            await eva.media.see(BEN.colour, tolerance=60)
+            await eva.media.listen(BEN.tone)
+        ann = await enter_ours(people, service, room, ANN)
+        await ann.sees([as_caller(ben)])
+        await ann.hears([BEN, EVA])
+        await ben.wait_for(
+            f"testHeard([{EVA.tone}]).then((all) => all.flat().length)", "it"
+        )
+        tile = f"[data-testid=tile][data-id='{eva.id}'] video"
+        for page, selector in ((ann.page, tile), (ben.page, f"video[data-id='{eva.id}']")):
+            await page.wait_for(
+                f"testColour({selector!r})?.every((seen, index) =>"
+                f" Math.abs(seen - {list(EVA.colour)}[index]) < 50)",
+                what=f"{eva.id}'s picture",
+            )

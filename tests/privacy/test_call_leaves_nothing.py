@@ -197,7 +197,7 @@ async def test_nothing_of_a_call_is_written_or_shown(
 def connecting(*people: Peer) -> list[str]:
     """Credentials, identities and passwords that only the two ends may know.
 
-    The fragment of four letters that a peer chooses is left out: it is everywhere by chance.
+    The four letters that a peer chooses as its fragment are anywhere by chance.
     """
     words = []
     for peer in people:

@@ -22,7 +22,7 @@ from tests.support.peer import Peer, peers
 from tests.support.rtc_peer import Colour, use_loopback
 from tests.support.service import Service, running_service
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(figures.count(150, 1200))]
 
 RED: Colour = (200, 30, 30)
 BLUE: Colour = (30, 60, 210)
