@@ -156,6 +156,7 @@ def _update(
         number = endpoint.transport.number
         bridge.engine.set_payload_types(number, media.payload_types(endpoint.media))
         bridge.engine.set_header_extensions(number, media.header_extensions(endpoint.media))
+        conference.media_changed(endpoint)
     if request.transport is not None and request.transport.ice is not None:
         endpoint.transport.set_remote(request.transport.ice)
     if request.sources is not None:

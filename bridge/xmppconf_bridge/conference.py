@@ -110,6 +110,10 @@ class Conference:
         self._mark_all_media(endpoint)
         self.settle()
 
+    def media_changed(self, endpoint: Endpoint) -> None:
+        """It may take more kinds of media now."""
+        self._mark_all_media(endpoint)
+
     def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None:
         endpoint.activity.ice_failed = True
         self.counters.dtls_failed += 1
@@ -123,6 +127,7 @@ class Conference:
         the focus checks that, and what slips through must harm nobody.
         """
         before = endpoint.sources
+        refused = 0
         for source in before.values():
             self._release(source)
         after: dict[SourceName, BridgeSource] = {}
@@ -131,8 +136,7 @@ class Conference:
         for description in sources:
             encodings = media.encodings_of(description)
             if description.name in after or not self._claim(endpoint.id, encodings):
-                self.counters.rejected_sources += 1
-                self._log.warning("endpoint %s: source refused", Personal(endpoint.id))
+                refused += 1
                 continue
             known = before.get(description.name)
             if known is None or known.encodings != encodings:
@@ -148,6 +152,11 @@ class Conference:
                     video_type,
                 )
             after[description.name] = known
+        if refused:
+            self.counters.rejected_sources += refused
+            self._log.warning(
+                "endpoint %s: %d sources refused", Personal(endpoint.id), refused
+            )
         kept = {source.number for source in after.values()}
         for source in before.values():
             if source.number not in kept:

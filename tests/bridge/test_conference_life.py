@@ -530,6 +530,13 @@ def test_who_takes_no_video_is_sent_none(bench: BridgeBench) -> None:
     activate(bench, "a-a0")
     [(source, *_)] = routes_to(bench, "phone")
     assert source == number_of(bench, "a-a0")
+    # It turns out to have a screen.
+    request = EndpointRequest(EndpointId("phone"), media=(VIDEO,))
+    modify(bench.bridge, ConferenceModify(M1, endpoints=(request,)))
+    assert {route[0] for route in routes_to(bench, "phone")} == {
+        number_of(bench, "a-v0"),
+        number_of(bench, "b-v0"),
+    }
 
 
 def test_with_too_many_sources_silent_audio_gives_way_first() -> None:
