@@ -74,8 +74,9 @@ async function bundleClient(entry, outdir, page, title) {
 }
 
 if (process.argv.includes('--tests')) await bundleTests();
-else if (process.argv.includes('--harness')) await bundleClient('tests/harness.tsx', join(root, 'build/harness'), 'index.html', 'harness');
 else {
   const at = process.argv.indexOf('--out') + 1;
-  await bundleClient('src/ui/main.tsx', at ? process.argv[at] : join(root, '../xmppconf_web/static'), 'index.html', 'xmppconf');
+  const out = (usual) => (at ? process.argv[at] : join(root, usual));
+  if (process.argv.includes('--harness')) await bundleClient('tests/harness.tsx', out('build/harness'), 'index.html', 'harness');
+  else await bundleClient('src/ui/main.tsx', out('../xmppconf_web/static'), 'index.html', 'xmppconf');
 }

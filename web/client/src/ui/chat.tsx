@@ -21,7 +21,7 @@ function clock(time: number): string {
 
 export function ChatPanel() {
   const [text, setText] = useState('');
-  const list = useRef<HTMLOListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLTextAreaElement>(null);
   useEffect(() => input.current?.focus(), []);
   useEffect(() => list.current?.scrollTo({ top: list.current.scrollHeight }), [messages.value]);
@@ -37,7 +37,7 @@ export function ChatPanel() {
         <h2>{t.chat.heading}</h2>
         <button type="button" class="small" aria-label={t.chat.close} data-testid="close-chat" onClick={() => setChatOpen(false)}><Icon name="close" /></button>
       </header>
-      <ol ref={list} role="log" data-testid="chat-messages">
+      <div ref={list} class="log" role="log" tabIndex={0} aria-label={t.chat.heading} data-testid="chat-messages"><ol>
         {messages.value.length === 0 ? <li class="empty">{t.chat.empty}</li> : null}
         {messages.value.map((m, i) => {
           const before = messages.value[i - 1];
@@ -49,7 +49,7 @@ export function ChatPanel() {
             </li>
           );
         })}
-      </ol>
+      </ol></div>
       <form onSubmit={submit}>
         <textarea ref={input} rows={1} data-testid="chat-input" aria-label={t.chat.placeholder} placeholder={t.chat.placeholder} value={text} maxLength={4000}
           onInput={(event) => setText(event.currentTarget.value)}

@@ -1,0 +1,191 @@
+"""The client's pages with made-up people: rules of accessibility, sizes, and what fits."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.browser.chromium import Chromium, ChromiumPage
+
+CLIENT = Path(__file__).parent.parent.parent / "web" / "client"
+AXE = CLIENT / "node_modules" / "axe-core" / "axe.min.js"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(
+        shutil.which("node") is None or not AXE.exists(),
+        reason="the client is not installed",
+    ),
+]
+
+WIDE, PHONE, PHONE_LYING = (1280, 720), (360, 640), (640, 360)
+
+PAGES = {
+    "start": "page=start&recent=1",
+    "before": "page=prejoin",
+    "before, denied": "page=prejoin&problem=denied",
+    "alone": "n=1",
+    "two": "n=2&names=odd",
+    "four, upright phones": "n=4&upright=1",
+    "nine with chat": "n=9&chat=1&names=odd",
+    "settings": "n=3&dialog=settings",
+    "help": "n=3&dialog=help",
+    "reconnecting": "n=3&state=reconnecting",
+    "left": "page=left",
+    "refused": "page=left&state=failed&failure=room-full",
+}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    # A browser opens connections on a guess; a thread must not wait on one for ever.
+    timeout = 1.0
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the pages with made-up people."""
+    folder = tmp_path_factory.mktemp("harness") / "pages"
+    node = shutil.which("node")
+    assert node is not None
+    subprocess.run(  # noqa: S603
+        [node, "build.mjs", "--harness", "--out", str(folder)],
+        cwd=CLIENT,
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Chromium]:
+    browser = await Chromium.start()
+    try:
+        yield browser
+    finally:
+        await browser.close()
+
+
+async def show(
+    chromium: Chromium, url: str, size: tuple[int, int], *, dark: bool = False
+) -> ChromiumPage:
+    page = await chromium.new_page()
+    scheme = "dark" if dark else "light"
+    await page.command(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-color-scheme", "value": scheme}],
+    )
+    await page.set_viewport(*size)
+    await page.go(url)
+    await page.wait_for("!!document.querySelector('main')")
+    return page
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("query", PAGES.values(), ids=PAGES.keys())
+async def test_no_rule_of_accessibility_is_broken(
+    harness: str, chromium: Chromium, query: str, dark: bool
+) -> None:
+    page = await show(chromium, f"{harness}?{query}", WIDE, dark=dark)
+    await page.evaluate(f"(() => {{ {AXE.read_text()} }})()")
+    broken: list[Any] = await page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then((result) =>"
+        " result.violations.map((one) => one.id + ': ' +"
+        " one.nodes.map((node) => node.target + ' ' + node.failureSummary).join('; ')))"
+    )
+    await page.close()
+    assert broken == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE, PHONE_LYING], ids=["wide", "phone", "lying"])
+async def test_nothing_is_too_small_to_touch_or_beside_the_window(
+    harness: str, chromium: Chromium, size: tuple[int, int]
+) -> None:
+    least = 24 if size is WIDE else 44
+    for name, query in PAGES.items():
+        page = await show(chromium, f"{harness}?{query}", size)
+        await page.wait_for(
+            "document.querySelector('.tiles') === null"
+            " || document.querySelector('.tile').clientWidth > 0"
+        )
+        found = await page.call(
+            """(least) => {
+                const wrong = [];
+                const { scrollWidth } = document.documentElement;
+                if (scrollWidth > innerWidth) wrong.push("scrolls");
+                for (const button of document.querySelectorAll("button, select, input")) {
+                    const { width, height, left, right } = button.getBoundingClientRect();
+                    const text = button.closest("label, p") !== null;
+                    const small = Math.min(width, height) < least && !text;
+                    const what = button.dataset.testid ?? button.className;
+                    if (width && small) wrong.push(`${what} ${width}x${height}`);
+                    const outside = left < 0 || right > innerWidth;
+                    if (width && outside) wrong.push(`${what} outside`);
+                }
+                return wrong;
+            }""",
+            least,
+        )
+        await page.close()
+        assert found == [], name
+
+
+async def test_a_dialog_takes_the_focus_and_gives_it_back(
+    harness: str, chromium: Chromium
+) -> None:
+    page = await show(chromium, f"{harness}?n=3", WIDE)
+    await page.evaluate("document.querySelector('[data-testid=open-settings]').focus()")
+    await page.click("[data-testid=open-settings]")
+    await page.wait_for("document.activeElement.closest('dialog') !== null")
+    await key(page, "Escape")
+    await page.wait_for("document.querySelector('dialog') === null")
+    assert await page.evaluate("document.activeElement.dataset.testid") == "open-settings"
+    await page.close()
+
+
+async def test_keys_work_in_the_call_and_are_letters_in_a_field(
+    harness: str, chromium: Chromium
+) -> None:
+    page = await show(chromium, f"{harness}?n=3", WIDE)
+    await key(page, "c")
+    await page.wait_for("document.activeElement.dataset.testid === 'chat-input'")
+    await key(page, "c")
+    await key(page, "?")
+    assert await page.evaluate("document.activeElement.value") == "c?"
+    assert await page.evaluate("document.querySelector('dialog') === null")
+    await key(page, "Escape")
+    await page.wait_for("document.querySelector('[data-testid=chat]') === null")
+    await key(page, "?")
+    await page.wait_for("document.querySelector('[data-testid=help]') !== null")
+    await page.close()
+
+
+async def key(page: ChromiumPage, key: str) -> None:
+    """Press and release a letter or Escape, as a keyboard would."""
+    more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": 27}
+    await page.command("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
+    await page.command("Input.dispatchKeyEvent", type="keyUp", key=key)
