@@ -28,6 +28,7 @@ from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.owners import Owners
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 
@@ -63,7 +64,7 @@ class Conference:
         self._engine = engine
         self._clock = clock
         self._next_number = next_number
-        self._owners: dict[int, EndpointId] = {}  # of SSRCs
+        self._owners = Owners(*feedback)
         # Receivers whose video, or audio, must be worked out; sources whose senders must
         # be told what is wanted.
         self._video_due: set[EndpointId] = set()
@@ -96,7 +97,6 @@ class Conference:
             self._free(endpoint)
         self.endpoints.clear()
         self.sources.clear()
-        self._owners.clear()
         self._engine.remove_conference(self.number)
 
     def _free(self, endpoint: Endpoint) -> None:
@@ -129,13 +129,13 @@ class Conference:
         before = endpoint.sources
         refused = 0
         for source in before.values():
-            self._release(source)
+            self._owners.release(source)
         after: dict[SourceName, BridgeSource] = {}
         if not before and not sources:
             return
         for description in sources:
             encodings = media.encodings_of(description)
-            if description.name in after or not self._claim(endpoint.id, encodings):
+            if description.name in after or not self._owners.claim(encodings):
                 refused += 1
                 continue
             known = before.get(description.name)
@@ -234,20 +234,6 @@ class Conference:
                 routing.choose_encoding(self._engine, receiver, source)
             elif not source.active_since:
                 receiver.slots[MediaType.AUDIO].yield_first(source.number)
-
-    def _claim(self, owner: EndpointId, encodings: media.Encodings) -> bool:
-        ssrcs = [ssrc for pair in encodings for ssrc in pair if ssrc is not None]
-        taken = any(ssrc in self._owners or ssrc in self.feedback for ssrc in ssrcs)
-        if taken or not ssrcs or len(set(ssrcs)) != len(ssrcs):
-            return False
-        self._owners.update(dict.fromkeys(ssrcs, owner))
-        return True
-
-    def _release(self, source: BridgeSource) -> None:
-        for pair in source.encodings:
-            for ssrc in pair:
-                if ssrc is not None:
-                    self._owners.pop(ssrc, None)
 
     # -- the bridge channel -------------------------------------------------------------
     def open_socket(self, endpoint: Endpoint, socket: WebSocketCarrier) -> None:
