@@ -15,6 +15,7 @@ import secrets
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
@@ -44,6 +45,13 @@ MAX_REPEATED = 4096
 #: Larger stanzas, in bytes, are not sent: servers end a component's stream for less than
 #: twice as much.
 MAX_SENT = 256 * 1024
+
+_COMPLAINTS = {
+    "connection_failed": "the XMPP server does not answer: see xmpp.host and its port",
+    "failed_all_auth": "the XMPP server refuses the account: see bridge.password",
+    "stream_error": "the XMPP server ended the stream: see the secret, and its own log",
+    "ssl_invalid_chain": "the XMPP server's certificate cannot be trusted",
+}
 
 MIN_RECONNECT = 0.5  # seconds; doubles up to the maximum, with jitter
 MAX_RECONNECT = 15.0
@@ -105,6 +113,7 @@ class GuardedStream(BaseXMPP):
         self._address: tuple[str, int] | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._failures = 0
+        self._complaint = ""
         self._answers: dict[tuple[str, str], Answer] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._asked: dict[str, tuple[str, asyncio.Future[Element]]] = {}
@@ -118,6 +127,8 @@ class GuardedStream(BaseXMPP):
         self.auto_authorize = None
         self.auto_subscribe = False
         self.add_event_handler("session_start", self._started)
+        for event, complaint in _COMPLAINTS.items():
+            self.add_event_handler(event, partial(self._complain, complaint))
         self.add_event_handler("disconnected", self._ended)
         iq_handler(self, _PING, ("get",), _answer_ping)
 
@@ -161,8 +172,17 @@ class GuardedStream(BaseXMPP):
         # Many bridges lose one server at once; they shall not come back at once.
         return delay * random.uniform(0.5, 1.0)
 
+    def _complain(self, complaint: str, _: object) -> None:
+        """Tell the operator why there is no session; once, for attempts go on for ever."""
+        if complaint != self._complaint:
+            self._complaint = complaint
+            log.warning("%s", complaint)
+        if complaint == _COMPLAINTS["ssl_invalid_chain"]:
+            self.abort()
+
     def _started(self, _: object) -> None:
         self._failures = 0
+        self._complaint = ""
         self.session.set()
 
     def _ended(self, _: object) -> None:
@@ -398,11 +418,19 @@ class GuardedClient(GuardedStream, ClientXMPP):
 
     def __init__(self, jid: str, password: str, *, verify: bool) -> None:
         login = {"encrypted_plain": verify, "unencrypted_scram": not verify}
-        super().__init__(jid, password, plugin_config={"feature_mechanisms": login})
-        self.ssl_context = ssl.create_default_context()
-        if not verify:
-            self.ssl_context.check_hostname = False
-            self.ssl_context.verify_mode = ssl.CERT_NONE
+        if verify:
+            context = ssl.create_default_context()
+        else:
+            # Without the system's certificates, which take a tenth of a second to read.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        super().__init__(
+            jid,
+            password,
+            plugin_config={"feature_mechanisms": login},
+            ssl_context=context,
+        )
 
 
 def _request(
