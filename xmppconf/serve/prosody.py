@@ -132,6 +132,8 @@ def _server(settings: Settings, files: Files, bridge: str, *, as_root: bool) -> 
         # The browser's TLS ends at the gateway, and from there it is loopback.
         "consider_websocket_secure": True,
         "consider_bosh_secure": True,
+        # Else small stanzas wait up to 40 ms for the acknowledgement of the last one.
+        "network_settings": {"nagle": False, "opportunistic_writes": True},
         "c2s_require_encryption": False,
         "c2s_timeout": 30,
         "c2s_stanza_size_limit": STANZA_LIMIT,
