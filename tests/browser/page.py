@@ -142,7 +142,9 @@ class Wire:
 
     @classmethod
     async def connect(cls, url: str) -> Wire:
-        session = aiohttp.ClientSession()
+        # By address only; the other resolver would start a thread that outlives the test.
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+        session = aiohttp.ClientSession(connector=connector)
         try:
             socket = await session.ws_connect(url, max_msg_size=64 * 1024 * 1024)
         except BaseException:
@@ -212,6 +214,8 @@ class Browser(ABC):
                 env={
                     **os.environ,
                     "HOME": str(self.profile),
+                    # Chromium leaves folders there when it is killed.
+                    "TMPDIR": str(self.profile),
                     "MOZ_CRASHREPORTER_DISABLE": "1",
                 },
             )
