@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from xmppconf.colibri2 import ColibriRefused
 from xmppconf.driver import Driver
-from xmppconf.errors import PeerError
+from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.jid import split
 from xmppconf.log import ConferenceLog
 from xmppconf.xmpp import mute
@@ -42,6 +42,8 @@ from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.presence import shown_presence
 from xmppconf_focus.occupant import FOCUS_NICK
 
+#: Clients that do not answer must not use up the questions that bridges are asked.
+MAX_ASKED_FEATURES = 2000
 #: Id of our leaving; an error that has it means that we were not there.
 GOOD_BYE = "good-bye"
 
@@ -73,6 +75,7 @@ class Performer:
         self._leaving = leaving
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking = 0
 
     async def close(self) -> None:
         """Send what is queued, then drop what still waits for an answer."""
@@ -193,9 +196,15 @@ class Performer:
     async def _ask_features(self, effect: do.AskFeatures) -> None:
         features, verified = ASSUMED, None
         try:
-            answer = await self._ask(
-                f"{effect.room}/{effect.endpoint}", info_query(), "get"
-            )
+            if self._asking >= MAX_ASKED_FEATURES:
+                raise LimitExceeded("clients asked for their features", MAX_ASKED_FEATURES)
+            self._asking += 1
+            try:
+                answer = await self._ask(
+                    f"{effect.room}/{effect.endpoint}", info_query(), "get"
+                )
+            finally:
+                self._asking -= 1
             info = info_from_xml(answer)
             features = info.features
             if effect.hash and effect.ver == verification_string(info, effect.hash):
@@ -227,6 +236,10 @@ class Performer:
         except StanzaError as error:
             silent = error.condition == "remote-server-timeout"
             refused = None if silent else refused_from_error(error)
+        except LimitExceeded:
+            refused = (
+                None  # thousands of questions are open: the bridge is as good as silent
+            )
         except PeerError as error:
             log.warning("a bridge's answer cannot be read: %s", error)
             refused = ColibriRefused("bad-request", None)
