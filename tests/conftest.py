@@ -10,9 +10,19 @@ import asyncio
 import asyncio.runners
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.support.leaks import Census, wait_until_clean
+from tests.support.slow_callbacks import watched
+
+# On a busy machine an example takes as long as it takes.
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 #: Seconds that things about to end may take after a test.
 GRACE = 3.0
@@ -42,3 +52,17 @@ def leaves_nothing_behind(
     left = tasks + wait_until_clean(before, seconds=GRACE, sockets=not keeps_connections)
     if left:
         pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def does_not_block_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test whose event loop stood still, where the loop runs our own code only."""
+    # Peers of other people's making encode video inside the loop.
+    if request.node.get_closest_marker("stack"):
+        yield
+        return
+    found: list[str] = []
+    with watched(found):
+        yield
+    if found:
+        pytest.fail("the event loop stood still: " + "; ".join(found), pytrace=False)

@@ -40,6 +40,7 @@ const voice = (real) => {
         real.enabled = speaking;
         return real;
     }
+    const { deviceId } = real.getSettings();
     real.stop();
     if (!gain) {
         const context = new AudioContext();
@@ -50,7 +51,10 @@ const voice = (real) => {
     }
     const out = new MediaStreamAudioDestinationNode(gain.context);
     gain.connect(out);
-    return out.stream.getAudioTracks()[0];
+    const [track] = out.stream.getAudioTracks();
+    const settings = track.getSettings.bind(track);
+    track.getSettings = () => ({ ...settings(), deviceId });
+    return track;
 };
 
 const camera = () => {

@@ -188,6 +188,7 @@ async def test_the_dominant_speaker_is_the_one_who_makes_sound(meeting: Meeting)
 async def test_pictures_of_the_pages(
     meeting: Meeting, service: Service, screenshots: Path
 ) -> None:
+    meeting.room = "tea-at-four"
     page = await meeting.browsers.page(ANN)
     await page.set_viewport(1280, 720)
     await page.go(service.url)

@@ -1,4 +1,4 @@
-"""S1 to S4 and S6: what nobody we know sends to the media port of a live call.
+"""S1 to S6: what nobody we know sends to the media port of a live call.
 
 A stranger is a socket that no participant uses.  After each of them the call must be as it
 was: the same people, seen and heard by each other.
@@ -7,9 +7,11 @@ was: the same people, seen and heard by each other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import secrets
+import socket
 import statistics
 import time
 from collections.abc import Iterator
@@ -198,6 +200,37 @@ async def test_s4_hellos_from_elsewhere_do_not_win(
     keep(f"S4 {role}, delay", f"{what}: median of {calls}", later * 1000, "ms", "≤ 200")
     # A mark for a quiet machine; on any other, seconds would still mean a lost race.
     assert later < 1.0
+
+
+async def test_s5_half_open_handshakes_of_strangers_cost_nothing(
+    service: Service,
+) -> None:
+    """DTLS begins over pairs that passed a check, so a stranger cannot open any half."""
+    count = figures.count(1000, 10_000)
+
+    def from_many_addresses() -> int:
+        received = 0
+        for _ in range(count):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+                nobody.setblocking(False)
+                nobody.sendto(hostile.client_hello(suites=(0xC02B,)), port(service))
+                time.sleep(0.0005)
+                with contextlib.suppress(BlockingIOError):
+                    received += len(nobody.recv(65_535))
+        return received
+
+    async with peers(service.settings, *two()) as (ann, ben):
+        await they_see_and_hear_each_other(ann, ben)
+        await hostile.pester(port(service), hellos(), limit=2000)
+        memory = service.memory("bridge")
+        received = await asyncio.to_thread(from_many_addresses)
+        grown = service.memory("bridge") - memory
+        await they_see_and_hear_each_other(ann, ben)
+    what = f"{count:,} ClientHellos, each from a port of its own"
+    keep("S5 answers", what, received, "bytes", "0")
+    keep("S5 memory", what, grown / count, "bytes each", "≤ 4,096")
+    assert received == 0
+    assert grown <= MIB
 
 
 async def test_s6_checks_with_one_thing_wrong(service: Service) -> None:
