@@ -4,7 +4,7 @@ import type { ConferenceState, DeviceProblem, FailureReason, Kind } from '../con
 export const t = {
   product: 'xmppconf',
   start: {
-    heading: 'Meet, without anybody in between.',
+    heading: 'Open a room. Talk.',
     lead: 'Name a room, share its link, talk. No account, nothing recorded, nothing sent to anyone but this server.',
     label: 'Room name',
     placeholder: 'for example: tea-at-four',
