@@ -19,6 +19,7 @@ http_paths = { ["bosh"] = "/http-bind", ["websocket"] = "/xmpp-websocket" }
 http_max_content_size = 524288
 consider_websocket_secure = true
 consider_bosh_secure = true
+network_settings = { ["nagle"] = false, ["opportunistic_writes"] = true }
 c2s_require_encryption = false
 c2s_timeout = 30
 c2s_stanza_size_limit = 262144
