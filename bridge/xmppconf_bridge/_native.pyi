@@ -24,7 +24,7 @@ class Engine:
         receive_buffer: int = 10485760,
         send_buffer: int = 10485760,
     ) -> None:
-        """Bind one UDP socket per address (host, port; port 0 picks one) and start the worker.
+        """Bind a UDP socket per address (host, port; port 0 picks one), start the worker.
 
         Raises OSError (with errno and the address in its text) if a socket cannot be bound.
         """
@@ -44,17 +44,17 @@ class Engine:
 
         ("ice-valid", transport, host, port, rtt)  first validated pair: DTLS may begin
         ("ice-selected", transport, host, port, relayed: bool)  nominated, again on change
-        ("ice-failed", transport)  no pair within 15 s of the remote credentials, or consent lost
+        ("ice-failed", transport)  no pair in 15 s, or consent lost
         ("dtls", transport, data: bytes)  a DTLS datagram that came over a validated pair
         ("srtp-active", transport)  first authenticated SRTP packet of this transport
         ("source-active", source, encoding: int, size: (width, height) | None)
             first packets of an encoding, or a keyframe with another size
         ("source-silent", source, encoding)  no packet for 2 s
         ("levels", conference, data: bytes)  records of struct "<IIB3x": source (u32),
-            milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit (u8);
-            batched, at most every 40 ms
-        ("unknown-ssrc", transport, ssrc, payload_type)  once per SSRC, at most 64 per transport
-        ("receiver-report", transport, fraction_lost, rtt)  from the receiver about what we sent
+            milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit
+            (u8); batched, at most every 40 ms
+        ("unknown-ssrc", transport, ssrc, payload_type)  once per SSRC, ≤ 64 per transport
+        ("receiver-report", transport, fraction_lost, rtt)  from who receives what we sent
         ("lost-events", count)  the event queue was full; levels are dropped first
         """
 
@@ -75,7 +75,7 @@ class Engine:
         """
 
     def send_dtls(self, transport: int, datagrams: list[bytes]) -> None:
-        """Send over the selected pair, or the first validated one; dropped if there is none."""
+        """Send over the selected pair, or the first valid one; dropped without any."""
 
     def set_srtp(
         self,
@@ -86,14 +86,14 @@ class Engine:
         receive_key: bytes,
         receive_salt: bytes,
     ) -> None:
-        """Install SRTP master keys (RFC 5764, 4.2).  Raises ValueError for a bad profile or length."""
+        """Install SRTP master keys (RFC 5764, 4.2); ValueError for bad profile or length."""
 
     def remove_transport(self, transport: int) -> None:
         """Also removes its sources and every route from and to it."""
 
     # -- conferences and sources ------------------------------------------------------
     def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None:
-        """`audio_ssrc` and `video_ssrc` are the sender SSRCs of our RTCP (jvb-a0, jvb-v0)."""
+        """`audio_ssrc`, `video_ssrc`: the sender SSRCs of our RTCP (jvb-a0, jvb-v0)."""
 
     def remove_conference(self, conference: int) -> None:
         """Also removes its transports."""
@@ -114,8 +114,9 @@ class Engine:
     def set_sources(
         self, transport: int, sources: list[tuple[int, str, list[tuple[int, int | None]]]]
     ) -> None:
-        """What the transport's owner sends: (source, "audio" | "video", encodings lowest first
-        as (ssrc, rtx ssrc or None)).  Replaces the former list; known source ids keep state."""
+        """What the transport's owner sends: (source, "audio" | "video", encodings lowest
+        first as (ssrc, rtx ssrc or None)).  Replaces the former list; known
+        source ids keep state."""
 
     def set_muted(self, source: int, muted: bool) -> None:
         """Force-mute: authenticate but do not forward."""
@@ -147,7 +148,7 @@ class Engine:
     def stats(self) -> dict[str, int]:
         """Counters since start of the whole engine (packets_received, packets_sent,
         bytes_received, bytes_sent, dropped_* by reason, stun_*, nack_*, rtx_*, pli_*,
-        keyframes, transports, worker_cpu_ns, and *_ns per stage when built for profiling)."""
+        keyframes, transports, worker_cpu_ns; when profiling, *_ns per stage)."""
 
     def transport_stats(self, transport: int) -> dict[str, Any] | None:
         """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt
@@ -158,8 +159,9 @@ class Engine:
 class SrtpContext:
     """Both directions of SRTP under one master key, as the engine does it.
 
-    For tests against other implementations: a packet costs a copy and a call.  What is refused
-    raises ValueError with one of "malformed", "replayed", "too old", "unauthentic", "exhausted".
+    For tests against other implementations: a packet costs a copy and a call.  What is
+    refused raises ValueError with one of "malformed", "replayed", "too old",
+    "unauthentic", "exhausted".
     """
 
     def __init__(self, profile: int, key: bytes, salt: bytes) -> None:
@@ -174,8 +176,8 @@ class SrtpContext:
 class MediaMachine:
     """What the engine does between decryption and encryption, alone, for tests.
 
-    `now` is in nanoseconds.  The other arguments are those of `Engine`; packets are whole and
-    in plain text.
+    `now` is in nanoseconds.  The other arguments are those of `Engine`; packets are whole
+    and in plain text.
     """
 
     def __init__(self, seed: int) -> None: ...
