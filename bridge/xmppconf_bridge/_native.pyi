@@ -86,7 +86,7 @@ class Engine:
         receive_key: bytes,
         receive_salt: bytes,
     ) -> None:
-        """Install SRTP master keys (RFC 5764, 4.2); ValueError for bad profile or length."""
+        """Install SRTP master keys (RFC 5764, 4.2); ValueError for bad ones."""
 
     def remove_transport(self, transport: int) -> None:
         """Also removes its sources and every route from and to it."""
