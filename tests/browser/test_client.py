@@ -49,6 +49,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def loop() -> None:
+    """The module's loop is there before it is counted what a test leaves behind."""
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def two(
     request: pytest.FixtureRequest, service: Service, tmp_path: Path
