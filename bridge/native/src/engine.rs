@@ -12,11 +12,12 @@ use std::thread::JoinHandle;
 
 use rustix::event::{eventfd, EventfdFlags};
 
+use crate::counters::Counters;
 use crate::ice::Candidate;
 use crate::media;
 use crate::socket::Socket;
 use crate::srtp::{Receiver, Sender};
-use crate::worker::{Counters, Worker};
+use crate::worker::Worker;
 
 /// Sockets of one engine.
 pub const MAX_SOCKETS: usize = 64;

@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod counters;
 pub mod crypto;
 pub mod demux;
 pub mod engine;
@@ -16,6 +17,7 @@ pub mod fuzzing;
 pub mod ice;
 pub mod id_map;
 pub mod media;
+pub mod outgoing;
 pub mod socket;
 pub mod srtp;
 pub mod stun;

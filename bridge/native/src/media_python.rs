@@ -29,6 +29,11 @@ impl Output for Collected {
     fn event(&mut self, _event: Event) {}
 }
 
+/// Id, name, clock rate, what it retransmits, nack, pli, transport-cc.
+type PayloadTypeTuple = (u8, String, u32, Option<u8>, bool, bool, bool);
+/// Id, kind, and SSRC with RTX SSRC of each encoding.
+type SourceTuple = (u32, String, Vec<(u32, Option<u32>)>);
+
 #[pyclass(name = "MediaMachine", module = "xmppconf_bridge._native")]
 pub struct PyMediaMachine {
     media: Media,
@@ -55,11 +60,7 @@ impl PyMediaMachine {
         self.media.apply(0, Command::AddTransport { transport, conference }, &mut self.out);
     }
 
-    fn set_payload_types(
-        &mut self,
-        transport: u32,
-        payload_types: Vec<(u8, String, u32, Option<u8>, bool, bool, bool)>,
-    ) {
+    fn set_payload_types(&mut self, transport: u32, payload_types: Vec<PayloadTypeTuple>) {
         let payload_types = payload_types
             .into_iter()
             .map(|(id, codec, clock_rate, retransmits, nack, pli, transport_cc)| PayloadType {
@@ -83,11 +84,7 @@ impl PyMediaMachine {
         self.media.apply(0, command, &mut self.out);
     }
 
-    fn set_sources(
-        &mut self,
-        transport: u32,
-        sources: Vec<(u32, String, Vec<(u32, Option<u32>)>)>,
-    ) -> PyResult<()> {
+    fn set_sources(&mut self, transport: u32, sources: Vec<SourceTuple>) -> PyResult<()> {
         let mut descriptions = Vec::with_capacity(sources.len());
         for (source, kind, encodings) in sources {
             let kind = match kind.as_str() {

@@ -2,8 +2,8 @@
 //!
 //! The only module with unsafe code: `recvmmsg` and `sendmmsg` take arrays of headers that point
 //! into our buffers, and no safe wrapper offers both.  Each array lives in a batch that never
-//! resizes, pointers are written just before the call that reads them, and lengths come from
-//! the same slices as the pointers.
+//! resizes, pointers are written before the first call that reads them and again wherever the
+//! kernel has written, and lengths come from the same slices as the pointers.
 
 #![allow(unsafe_code)]
 
@@ -144,6 +144,8 @@ pub struct ReceiveBatch {
     names: Vec<Name>,
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
+    /// So many headers the kernel has written to since they were prepared.
+    stale: usize,
 }
 
 impl Default for ReceiveBatch {
@@ -153,6 +155,7 @@ impl Default for ReceiveBatch {
             names: vec![Name::EMPTY; RECEIVE_BATCH],
             vectors: vec![NO_VECTOR; RECEIVE_BATCH],
             headers: vec![NO_HEADER; RECEIVE_BATCH],
+            stale: RECEIVE_BATCH,
         }
     }
 }
@@ -162,7 +165,7 @@ impl ReceiveBatch {
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         let slots = self.data.chunks_exact_mut(SLOT);
         let parts = self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.names).zip(slots);
-        for (((header, vector), name), slot) in parts {
+        for (((header, vector), name), slot) in parts.take(self.stale) {
             *name = Name::EMPTY;
             *vector = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
             header.msg_len = 0;
@@ -173,7 +176,7 @@ impl ReceiveBatch {
             header.msg_hdr.msg_flags = 0;
         }
         // SAFETY: every header points to one name and one vector, every vector to one slot; all
-        // of them are owned by `self`, which is borrowed mutably for the call.
+        // of them are owned by `self`, never resized, and borrowed mutably for the call.
         let count = unsafe {
             libc::recvmmsg(
                 socket.udp.as_raw_fd(),
@@ -184,8 +187,10 @@ impl ReceiveBatch {
             )
         };
         if count >= 0 {
-            return Ok(count as usize);
+            self.stale = count as usize;
+            return Ok(self.stale);
         }
+        self.stale = 1;
         let error = io::Error::last_os_error();
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
