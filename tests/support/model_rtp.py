@@ -77,6 +77,8 @@ class Projection:
     tl0_shift: int = 0
     highest: dict[int, int] = field(default_factory=dict)
     lowest: dict[int, int] = field(default_factory=dict)
+    keyframe: dict[int, int] = field(default_factory=dict)
+    """The timestamp of the newest keyframe of an encoding."""
     seen: dict[tuple[int, int], Packet] = field(default_factory=dict)
     places: dict[tuple[int, int], Place] = field(default_factory=dict)
 
@@ -94,9 +96,14 @@ class Projection:
             return []
         self.seen[key] = packet
         self.lowest.setdefault(packet.encoding, packet.sequence)
+        newest_keyframe = packet.timestamp > self.keyframe.get(packet.encoding, -1)
+        if packet.keyframe and packet.body and newest_keyframe:
+            self.keyframe[packet.encoding] = packet.timestamp
         if before is not None and packet.sequence < before:
             if (
                 packet.body
+                and newest_keyframe
+                and key not in self.places
                 and before - packet.sequence < CATCH_UP
                 and self.current != packet.encoding
                 and self._may_begin(packet, flowing)

@@ -347,7 +347,12 @@ impl Media {
             });
         }
         let read = found.meaning.codec != Codec::OtherVideo;
-        if frame.keyframe && read && !empty && incoming.keyframe != Some(header.timestamp) {
+        // Not one that a newer one has come before.
+        let newest = incoming.keyframe.is_none_or(|at| {
+            order != Order::Late || (header.timestamp.wrapping_sub(at) as i32) > 0
+        });
+        if frame.keyframe && read && !empty && newest && incoming.keyframe != Some(header.timestamp)
+        {
             incoming.keyframe = Some(header.timestamp);
             source.keyframes.arrived();
             self.stats.keyframes += 1;
@@ -372,6 +377,7 @@ impl Media {
             && read
             && found.meaning.nack
             && order == Order::Late
+            && newest
             && incoming.reception.is_among_newest(header.sequence, MAX_CATCH_UP);
         let incoming = Incoming {
             encoding: found.origin.encoding,

@@ -204,8 +204,11 @@ impl Projection {
     /// Decide about a packet of a source whose encodings in the bit mask `flowing` are active.
     pub fn project(&mut self, now: Time, packet: &Incoming, flowing: u8) -> Verdict {
         if packet.order == Order::Late {
-            let starts = packet.late_start && self.current != Some(packet.encoding);
-            if starts && self.may_begin(packet, flowing) {
+            let starts = packet.late_start
+                && self.current != Some(packet.encoding)
+                && !self.has_place(packet)
+                && self.may_begin(packet, flowing);
+            if starts {
                 self.begin(now, packet);
                 return Verdict::Forward(self.forward(now, packet));
             }
@@ -237,6 +240,15 @@ impl Projection {
             }
         }
         Verdict::Forward(self.forward(now, packet))
+    }
+
+    /// Whether a number is kept for this packet: what followed it has been sent already.
+    fn has_place(&mut self, packet: &Incoming) -> bool {
+        let newest = self.numbers.sequence;
+        let oldest = newest.wrapping_sub(SENT as u16 - 1);
+        self.frames.as_mut().is_some_and(|frames| {
+            frames.ring.missing(packet.encoding, packet.sequence, oldest, newest).is_some()
+        })
     }
 
     fn may_begin(&self, packet: &Incoming, flowing: u8) -> bool {

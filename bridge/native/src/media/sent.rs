@@ -62,7 +62,8 @@ impl SentRing {
         (entry.sequence == sequence && entry.state != State::Unused).then_some(entry)
     }
 
-    /// The missing packet `incoming` of `encoding`, among the numbers from `from` to `newest`.
+    /// The missing packet `incoming` of `encoding`, among the numbers from `from` to `newest`;
+    /// the newest of its places, if the encoding was begun with more than once.
     pub fn missing(
         &mut self,
         encoding: u8,
@@ -71,8 +72,7 @@ impl SentRing {
         newest: u16,
     ) -> Option<&mut Sent> {
         let distance = sequence::distance(newest, from).clamp(0, SENT as i32 - 1) as u16;
-        let from = newest.wrapping_sub(distance);
-        let place = (0..=distance).map(|step| from.wrapping_add(step)).find(|&number| {
+        let place = (0..=distance).map(|back| newest.wrapping_sub(back)).find(|&number| {
             let entry = &self.entries[usize::from(number) % SENT];
             entry.state == State::Missing
                 && (entry.sequence, entry.encoding, entry.incoming) == (number, encoding, incoming)
