@@ -210,6 +210,33 @@ async def test_characters_that_xml_cannot_carry_do_not_reach_the_server(
     assert message.text == "ab<"
 
 
+@pytest.mark.parametrize("to", ["focus.example", ""])
+async def test_a_long_id_is_not_repeated(stream: ComponentStream, to: str) -> None:
+    """Each quotation mark takes six bytes on the way back."""
+    iq_handler(stream.xmpp, NAME, ("get",), echo)
+    long = "&quot;" * 100_000
+    for body in ("<ask xmlns='urn:test'/>", "<other xmlns='urn:test'/>", ""):
+        request = f"<iq type='get' id='{long}' from='a@example/b' to='{to}'>{body}</iq>"
+        assert await stream.feed(request) == []
+    assert [r.get("type") for r in await stream.feed(IQ.format(""))] == ["result"]
+
+
+async def test_a_stanza_too_large_for_servers_is_not_sent(stream: ComponentStream) -> None:
+    large = build("jabber:client", "message", None, text="<" * stream_module.MAX_SENT)
+    assert not stream.xmpp.write(large)
+    assert stream.take() == []
+
+
+async def test_what_is_told_leaves_nothing_behind(stream: ComponentStream) -> None:
+    payload = build("urn:test", "ask")
+    assert stream.xmpp.tell("b@example", "set", payload, sender="focus.example")
+    [request] = stream.take()
+    assert (request.get("type"), request.get("to")) == ("set", "b@example")
+    assert stream.xmpp._asked == {}
+    late = f"<iq type='result' id='{request.get('id')}' from='b@example'/>"
+    assert await stream.feed(late) == []
+
+
 async def test_requests_beyond_the_limit_are_refused(
     stream: ComponentStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
