@@ -641,8 +641,8 @@ fn s1_s2_s3_s11_a_stranger() {
         assert!(left.take_events().is_empty());
         if full() {
             assert!(grown <= 1024, "{grown} KiB more");
-            assert!(cost <= 3000, "{cost} ns a packet");
         }
+        // A time is told, never asserted: a shared machine doubles it.
         format!("0 octets answered, {cost} ns of CPU a packet, {grown} KiB more")
     });
 }
