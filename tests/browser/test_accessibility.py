@@ -23,10 +23,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        shutil.which("node") is None or not AXE.exists(),
-        reason="the client is not installed",
-    ),
 ]
 
 WIDE, PHONE, PHONE_LYING = (1280, 720), (360, 640), (640, 360)
