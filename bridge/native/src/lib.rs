@@ -9,6 +9,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod clock;
 pub mod counters;
 pub mod crypto;
 pub mod demux;

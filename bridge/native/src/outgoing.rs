@@ -1,43 +1,15 @@
 //! Everything that leaves: one batch for all sockets, into which agents write plainly and the
 //! media half through encryption.
 
-use rustix::time::{clock_gettime, ClockId, Timespec};
-
+use crate::clock::Stage;
 use crate::counters::Counters;
 use crate::demux::MAX_DATAGRAM;
 use crate::engine::Event;
 use crate::ice::{self, Path};
-use crate::media::{self, Time};
+use crate::media;
 use crate::socket::{Lane, SendBatch, Socket};
 use crate::srtp::MAX_OVERHEAD;
 use crate::transports::Transports;
-
-pub fn clock(id: ClockId) -> Time {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
-    let seconds = Time::try_from(tv_sec).unwrap_or(0);
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(Time::try_from(tv_nsec).unwrap_or(0))
-}
-
-/// Nanoseconds of CLOCK_MONOTONIC.
-pub fn monotonic() -> Time {
-    clock(ClockId::Monotonic)
-}
-
-/// The start of a stage that is timed in builds for profiling.
-#[derive(Clone, Copy)]
-pub struct Stage(Time);
-
-impl Stage {
-    pub fn begin() -> Self {
-        Self(if cfg!(feature = "profile") { monotonic() } else { 0 })
-    }
-
-    pub fn end(self, total: &mut u64) {
-        if cfg!(feature = "profile") {
-            *total += monotonic().saturating_sub(self.0);
-        }
-    }
-}
 
 /// Everything that sends: the batch, the sockets under it, and what counts.
 pub struct Outgoing {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::time::{ClockId, Timespec};
 
+use crate::clock::{clock, monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::{classify, Kind};
 use crate::engine::{lock, Command, Event, Shared, TransportFigures};
 use crate::ice::{self, Agent, Outcome, Path, Random};
 use crate::media::{self, Media, Time};
-use crate::outgoing::{clock, monotonic, IceOutput, MediaOutput, Outgoing, Stage};
+use crate::outgoing::{IceOutput, MediaOutput, Outgoing};
 use crate::socket::{ReceiveBatch, SendBatch, Socket};
 use crate::stun::{Class, Message};
 use crate::transports::{Transport, Transports};

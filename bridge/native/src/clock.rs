@@ -1,0 +1,32 @@
+//! The only place that asks the system for the time; everything else is told.
+
+use rustix::time::{clock_gettime, ClockId, Timespec};
+
+use crate::media::Time;
+
+pub fn clock(id: ClockId) -> Time {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
+    let seconds = Time::try_from(tv_sec).unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(Time::try_from(tv_nsec).unwrap_or(0))
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+pub fn monotonic() -> Time {
+    clock(ClockId::Monotonic)
+}
+
+/// The start of a stage that is timed in builds for profiling.
+#[derive(Clone, Copy)]
+pub struct Stage(Time);
+
+impl Stage {
+    pub fn begin() -> Self {
+        Self(if cfg!(feature = "profile") { monotonic() } else { 0 })
+    }
+
+    pub fn end(self, total: &mut u64) {
+        if cfg!(feature = "profile") {
+            *total += monotonic().saturating_sub(self.0);
+        }
+    }
+}
