@@ -114,6 +114,8 @@ class Conference:
         elif self.state is State.JOINING:
             self.state = State.CONFIGURING
             self._effects.append(ConfigureRoom(self.room))
+            for occupant in self.occupants.values():
+                self._ask_features(occupant)
 
     def configured(self, meeting_id: MeetingId, now: float) -> None:
         if self.state is not State.CONFIGURING:
@@ -171,9 +173,15 @@ class Conference:
             return
         if endpoint == BRIDGE_OWNER:
             return
-        features = self._cache.get(occupant.ver)
-        self.media.add(endpoint, features)
-        if features is None:
+        self.media.add(endpoint, self._cache.get(occupant.ver))
+        # What is asked before we are in the room, or while we throw somebody out of it
+        # under another name, is answered to nobody.
+        if self.state is not State.JOINING:
+            self._ask_features(occupant)
+
+    def _ask_features(self, occupant: Occupant) -> None:
+        endpoint = EndpointId(occupant.nick)
+        if self.media.is_unknown(endpoint):
             self._effects.append(
                 AskFeatures(self.room, endpoint, occupant.ver, occupant.hash)
             )

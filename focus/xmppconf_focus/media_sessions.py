@@ -100,6 +100,11 @@ class MediaSessions:
         if features is not None:
             self.features_known(endpoint, features)
 
+    def is_unknown(self, endpoint: EndpointId) -> bool:
+        """Whether this is a participant whose features nobody told us yet."""
+        participant = self.participants.get(endpoint)
+        return participant is not None and participant.stage is Stage.UNKNOWN
+
     def features_known(self, endpoint: EndpointId, features: frozenset[str]) -> None:
         """Only the first answer counts."""
         participant = self.participants.get(endpoint)

@@ -124,7 +124,8 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{url}health", timeout=2) as answer:  # noqa: S310
-                if answer.status == 200:
+                # The gateway is well before the bridge has announced itself.
+                if answer.status == 200 and b"Ready: " in log.read_bytes():
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             pass
