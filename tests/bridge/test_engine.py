@@ -254,7 +254,7 @@ def test_audio_goes_from_one_transport_to_another(
     engine.set_route(2, 50, 5, None, 0, 7)
     sender = SrtpContext(7, key, salt)
     sequence, deadline = 0, time.monotonic() + 10
-    # Each engine has a thread and a queue of its own: what comes before the route is dropped.
+    # Each engine has its own thread and queue: what comes before the route is dropped.
     while (stats := engine.stats())["rtp_forwarded"] < 45:
         assert time.monotonic() < deadline, stats
         sequence += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 import tarfile
 from pathlib import Path
 
@@ -23,7 +24,10 @@ FETCH_TIMEOUT = 120.0  # seconds
 
 
 async def library() -> str:
-    """The library's script, from the cache or from npm."""
+    """The library's script, from the cache or from npm, or another build of it."""
+    another = os.environ.get("XMPPCONF_STOCK_LIBRARY")
+    if another:
+        return await asyncio.to_thread(Path(another).read_text)
     CACHE.mkdir(parents=True, exist_ok=True)
     archive = next(iter(CACHE.glob("*.tgz")), None)
     if archive is None:
@@ -50,7 +54,7 @@ PAGE = """<!doctype html><meta charset=utf-8><title>stock</title>
 <script>
 const seen = window.stock = { state: "new", id: "", names: [], error: "", speaker: "",
     muted: {}, messages: [], gone: [], payloads: [] };
-async function start({ websocket, domain, room, name, codec }) {
+async function start({ websocket, domain, room, name, codec, focus }) {
     const stock = window.JitsiMeetJS;
     stock.setLogLevel(stock.logLevels.WARN);
     stock.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
@@ -58,7 +62,7 @@ async function start({ websocket, domain, room, name, codec }) {
     const connection = new stock.JitsiConnection(null, null, {
         hosts: {
             domain, anonymousdomain: `guest.${domain}`, muc: `muc.${domain}`,
-            focus: `focus.${domain}`,
+            focus: focus ?? `focus.${domain}`,
         },
         serviceUrl: websocket,
     });

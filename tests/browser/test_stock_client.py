@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
 
 import pytest
 
 from tests.browser import people as folk
+from tests.browser import stock_person
 from tests.browser.call import Caller, by_testid, new_room
 from tests.browser.conftest import Browsers
-from tests.browser.page import Page
 from tests.browser.people import ANN, BEN, EVA, Person
+from tests.browser.stock_person import Stock
 from tests.support.peer import peers
 from tests.support.rtc_peer import use_loopback
 from tests.support.service import Service
@@ -29,31 +29,6 @@ FIREFOX = None
 PATIENCE = 30.0  # seconds
 
 
-@dataclass(slots=True)
-class Stock:
-    """A person before the stock client."""
-
-    person: Person
-    page: Page
-    id: str
-
-    async def wait_for(self, condition: str, what: str) -> None:
-        """Wait until a condition on `stock` holds."""
-        await self.page.wait_for(condition, what=f"{self.person.name}: {what}")
-
-    async def sees_and_hears(self, *others: Person) -> None:
-        """Wait until the pictures and tones of all the others, and no more, come in."""
-        numbers = sorted(other.number for other in others)
-        await self.wait_for(
-            "JSON.stringify(testSeen().map(({ number }) => number).sort())"
-            f" === '{str(numbers).replace(' ', '')}'",
-            f"pictures {numbers}",
-        )
-        tones = sorted(other.tone for other in others)
-        heard = f"testHeard({tones}).then((all) => [...new Set(all.flat())].length)"
-        await self.wait_for(f"{heard}.then((count) => count === {len(tones)})", "tones")
-
-
 async def enter(
     people: Browsers,
     service: Service,
@@ -62,23 +37,10 @@ async def enter(
     person: Person,
     codec: str,
 ) -> Stock:
-    page = await people.page(person)
-    # Its own words about a track that ends together with its owner.
-    page.observed.forgiven.append("onTrackRtcMuted>:  No participant for id")
-    await page.go(stock_page)
-    await page.call(
-        "start",
-        {
-            "websocket": f"{service.url.replace('http', 'ws')}xmpp-websocket",
-            "domain": service.settings.domain,
-            "room": room,
-            "name": person.name,
-            "codec": codec,
-        },
+    domain = service.settings.domain
+    return await stock_person.enter(
+        people, service.url, domain, stock_page, room, person, codec
     )
-    await page.wait_for("stock.state === 'joined'", what="the stock client in the room")
-    await folk.speak(page, True)
-    return Stock(person, page, await page.evaluate("stock.id"))
 
 
 async def enter_ours(
