@@ -42,20 +42,8 @@ async def back(service: Service, name: str, old: int) -> None:
     async with asyncio.timeout(PATIENCE):
         while service.children().get(name, old) == old:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        while not await healthy(service):  # noqa: ASYNC110
+        while not await asyncio.to_thread(service.is_whole):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-
-
-async def healthy(service: Service) -> bool:
-    connector = TCPConnector(resolver=ThreadedResolver())
-    try:
-        async with (
-            ClientSession(connector=connector) as http,
-            http.get(f"{service.url}health") as answer,
-        ):
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def report(what: str, since: float) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.service import is_whole
 from xmppconf.serve.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def wait_until_healthy(running: Service) -> None:
     deadline = time.monotonic() + START_TIMEOUT
-    while not running.is_healthy():
+    while not is_whole(running.state / "run.toml"):
         assert time.monotonic() < deadline, running.log.read_text()
         time.sleep(0.1)
 

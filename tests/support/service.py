@@ -79,12 +79,35 @@ class Service:
             with error:
                 return str(error.read().decode())
 
+    def is_whole(self) -> bool:
+        """Whether every part is well, and the focus has a bridge."""
+        return is_whole(self.state / "run.toml")
+
     def counter(self, name: str) -> float:
         """A figure of the bridge's metrics."""
         for line in self.page("bridge", "/metrics").splitlines():
             if line.startswith(f"jitsi_jvb_{name} "):
                 return float(line.split()[1])
         raise KeyError(name)
+
+
+def is_whole(run_file: Path) -> bool:
+    """Whether each part of the service with these settings says that it is well.
+
+    The gateway is well without a bridge, and a part that was killed is not at once missed
+    by the others: a test that has killed one waits for this, or the next finds it gone.
+    """
+    settings = load(run_file, {})
+    for port, path in (
+        (settings.web.port, "/health"),
+        (settings.bridge.http_port, "/health"),
+        (settings.focus.http_port, "/about/health"),
+    ):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).close()
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
