@@ -13,7 +13,6 @@ from xmppconf.bridge_channel import (
     EndpointConnectivity,
     ForwardedSources,
     Message,
-    SenderSourceConstraints,
     ServerHello,
 )
 from xmppconf.colibri2 import ForceMute
@@ -22,15 +21,15 @@ from xmppconf.ids import EndpointId, MeetingId, SourceName
 from xmppconf.log import ConferenceLog, Personal
 from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
-from xmppconf_bridge import allocation, inbox, media, routing
+from xmppconf_bridge import inbox, media, routing
 from xmppconf_bridge.channel import WebSocketCarrier
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.owners import Owners
-from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.speech import DominantSpeakerIdentification
+from xmppconf_bridge.video import VideoForwarding
 
 MAX_EARLY_VIDEO_TYPES = 20  # of one endpoint
 
@@ -65,11 +64,8 @@ class Conference:
         self._clock = clock
         self._next_number = next_number
         self._owners = Owners(*feedback)
-        # Receivers whose video, or audio, must be worked out; sources whose senders must
-        # be told what is wanted.
-        self._video_due: set[EndpointId] = set()
-        self._audio_due: set[EndpointId] = set()
-        self._wishes_due: set[int] = set()
+        self._video = VideoForwarding(engine, self.endpoints, self.sources, self.speech)
+        self._audio_due: set[EndpointId] = set()  # receivers whose audio must be worked out
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
         engine.add_conference(number, *feedback)
@@ -86,7 +82,7 @@ class Conference:
             return
         self.set_sources(endpoint, ())
         del self.endpoints[endpoint_id]
-        self._wishes_due.update(endpoint.heights)
+        self._video.receiver_gone(endpoint)
         self.speech.endpoint_gone(endpoint_id)
         self._free(endpoint)
         self.settle()
@@ -179,7 +175,7 @@ class Conference:
         if before.keys() != after.keys() or any(
             before[name] is not source for name, source in after.items()
         ):
-            self._video_due.update(self.endpoints)
+            self._video.sources_changed()
 
     def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
         endpoint.muted = muted
@@ -199,7 +195,7 @@ class Conference:
         if source.video_type is video_type:
             return
         source.video_type = video_type
-        self._video_due.update(self.endpoints)
+        self._video.sources_changed()
         if video_type is VideoType.NONE:
             return
         for receiver in self._others(endpoint.id):
@@ -217,22 +213,21 @@ class Conference:
         source.active_since.setdefault(encoding, self._clock())
         if size is not None and min(size) > 0:
             source.heights[encoding] = min(size)
+        if source.media_type is MediaType.VIDEO:
+            self._video.encodings_changed(source)
+            return
         for receiver in self._others(source.owner):
-            if not receiver.is_ready:
-                continue
-            if source.media_type is MediaType.AUDIO:
+            if receiver.is_ready:
                 routing.route_audio(self._engine, receiver, [source])
-            else:
-                routing.choose_encoding(self._engine, receiver, source)
 
     def source_silent(self, number: int, encoding: int) -> None:
         source = self.sources.get(number)
         if source is None or source.active_since.pop(encoding, None) is None:
             return
-        for receiver in self._others(source.owner):
-            if source.media_type is MediaType.VIDEO:
-                routing.choose_encoding(self._engine, receiver, source)
-            elif not source.active_since:
+        if source.media_type is MediaType.VIDEO:
+            self._video.encodings_changed(source)
+        elif not source.active_since:
+            for receiver in self._others(source.owner):
                 receiver.slots[MediaType.AUDIO].yield_first(source.number)
 
     # -- the bridge channel -------------------------------------------------------------
@@ -244,8 +239,7 @@ class Conference:
 
     def channel_opened(self, endpoint: Endpoint) -> None:
         """Bring the client up to date, on every new carrier."""
-        for source in endpoint.sources.values():
-            self._send_constraint(endpoint, source)
+        self._video.channel_opened(endpoint)
         endpoint.channel.send_message(ForwardedSources(tuple(endpoint.forwarded.values())))
         if endpoint.rewriting:
             endpoint.channel.send_message(
@@ -283,7 +277,7 @@ class Conference:
         )
 
     def constraints_changed(self, endpoint: Endpoint) -> None:
-        self._video_due.add(endpoint.id)
+        self._video.receiver_changed(endpoint.id)
 
     def subscription_changed(self, endpoint: Endpoint) -> None:
         audio = [one for one in self.sources.values() if one.media_type is MediaType.AUDIO]
@@ -310,11 +304,7 @@ class Conference:
         for change in self.speech.effects():
             if change.speaker is not None:
                 self.broadcast(self._speaker_message())
-                self._video_due.update(
-                    one.id
-                    for one in self.endpoints.values()
-                    if one.constraints.last_n >= 0 or len(self.sources) > SLOTS
-                )
+                self._video.order_changed()
         self.settle()
 
     def _speaker_message(self) -> DominantSpeaker:
@@ -345,13 +335,14 @@ class Conference:
         self._settling = True
         try:
             self._route_audio()
-            self._route_video()
-            self._constrain_senders()
+            self._video.settle()
         finally:
             self._settling = False
 
     def _route_audio(self) -> None:
-        due, self._audio_due = self._take_ready(self._audio_due), set()
+        marked, self._audio_due = self._audio_due, set()
+        # In the order they came, so that one history has one outcome.
+        due = [one for one in self.endpoints.values() if one.id in marked and one.is_ready]
         if not due:
             return
         flowing = sorted(
@@ -367,58 +358,9 @@ class Conference:
             others = [source for source in flowing if source.owner != receiver.id]
             routing.route_audio(self._engine, receiver, others)
 
-    def _route_video(self) -> None:
-        due, self._video_due = self._take_ready(self._video_due), set()
-        if not due:
-            return
-        video = self._video_by_speech()
-        shown = [source for source in video if source.is_enabled]
-        hidden = [source for source in video if not source.is_enabled]
-        for receiver in due:
-            others = [source for source in shown if source.owner != receiver.id]
-            switched_off = [source for source in hidden if source.owner != receiver.id]
-            changed = routing.route_video(self._engine, receiver, others, switched_off)
-            self._wishes_due.update(changed)
-
-    def _take_ready(self, due: set[EndpointId]) -> list[Endpoint]:
-        # In the order they came, so that one history has one outcome.
-        return [one for one in self.endpoints.values() if one.id in due and one.is_ready]
-
-    def _video_by_speech(self) -> list[BridgeSource]:
-        owners = dict.fromkeys((*self.speech.recent, *self.endpoints))
-        return [
-            source
-            for owner in owners
-            if owner in self.endpoints
-            for source in self.endpoints[owner].sources.values()
-            if source.media_type is MediaType.VIDEO
-        ]
-
-    def _constrain_senders(self) -> None:
-        if not self._wishes_due:
-            return
-        due, self._wishes_due = self._wishes_due, set()
-        receivers = tuple(self.endpoints.values())
-        for number in sorted(due):
-            source = self.sources.get(number)
-            if source is None:
-                continue
-            wanted = allocation.highest(
-                receiver.heights.get(number, 0) for receiver in receivers
-            )
-            if wanted != (source.sent_constraint or 0):
-                source.sent_constraint = wanted
-                self._send_constraint(self.endpoints[source.owner], source)
-
-    def _send_constraint(self, owner: Endpoint, source: BridgeSource) -> None:
-        if source.sent_constraint is not None:
-            owner.channel.send_message(
-                SenderSourceConstraints(source.name, source.sent_constraint)
-            )
-
     def _others(self, endpoint_id: EndpointId) -> list[Endpoint]:
         return [one for one in self.endpoints.values() if one.id != endpoint_id]
 
     def _mark_all_media(self, endpoint: Endpoint) -> None:
         self._audio_due.add(endpoint.id)
-        self._video_due.add(endpoint.id)
+        self._video.receiver_changed(endpoint.id)

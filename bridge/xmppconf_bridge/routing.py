@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from xmppconf.bridge_channel import (
     AudioSourcesMap,
-    ForwardedSources,
     MappedAudioSource,
     MappedVideoSource,
     VideoSourcesMap,
 )
 from xmppconf.media import MediaType, Ssrc
-from xmppconf_bridge import allocation
 from xmppconf_bridge.endpoint import Endpoint, Route
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
@@ -53,74 +51,6 @@ def unroute_unwanted_audio(
     for source in sources:
         if not receiver.subscription.wants(source.name):
             remove_route(engine, receiver, source.number)
-
-
-def route_video(
-    engine: Commands,
-    receiver: Endpoint,
-    sources: Sequence[BridgeSource],
-    switched_off: Iterable[BridgeSource],
-) -> set[int]:
-    """Allocate video for `receiver`; returns whose effective constraint changed.
-
-    `sources` are those of the others, in speech order of their owners, without the ones
-    that are `switched_off`.
-    """
-    by_number = {source.number: source for source in sources}
-    accepts = receiver.accepts(MediaType.VIDEO)
-    heights = allocation.allot(sources, receiver.constraints, SLOTS) if accepts else {}
-    before, receiver.heights = receiver.heights, heights
-    changed = {n for n in before.keys() | heights if before.get(n) != heights.get(n)}
-    slots = receiver.slots[MediaType.VIDEO]
-    news: list[BridgeSource] = []
-    # The most wanted comes last, so that it is the last to give way.
-    wanted = tuple(reversed(heights))
-    if not slots.free:
-        for number in wanted:
-            slots.touch(number)
-    for number in wanted:
-        if slots.get(number) is None:
-            source = by_number[number]
-            assignment = slots.assign(number, source.own_slot)
-            news.append(source)
-            if assignment.evicted is not None:
-                receiver.routes.pop(assignment.evicted, None)
-    placed = {source.number for source in news}
-    if receiver.rewriting and receiver.constraints.spoken and accepts:
-        # What is switched off gets a slot early, if that takes it from nobody.
-        for source in switched_off:
-            if not slots.free:
-                break
-            if slots.get(source.number) is None:
-                slots.assign(source.number, source.own_slot)
-                news.append(source)
-    if news and receiver.rewriting:
-        receiver.channel.send_message(video_map(receiver, news))
-    for number in changed | placed:
-        _set_video_route(engine, receiver, number, by_number.get(number))
-    if heights.keys() != receiver.forwarded.keys():
-        receiver.forwarded = {number: by_number[number].name for number in heights}
-        receiver.channel.send_message(ForwardedSources(tuple(receiver.forwarded.values())))
-    return changed
-
-
-def choose_encoding(engine: Commands, receiver: Endpoint, source: BridgeSource) -> None:
-    """Route the best encoding within the receiver's constraint, if it gets the source."""
-    if source.number in receiver.heights:
-        _set_video_route(engine, receiver, source.number, source)
-
-
-def _set_video_route(
-    engine: Commands, receiver: Endpoint, number: int, source: BridgeSource | None
-) -> None:
-    height = receiver.heights.get(number, 0)
-    slot = receiver.slots[MediaType.VIDEO].get(number)
-    if slot is None:
-        return
-    if source is not None and height != 0:
-        set_route(engine, receiver, number, slot, source.best_encoding(height))
-    elif number in receiver.routes:
-        set_route(engine, receiver, number, slot, PAUSED)
 
 
 def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourcesMap:
