@@ -143,6 +143,13 @@ class Engine:
         """
 
     def remove_route(self, receiver: int, source: int) -> None: ...
+    def set_mid(self, receiver: int, ssrc: int, mid: str) -> None:
+        """Stamp `mid` (RFC 8843, 15; 1 to 16 bytes of ASCII) on every packet that
+        `receiver` gets under `ssrc`, and on its retransmissions, if it has negotiated the
+        extension.
+
+        ValueError for what is no mid.
+        """
 
     # -- figures ----------------------------------------------------------------------
     def stats(self) -> dict[str, int]:

@@ -126,6 +126,7 @@ class Bridge:
             self._new_slot_ssrc(),
             password=environment.token(PASSWORD_LENGTH),
             rewriting="ssrc-rewriting" in request.capabilities,
+            mids="rtp-mid-demux" in request.capabilities,
             visitor=request.visitor,
         )
         transport = request.transport

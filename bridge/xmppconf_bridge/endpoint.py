@@ -59,8 +59,10 @@ class Endpoint:
         *,
         password: str,
         rewriting: bool,
+        mids: bool,
         visitor: bool,
     ) -> None:
+        """`mids`: with rewriting, slots have mids (`rtp-mid-demux`)."""
         self.id = endpoint_id
         self.password = password
         self.visitor = visitor
@@ -77,13 +79,19 @@ class Endpoint:
         self.activity = Activity(clock())
         self.slots: dict[MediaType, Slots] = (
             {
-                MediaType.AUDIO: RewritingSlots(new_ssrc, rtx=False),
-                MediaType.VIDEO: RewritingSlots(new_ssrc, rtx=True),
+                MediaType.AUDIO: RewritingSlots(
+                    new_ssrc, rtx=False, mid_prefix="a" if mids else None
+                ),
+                MediaType.VIDEO: RewritingSlots(
+                    new_ssrc, rtx=True, mid_prefix="v" if mids else None
+                ),
             }
             if rewriting
             else {MediaType.AUDIO: PlainSlots(), MediaType.VIDEO: PlainSlots()}
         )
         self.routes: dict[int, Route] = {}
+        self.stamped: set[int] = set()
+        """SSRCs whose mid the engine knows; at most one for each slot."""
         self.heights: dict[int, int] = {}
         """What others' video may have here at most, by number, most wanted first."""
         self.forwarded: dict[int, SourceName] = {}

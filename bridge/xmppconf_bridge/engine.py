@@ -189,6 +189,7 @@ class Commands(Protocol):
         max_temporal: int,
     ) -> None: ...
     def remove_route(self, receiver: int, source: int) -> None: ...
+    def set_mid(self, receiver: int, ssrc: int, mid: str) -> None: ...
     def transport_stats(self, transport: int) -> dict[str, Any] | None: ...
     def stats(self) -> dict[str, int]: ...
 
@@ -333,6 +334,9 @@ class PacketEngine:
 
     def remove_route(self, receiver: int, source: int) -> None:
         self._queue(partial(self._native.remove_route, receiver, source))
+
+    def set_mid(self, receiver: int, ssrc: int, mid: str) -> None:
+        self._queue(partial(self._native.set_mid, receiver, ssrc, mid))
 
     def transport_stats(self, transport: int) -> dict[str, Any] | None:
         return self._native.transport_stats(transport)

@@ -63,6 +63,7 @@ def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourc
                 Ssrc(slot.ssrc),
                 None if slot.rtx_ssrc is None else Ssrc(slot.rtx_ssrc),
                 source.video_type,
+                slot.mid,
             )
             for source, slot in _placed(receiver, MediaType.VIDEO, sources)
         )
@@ -73,7 +74,7 @@ def audio_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> AudioSourc
     """As `video_map`."""
     return AudioSourcesMap(
         tuple(
-            MappedAudioSource(source.name, source.owner, Ssrc(slot.ssrc))
+            MappedAudioSource(source.name, source.owner, Ssrc(slot.ssrc), slot.mid)
             for source, slot in _placed(receiver, MediaType.AUDIO, sources)
         )
     )
@@ -95,6 +96,9 @@ def set_route(
     route = Route(slot.ssrc, slot.rtx_ssrc, encoding)
     if receiver.routes.get(source) != route:
         receiver.routes[source] = route
+        if slot.mid is not None and slot.ssrc not in receiver.stamped:
+            receiver.stamped.add(slot.ssrc)
+            engine.set_mid(receiver.transport.number, slot.ssrc, slot.mid)
         engine.set_route(
             receiver.transport.number,
             source,

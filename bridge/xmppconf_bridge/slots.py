@@ -17,6 +17,8 @@ SLOTS = 50  # per receiver and medium
 class Slot:
     ssrc: int
     rtx_ssrc: int | None
+    mid: str | None = None
+    """What its packets are stamped with, whatever source is in the slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,18 @@ class RewritingSlots:
     """Slots by source id, the least recently wanted source gives way."""
 
     def __init__(
-        self, new_ssrc: Callable[[], int], *, rtx: bool, limit: int = SLOTS
+        self,
+        new_ssrc: Callable[[], int],
+        *,
+        rtx: bool,
+        limit: int = SLOTS,
+        mid_prefix: str | None = None,
     ) -> None:
+        """`mid_prefix`: slots have mids that begin with it; None: they have none."""
         self._new_ssrc = new_ssrc
         self._rtx = rtx
+        self._mid_prefix = mid_prefix
+        self._made = 0
         self._limit = limit
         self._slots: OrderedDict[int, Slot] = OrderedDict()
 
@@ -47,7 +57,9 @@ class RewritingSlots:
             return Assignment(slot, changed=False)
         if len(self._slots) < self._limit:
             rtx_ssrc = self._new_ssrc() if self._rtx else None
-            slot = self._slots[source] = Slot(self._new_ssrc(), rtx_ssrc)
+            mid = None if self._mid_prefix is None else f"{self._mid_prefix}{self._made}"
+            self._made += 1
+            slot = self._slots[source] = Slot(self._new_ssrc(), rtx_ssrc, mid)
             return Assignment(slot, changed=True)
         evicted, slot = self._slots.popitem(last=False)
         self._slots[source] = slot

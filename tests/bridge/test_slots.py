@@ -49,6 +49,15 @@ def test_audio_slots_have_no_retransmission() -> None:
     assert slots(rtx=False).assign(1, OWN).slot.rtx_ssrc is None
 
 
+def test_a_mid_belongs_to_its_slot() -> None:
+    table = RewritingSlots(lambda: 1, rtx=False, limit=2, mid_prefix="a")
+    assert [table.assign(source, OWN).slot.mid for source in (1, 2)] == ["a0", "a1"]
+    assert table.assign(3, OWN).slot.mid == "a0"
+    table.remove(2)
+    assert table.assign(4, OWN).slot.mid == "a2"
+    assert slots().assign(1, OWN).slot.mid is None
+
+
 def test_plain_receivers_get_the_senders_ssrcs() -> None:
     table = PlainSlots()
     assert table.assign(1, OWN).slot == OWN

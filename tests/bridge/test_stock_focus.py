@@ -178,10 +178,20 @@ def test_two_participants_come_talk_and_go(
     assert bench.bridge.conferences == {}
 
 
-def test_no_slot_has_a_mid_that_no_packet_carries(bench: BridgeBench) -> None:
-    """`rtp-mid-demux` is not done: a mid in a map would make Chromium wait for it."""
-    allocate(bench, "abcd1234", "ssrc-rewriting", "rtp-mid-demux", create=True)
-    allocate(bench, "ef567890", "ssrc-rewriting", "rtp-mid-demux")
+@pytest.mark.parametrize(
+    ("capabilities", "mid"),
+    [
+        (("ssrc-rewriting", "rtp-mid-demux"), "v0"),
+        (("ssrc-rewriting",), None),
+        (("rtp-mid-demux",), None),
+    ],
+)
+def test_a_mid_in_a_map_is_on_the_packets(
+    bench: BridgeBench, capabilities: tuple[str, ...], mid: str | None
+) -> None:
+    """Without rewriting there are no slots that could have one."""
+    allocate(bench, "abcd1234", *capabilities, create=True)
+    allocate(bench, "ef567890", *capabilities)
     accept(bench, "ef567890", 2000)
     conference = bench.bridge.conferences[MEETING]
     ada = conference.endpoints[EndpointId("abcd1234")]
@@ -199,8 +209,12 @@ def test_no_slot_has_a_mid_that_no_packet_carries(bench: BridgeBench) -> None:
         for message in carrier.take("VideoSourcesMap")
         for entry in message["mappedSources"]
     ]
-    assert entries
-    assert not any("mid" in entry for entry in entries)
+    assert bool(entries) == ("ssrc-rewriting" in capabilities)
+    assert [entry.get("mid") for entry in entries] == [mid] * len(entries)
+    stamped = bench.engine.take("set_mid")
+    wanted = [(entry["ssrc"], mid) for entry in entries if mid is not None]
+    assert [call[1:] for call in stamped] == wanted
+    assert all(call[0] == ada.transport.number for call in stamped)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::engine::{Command, Engine, Event, Rejected, Settings};
 use crate::ice::Candidate;
-use crate::media::{self, Encoding, HeaderExtension, Kind, PayloadType, SourceDescription, Time};
+use crate::media::{
+    self, Encoding, HeaderExtension, Kind, Mid, PayloadType, SourceDescription, Time,
+};
 use crate::srtp::{rtp_header_length, Profile, Receiver, Refused, Sender, MAX_OVERHEAD};
 
 /// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
@@ -285,6 +287,11 @@ impl PyEngine {
 
     fn remove_route(&self, receiver: u32, source: u32) -> PyResult<()> {
         self.command(Command::Media(media::Command::RemoveRoute { receiver, source }))
+    }
+
+    fn set_mid(&self, receiver: u32, ssrc: u32, mid: &str) -> PyResult<()> {
+        let mid = Mid::new(mid).ok_or_else(|| PyValueError::new_err("bad mid"))?;
+        self.command(Command::Media(media::Command::SetMid { receiver, ssrc, mid }))
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

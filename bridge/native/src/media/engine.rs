@@ -165,6 +165,7 @@ impl Media {
                     self.park(receiver, source);
                 }
             }
+            Command::SetMid { receiver, ssrc, mid } => self.set_mid(receiver, ssrc, mid),
             Command::SetRoundTrip { transport, rtt } => {
                 let index = self.transports.index(transport);
                 if let Some(transport) = index.and_then(|index| self.transports.get_mut(index)) {
@@ -273,6 +274,7 @@ impl Media {
         let Some(target) = self.sources.get_mut(source) else {
             return;
         };
+        let mid = slot.mid;
         if slot.source != Some(source) {
             slot.source = Some(source);
             let projection = match target.kind {
@@ -286,10 +288,31 @@ impl Media {
             return;
         };
         route.rtx_ssrc = rtx_ssrc;
+        route.mid = mid;
         route.projection.limit(max_encoding, max_temporal);
         let starts = route.projection.current().is_none() && max_encoding >= 0;
         if target.kind == Kind::Video && (starts || route_waits(target, receiver, flowing)) {
             self.want_keyframe(now, source, out);
+        }
+    }
+
+    fn set_mid(&mut self, receiver: u32, ssrc: u32, mid: Mid) {
+        let random = self.random();
+        let Some(receiver) = self.transports.index(receiver) else {
+            return;
+        };
+        let slot = self.transports.get_mut(receiver).and_then(|one| one.slot_or_new(ssrc, random));
+        let Some(slot) = slot else {
+            self.stats.dropped_routes += 1;
+            return;
+        };
+        slot.mid = Some(mid);
+        let source = slot.source.and_then(|source| self.sources.get_mut(source));
+        let route = source.and_then(|source| source.route_to(receiver));
+        if let Some(route) = route.filter(|route| route.mid != Some(mid)) {
+            route.mid = Some(mid);
+            // A retransmission without RTX repeats the packet byte for byte.
+            route.projection.forget();
         }
     }
 

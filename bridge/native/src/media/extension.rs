@@ -9,10 +9,11 @@ pub enum Extension {
     TransportCc = 1,
     Orientation = 2,
     DependencyDescriptor = 3,
+    Mid = 4,
 }
 
-pub const EXTENSIONS: usize = 4;
-/// What a receiver gets as the sender wrote it; the transport sequence number is our own.
+pub const EXTENSIONS: usize = 5;
+/// What a receiver gets as the sender wrote it; transport sequence number and mid are our own.
 pub const FORWARDED: [Extension; 3] =
     [Extension::AudioLevel, Extension::Orientation, Extension::DependencyDescriptor];
 
@@ -27,6 +28,7 @@ const URIS: [(&str, Extension); EXTENSIONS] = [
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
         Extension::DependencyDescriptor,
     ),
+    ("urn:ietf:params:rtp-hdrext:sdes:mid", Extension::Mid),
 ];
 
 /// The extensions found in one packet, as (offset, length) into it; offset 0 means absent.

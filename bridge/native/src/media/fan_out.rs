@@ -205,6 +205,7 @@ impl Desk<'_> {
                 timestamp: outgoing.timestamp,
                 ssrc: route.ssrc,
                 transport_sequence,
+                mid: route.mid,
             },
         );
         let size = bytes.len() + payload.len();

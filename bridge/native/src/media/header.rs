@@ -4,10 +4,12 @@
 //! out once per set of extension ids and then patched.
 
 use super::extension::{Extension, Ids, EXTENSIONS, FORWARDED};
+use super::interface::Mid;
 use super::rtp::HEADER_LENGTH;
 
-/// 12 + 4 + three elements of at most 2 + 255 bytes + the transport sequence number + padding.
-const MAX_HEADER: usize = 800;
+/// 12 + 4 + three elements of at most 2 + 255 bytes + the transport sequence number + the mid +
+/// padding.
+const MAX_HEADER: usize = 820;
 
 /// The fields that differ between receivers of one packet.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,8 @@ pub struct Fields {
     pub ssrc: u32,
     /// Written only if the ids of the header contain the extension.
     pub transport_sequence: u16,
+    /// As above.
+    pub mid: Option<Mid>,
 }
 
 /// A header in the making.
@@ -27,6 +31,8 @@ pub struct HeaderWriter {
     length: usize,
     ids: Ids,
     transport_sequence_at: usize,
+    mid_at: usize,
+    mid_length: usize,
     laid_out: bool,
 }
 
@@ -37,6 +43,8 @@ impl Default for HeaderWriter {
             length: HEADER_LENGTH,
             ids: [0; EXTENSIONS],
             transport_sequence_at: 0,
+            mid_at: 0,
+            mid_length: 0,
             laid_out: false,
         }
     }
@@ -56,8 +64,11 @@ impl HeaderWriter {
         values: &[Option<&[u8]>; EXTENSIONS],
         fields: Fields,
     ) -> &[u8] {
-        if !self.laid_out || self.ids != *ids {
-            self.lay_out(ids, values);
+        let mid =
+            fields.mid.as_ref().map(Mid::as_bytes).filter(|_| ids[Extension::Mid as usize] != 0);
+        let mid = mid.unwrap_or_default();
+        if !self.laid_out || self.ids != *ids || self.mid_length != mid.len() {
+            self.lay_out(ids, values, mid.len());
         }
         self.bytes[1] = fields.payload_type & 0x7f | if fields.marker { 0x80 } else { 0 };
         self.bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
@@ -67,11 +78,14 @@ impl HeaderWriter {
             let at = self.transport_sequence_at;
             self.bytes[at..at + 2].copy_from_slice(&fields.transport_sequence.to_be_bytes());
         }
+        self.bytes[self.mid_at..self.mid_at + mid.len()].copy_from_slice(mid);
         &self.bytes[..self.length]
     }
 
-    fn lay_out(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS]) {
+    fn lay_out(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS], mid_length: usize) {
         self.ids = *ids;
+        self.mid_at = 0;
+        self.mid_length = mid_length;
         self.laid_out = true;
         self.transport_sequence_at = 0;
         let wanted = |kind: Extension| match (ids[kind as usize], values[kind as usize]) {
@@ -79,7 +93,9 @@ impl HeaderWriter {
             (id, Some(value)) => Some((id, value)),
         };
         let transport_cc = ids[Extension::TransportCc as usize];
+        let mid_id = ids[Extension::Mid as usize];
         let two_byte = transport_cc > 14
+            || (mid_length > 0 && mid_id > 14)
             || FORWARDED.iter().any(|&kind| {
                 wanted(kind)
                     .is_some_and(|(id, value)| id > 14 || value.is_empty() || value.len() > 16)
@@ -88,6 +104,10 @@ impl HeaderWriter {
         if transport_cc != 0 {
             at = self.element(at, two_byte, transport_cc, &[0, 0]);
             self.transport_sequence_at = at - 2;
+        }
+        if let (1.., Some(room)) = (mid_length, [0; Mid::MAX].get(..mid_length)) {
+            at = self.element(at, two_byte, mid_id, room);
+            self.mid_at = at - mid_length;
         }
         for kind in FORWARDED {
             if let Some((id, value)) = wanted(kind) {
@@ -149,6 +169,7 @@ mod tests {
         timestamp: 8,
         ssrc: 9,
         transport_sequence: 0xabcd,
+        mid: None,
     };
 
     #[test]
@@ -163,7 +184,7 @@ mod tests {
         ] {
             let map = map(ids);
             let mut writer = HeaderWriter::default();
-            let values = [Some(&[0x85][..]), None, None, Some(descriptor)];
+            let values = [Some(&[0x85][..]), None, None, Some(descriptor), None];
             let bytes = writer.write(&map.ids, &values, FIELDS).to_vec();
             let header = Header::parse(&bytes, &map).unwrap();
             assert_eq!(header.payload_start, bytes.len());
@@ -179,15 +200,43 @@ mod tests {
     #[test]
     fn no_extension_no_block() {
         let mut writer = HeaderWriter::default();
-        assert_eq!(writer.write(&[0; 4], &[None; 4], FIELDS).len(), 12);
-        assert_eq!(writer.write(&[1, 0, 0, 0], &[None; 4], FIELDS).len(), 12);
+        assert_eq!(writer.write(&[0; 5], &[None; 5], FIELDS).len(), 12);
+        assert_eq!(writer.write(&[1, 0, 0, 0, 9], &[None; 5], FIELDS).len(), 12);
     }
 
     #[test]
     fn the_longest_values_fit() {
         let long = [1u8; 300];
-        let values = [Some(&long[..]); 4];
+        let values = [Some(&long[..]); 5];
         let mut writer = HeaderWriter::default();
-        assert!(writer.write(&[1, 2, 3, 4], &values, FIELDS).len() <= MAX_HEADER);
+        let fields = Fields { mid: Mid::new("0123456789abcdef"), ..FIELDS };
+        assert!(writer.write(&[1, 2, 3, 4, 5], &values, fields).len() <= MAX_HEADER);
+    }
+
+    #[test]
+    fn each_receiver_gets_its_own_mid() {
+        let uri = "urn:ietf:params:rtp-hdrext:sdes:mid";
+        for id in [9, 40] {
+            let map = map([(1, LEVEL), (5, TCC), (id, uri)]);
+            let mut writer = HeaderWriter::default();
+            let values = [Some(&[0x85][..]), None, None, None, None];
+            for name in [Some("v0"), Some("v1"), Some("v10"), None, Some("a7")] {
+                let fields = Fields { mid: name.and_then(Mid::new), ..FIELDS };
+                let bytes = writer.write(&map.ids, &values, fields).to_vec();
+                let header = Header::parse(&bytes, &map).unwrap();
+                let get = |kind| header.extensions.get(kind, &bytes);
+                assert_eq!(get(Extension::Mid), name.map(str::as_bytes));
+                assert_eq!(get(Extension::AudioLevel), Some(&[0x85][..]));
+                assert_eq!(get(Extension::TransportCc), Some(&[0xab, 0xcd][..]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mid_is_a_short_token() {
+        assert_eq!(Mid::new("v12").map(|mid| mid.as_bytes().to_vec()), Some(b"v12".to_vec()));
+        for text in ["", "a b", "\u{e9}", "0123456789abcdefg"] {
+            assert_eq!(Mid::new(text), None);
+        }
     }
 }

@@ -52,6 +52,33 @@ pub struct SourceDescription {
     pub encodings: Vec<Encoding>,
 }
 
+/// The identification of an m-line (RFC 8843, 15): 1 to 16 bytes of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mid {
+    bytes: [u8; Mid::MAX],
+    length: u8,
+}
+
+impl Mid {
+    /// What fits into a one-byte header extension.
+    pub const MAX: usize = 16;
+
+    /// None for a text that is empty, too long or no token of printable ASCII.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Mid::MAX];
+        let place = bytes.get_mut(..text.len())?;
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        place.copy_from_slice(text.as_bytes());
+        Some(Mid { bytes, length: text.len() as u8 })
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 /// A change ordered from outside.  A command about an unknown id does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -106,6 +133,13 @@ pub enum Command {
     RemoveRoute {
         receiver: u32,
         source: u32,
+    },
+    /// Stamp every packet that `receiver` gets under `ssrc`, and its retransmissions, with a
+    /// mid (RFC 8843, 15).
+    SetMid {
+        receiver: u32,
+        ssrc: u32,
+        mid: Mid,
     },
     /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
     SetRoundTrip {

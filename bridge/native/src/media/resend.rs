@@ -87,6 +87,7 @@ impl Media {
             timestamp: cached.timestamp.wrapping_add(sent.shift.timestamp),
             ssrc: route.ssrc,
             transport_sequence: sent.transport_sequence,
+            mid: route.mid,
         };
         let rtx = mapping.rtx.zip(route.rtx_ssrc);
         if let Some((payload_type, ssrc)) = rtx {

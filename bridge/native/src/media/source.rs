@@ -1,7 +1,7 @@
 //! A source: its encodings as they come in, and the routes they go out on.
 
 use super::cache::Cache;
-use super::interface::{Encoding, Kind, Time, MILLISECOND};
+use super::interface::{Encoding, Kind, Mid, Time, MILLISECOND};
 use super::keyframes::KeyframeRequests;
 use super::nack::Nacks;
 use super::payload_types::Mapping;
@@ -83,6 +83,8 @@ pub struct Route {
     pub receiver_id: u32,
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,
+    /// The slot's.
+    pub mid: Option<Mid>,
     pub projection: Projection,
     /// The last incoming payload type and what it maps to; 255 for none.
     pub mapped: u8,
@@ -101,6 +103,7 @@ impl Route {
             receiver_id,
             ssrc,
             rtx_ssrc: None,
+            mid: None,
             projection,
             mapped: 255,
             mapping: None,

@@ -348,6 +348,45 @@ fn lost_packets_are_asked_for_and_answered() {
 }
 
 #[test]
+fn media_and_retransmissions_carry_the_mid_of_their_slot() {
+    let mut room = Room::new();
+    room.apply(Command::SetHeaderExtensions {
+        transport: RECEIVER,
+        extensions: vec![HeaderExtension {
+            id: 10,
+            uri: "urn:ietf:params:rtp-hdrext:sdes:mid".into(),
+        }],
+    });
+    let set_mid = |room: &mut Room, receiver, mid| {
+        let mid = Mid::new(mid).unwrap();
+        room.apply(Command::SetMid { receiver, ssrc: SLOT, mid });
+    };
+    set_mid(&mut room, RECEIVER, "v3");
+    set_mid(&mut room, 12, "v4"); // which has not negotiated the extension
+    room.route(RECEIVER, VIDEO, SLOT, 0);
+    room.route(12, VIDEO, SLOT, 0);
+    let sent = room.video(0, 1, 3000, &vp8(true, 1, 1, 0));
+    let element = [0x90, 100, 0xa1, b'v', b'3'];
+    let carries = |raw: &[u8]| [raw[0], raw[1] & 0x7f, raw[16], raw[17], raw[18]];
+    assert_eq!(room.out.raw.len(), 2);
+    assert_eq!(carries(&room.out.raw[0]), element);
+    assert!(!room.out.raw[1].windows(2).any(|bytes| bytes == b"v4"));
+    let mut nack = [0; 16];
+    let length = super::rtcp_write::nack(&mut nack, 1, SLOT, &[sent[0].sequence]);
+    room.rtcp(RECEIVER, &nack[..length]);
+    assert_eq!(room.out.rtp[2].ssrc, SLOT + 1);
+    assert_eq!(carries(&room.out.raw[2])[2..], element[2..]);
+    // it survives another source in the slot, and a slot that was there before it
+    room.apply(Command::RemoveRoute { receiver: RECEIVER, source: VIDEO });
+    room.route(RECEIVER, AUDIO, SLOT, 0);
+    room.rtp(SENDER, audio(1, 20));
+    assert_eq!(carries(&room.out.raw[3])[2..], element[2..]);
+    set_mid(&mut room, RECEIVER, "a0");
+    room.rtp(SENDER, audio(2, 20));
+    assert_eq!(room.out.raw[4][16..19], [0xa1, b'a', b'0']);
+}
+
+#[test]
 fn without_rtx_the_packet_is_repeated_byte_for_byte() {
     let mut room = Room::new();
     room.apply(Command::SetRoute {

@@ -2,7 +2,7 @@
 
 use super::extension::ExtensionMap;
 use super::feedback::Arrivals;
-use super::interface::{Time, TransportStats, MILLISECOND};
+use super::interface::{Mid, Time, TransportStats, MILLISECOND};
 use super::payload_types::PayloadTypes;
 use super::projection::Numbers;
 
@@ -32,6 +32,7 @@ pub struct Slot {
     pub numbers: Numbers,
     /// Index of the source whose route uses the slot.
     pub source: Option<usize>,
+    pub mid: Option<Mid>,
 }
 
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Transport {
             Err(_) if self.slots.len() >= MAX_SLOTS => return None,
             Err(at) => {
                 let numbers = Numbers::start(random);
-                self.slots.insert(at, Slot { ssrc, numbers, source: None });
+                self.slots.insert(at, Slot { ssrc, numbers, source: None, mid: None });
                 at
             }
         };
