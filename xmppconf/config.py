@@ -105,6 +105,20 @@ class BridgeSettings:
     """Region announced to the focus."""
     max_endpoints: int = 500
     """Endpoints of all conferences together."""
+    trust_bandwidth: bool = True
+    """Send each receiver no more video than the estimate of its bandwidth allows."""
+    last_n: int = -1
+    """Video sources sent to one receiver at most; -1: as many as it asks for."""
+    initial_last_n: int = -1
+    """The same until the receiver itself, or the focus, names a number."""
+    last_n_by_size: dict[str, int] = field(default_factory=dict)
+    """The same in large conferences: number of video sources from which it holds to limit,
+    such as { "30" = 15, "60" = 8 }."""
+    assumed_bandwidth_limit: int = 0
+    """Bits per second a receiver may say it has, whatever the estimate; 0: it may not."""
+    oversend: int = 500_000
+    """Bits per second by which a shared screen on stage may exceed the estimate, so that it
+    is legible at once; 0: it may not."""
 
 
 @dataclass(frozen=True, kw_only=True)

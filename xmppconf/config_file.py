@@ -83,6 +83,8 @@ def check(settings: Settings) -> None:
             raise SettingsError(f"{name}: must be a host name in lower case")
         if last.endswith("_timeout") and value <= 0:
             raise SettingsError(f"{name}: must be more than 0 seconds")
+        if last.endswith("last_n") and value < -1:
+            raise SettingsError(f"{name}: must be a number of sources, or -1 for no limit")
         if last.startswith("max_") and value < 1:
             raise SettingsError(f"{name}: must be at least 1")
     for name, value in (
@@ -101,6 +103,17 @@ def check(settings: Settings) -> None:
         for address in addresses:
             if not _is_address(address):
                 raise SettingsError(f"{name}: '{address}' is not an IP address")
+    for size, limit in settings.bridge.last_n_by_size.items():
+        if not re.fullmatch("[0-9]{1,6}", size) or limit < -1:
+            raise SettingsError(
+                f"bridge.last_n_by_size.{size}: must be a number of sources to a limit"
+            )
+    for name, rate in (
+        ("bridge.assumed_bandwidth_limit", settings.bridge.assumed_bandwidth_limit),
+        ("bridge.oversend", settings.bridge.oversend),
+    ):
+        if rate < 0:
+            raise SettingsError(f"{name}: must be at least 0 bits per second")
     for codec in settings.focus.codecs:
         if codec not in VIDEO_CODECS:
             known = ", ".join(VIDEO_CODECS)

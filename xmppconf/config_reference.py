@@ -44,7 +44,8 @@ def _section(
             inner.append((field.name, value))
             continue
         kind = str(field.type).replace("tuple[str, ...]", "list of texts")
-        kind = kind.replace("dict[str, str]", "table of texts").replace("str", "text")
+        kind = kind.replace("dict[str, str]", "table of texts")
+        kind = kind.replace("dict[str, int]", "table of numbers").replace("str", "text")
         if field.metadata.get("secret"):
             kind += ", secret"
         default = toml_value(value)

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from xmppconf import __version__, clock
 from xmppconf.colibri2 import ConferenceModified, ConferenceModify
-from xmppconf.config import Names, Settings
+from xmppconf.config import BridgeSettings, Names, Settings
 from xmppconf.driver import Driver
 from xmppconf.errors import SettingsError
 from xmppconf.log import setup as setup_log
@@ -39,6 +39,7 @@ from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
+from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import Channel
 
 CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
@@ -101,7 +102,7 @@ class Running:
             Certificates(clock.monotonic),
             _make_channel,
         )
-        self.bridge = Bridge(identity, self.engine, environment)
+        self.bridge = Bridge(identity, self.engine, environment, _policy(options))
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
         self.loop = EngineLoop(self.engine, self.bridge, self.driver, self._engine_stopped)
         self.load = load.Load()
@@ -244,6 +245,18 @@ def main(settings: Settings) -> int:
     setup_log(settings.log.level)
     uvloop.run(run(settings))
     return 0
+
+
+def _policy(options: BridgeSettings) -> VideoPolicy:
+    by_size = options.last_n_by_size.items()
+    return VideoPolicy(
+        trust_bandwidth=options.trust_bandwidth,
+        last_n=options.last_n,
+        initial_last_n=options.initial_last_n,
+        last_n_by_size=tuple(sorted((int(size), limit) for size, limit in by_size)),
+        assumed_bandwidth_limit=options.assumed_bandwidth_limit,
+        oversend=options.oversend,
+    )
 
 
 def _bind(settings: Settings) -> PacketEngine:

@@ -13,20 +13,24 @@ from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.transport import Candidate
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
+from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import (
+    Bandwidth,
     Commands,
     DtlsDatagram,
     Event,
     IceFailed,
     IceValid,
+    LayersMeasured,
     Levels,
     LostEvents,
     SourceActive,
     SourceSilent,
 )
 from xmppconf_bridge.expiry import CHECK_INTERVAL, EMPTY_CONFERENCE, EXPIRE_INTERVAL
+from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
 
 log = logging.getLogger(__name__)
@@ -62,9 +66,14 @@ class Environment:
 
 class Bridge:
     def __init__(
-        self, identity: Identity, engine: Commands, environment: Environment
+        self,
+        identity: Identity,
+        engine: Commands,
+        environment: Environment,
+        policy: VideoPolicy,
     ) -> None:
         self.identity = identity
+        self.policy = policy
         self.engine = engine
         self.conferences: dict[MeetingId, Conference] = {}
         self.is_shutting_down = False
@@ -73,6 +82,7 @@ class Bridge:
         self._clock = environment.clock
         self._numbers = itertools.count(1)
         self._by_number: dict[int, Conference] = {}
+        self._by_source: dict[int, Conference] = {}
         self._by_socket_id: dict[str, Conference] = {}
         self._transports: dict[int, tuple[Conference, Endpoint]] = {}
         # Only these can have timers; the connected majority is not asked again and again.
@@ -99,6 +109,8 @@ class Bridge:
             self._clock,
             self.next_number,
             self.counters,
+            self.policy,
+            self._by_source,
         )
         self.conferences[meeting_id] = conference
         self._by_number[conference.number] = conference
@@ -129,6 +141,7 @@ class Bridge:
             mids="rtp-mid-demux" in request.capabilities,
             visitor=request.visitor,
         )
+        endpoint.constraints = ReceiverConstraints(last_n=self.policy.initial_last_n)
         transport = request.transport
         endpoint.has_data_channel = transport is not None and transport.sctp is not None
         local = Local(
@@ -204,14 +217,26 @@ class Bridge:
                 if conference is not None:
                     conference.levels(levels)
             case SourceActive(number, encoding, size):
-                for conference in self._by_number.values():
-                    if number in conference.sources:
-                        conference.source_active(number, encoding, size)
-                        return conference
+                conference = self._by_source.get(number)
+                if conference is not None:
+                    conference.source_active(number, encoding, size)
+                    return conference
             case SourceSilent(number, encoding):
-                for conference in self._by_number.values():
-                    if number in conference.sources:
-                        conference.source_silent(number, encoding)
+                conference = self._by_source.get(number)
+                if conference is not None:
+                    conference.source_silent(number, encoding)
+                    return conference
+            case LayersMeasured(number, figures):
+                conference = self._by_source.get(number)
+                if conference is not None:
+                    conference.source_measured(number, figures)
+                    return conference
+            case Bandwidth(number, estimate):
+                found = self._transports.get(number)
+                if found is not None:
+                    conference, endpoint = found
+                    conference.bandwidth_changed(endpoint, estimate)
+                    return conference
             case LostEvents(count):
                 self.counters.lost_events += count
             case IceValid() | IceFailed() | DtlsDatagram():
@@ -253,7 +278,7 @@ class Bridge:
         if self._check_at is not None and now >= self._check_at:
             self._check_at = now + CHECK_INTERVAL
             for conference in self.conferences.values():
-                conference.check_activity(now)
+                conference.check(now)
         if self._expire_at is not None and now >= self._expire_at:
             self._expire_at = now + EXPIRE_INTERVAL
             self._expire_gone(now)

@@ -6,7 +6,7 @@ Changes only mark what is affected; `settle` then works out routes and constrain
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from xmppconf.bridge_channel import (
     DominantSpeaker,
@@ -26,8 +26,10 @@ from xmppconf_bridge.channel import WebSocketCarrier
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.layers import Figure
 from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.owners import Owners
+from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 from xmppconf_bridge.video import VideoForwarding
 
@@ -49,8 +51,13 @@ class Conference:
         clock: Callable[[], float],
         next_number: Callable[[], int],
         counters: Counters,
+        policy: VideoPolicy,
+        by_source: dict[int, Conference],
     ) -> None:
-        """`feedback` are the SSRCs of jvb-a0 and jvb-v0; `number` is new to the engine."""
+        """`feedback` are the SSRCs of jvb-a0 and jvb-v0; `number` is new to the engine.
+
+        `by_source` is everybody's, and holds this conference for each of its sources.
+        """
         self.number = number
         self.meeting_id = meeting_id
         self.socket_id = socket_id
@@ -60,11 +67,15 @@ class Conference:
         self.sources: dict[int, BridgeSource] = {}
         self.speech = DominantSpeakerIdentification()
         self.counters = counters
+        self.policy = policy
         self._engine = engine
         self._clock = clock
         self._next_number = next_number
         self._owners = Owners(*feedback)
-        self._video = VideoForwarding(engine, self.endpoints, self.sources, self.speech)
+        self._by_source = by_source
+        self._video = VideoForwarding(
+            engine, self.endpoints, self.sources, self.speech, policy, clock
+        )
         self._audio_due: set[EndpointId] = set()  # receivers whose audio must be worked out
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
@@ -92,6 +103,8 @@ class Conference:
         for endpoint in self.endpoints.values():
             self._free(endpoint)
         self.endpoints.clear()
+        for number in self.sources:
+            self._by_source.pop(number, None)
         self.sources.clear()
         self._engine.remove_conference(self.number)
 
@@ -146,6 +159,7 @@ class Conference:
                     description.media_type,
                     encodings,
                     video_type,
+                    self._clock(),
                 )
             after[description.name] = known
         if refused:
@@ -157,10 +171,12 @@ class Conference:
         for source in before.values():
             if source.number not in kept:
                 self.sources.pop(source.number, None)
-                for receiver in self.endpoints.values():
-                    routing.forget_source(self._engine, receiver, source)
+                self._by_source.pop(source.number, None)
+                self._video.source_gone(source)
         endpoint.sources = after
-        self.sources.update((source.number, source) for source in after.values())
+        for source in after.values():
+            self.sources[source.number] = source
+            self._by_source[source.number] = self
         if endpoint.transport.is_closed:
             return
         self._engine.set_sources(
@@ -211,10 +227,9 @@ class Conference:
         if source is None or encoding >= len(source.encodings):
             return
         source.active_since.setdefault(encoding, self._clock())
-        if size is not None and min(size) > 0:
-            source.heights[encoding] = min(size)
         if source.media_type is MediaType.VIDEO:
-            self._video.encodings_changed(source)
+            height = min(size) if size is not None else 0
+            self._video.source_began(source, encoding, height if height > 0 else None)
             return
         for receiver in self._others(source.owner):
             if receiver.is_ready:
@@ -225,10 +240,19 @@ class Conference:
         if source is None or source.active_since.pop(encoding, None) is None:
             return
         if source.media_type is MediaType.VIDEO:
-            self._video.encodings_changed(source)
+            self._video.source_ended(source, encoding)
         elif not source.active_since:
             for receiver in self._others(source.owner):
                 receiver.slots[MediaType.AUDIO].yield_first(source.number)
+
+    def source_measured(self, number: int, figures: Sequence[Figure]) -> None:
+        source = self.sources.get(number)
+        if source is not None:
+            self._video.source_measured(source, figures)
+
+    def bandwidth_changed(self, endpoint: Endpoint, estimate: int) -> None:
+        """`estimate` is of the way to `endpoint`, in bits per second."""
+        self._video.bandwidth_changed(endpoint, estimate)
 
     # -- the bridge channel -------------------------------------------------------------
     def open_socket(self, endpoint: Endpoint, socket: WebSocketCarrier) -> None:
@@ -240,7 +264,9 @@ class Conference:
     def channel_opened(self, endpoint: Endpoint) -> None:
         """Bring the client up to date, on every new carrier."""
         self._video.channel_opened(endpoint)
-        endpoint.channel.send_message(ForwardedSources(tuple(endpoint.forwarded.values())))
+        endpoint.channel.send_message(
+            ForwardedSources(tuple(endpoint.video.forwarded.values()))
+        )
         if endpoint.rewriting:
             endpoint.channel.send_message(
                 routing.video_map(endpoint, self.sources.values())
@@ -272,7 +298,7 @@ class Conference:
     def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool:
         """Whether `receiver` looks at, or listens to, `sender`."""
         return sender in self.speech.recent or any(
-            source.number in receiver.heights or receiver.constraints.mentions(name)
+            source.number in receiver.video.wanted or receiver.constraints.singles_out(name)
             for name, source in self.endpoints[sender].sources.items()
         )
 
@@ -311,9 +337,10 @@ class Conference:
         speaker, *previous = self.speech.recent
         return DominantSpeaker(speaker, tuple(previous))
 
-    # -- activity -----------------------------------------------------------------------
-    def check_activity(self, now: float) -> None:
-        """Tell everybody who went silent or came back."""
+    # -- time -----------------------------------------------------------------------
+    def check(self, now: float) -> None:
+        """Tell everybody who went silent or came back, and do what is due by time."""
+        self._video.check(now)
         for endpoint in self.endpoints.values():
             stats = self._engine.transport_stats(endpoint.transport.number)
             endpoint.activity.seen(None if stats is None else stats["last_activity"])
@@ -321,6 +348,7 @@ class Conference:
                 self.broadcast(
                     EndpointConnectivity(endpoint.id, active=endpoint.activity.is_active)
                 )
+        self.settle()
 
     def expire_gone(self, now: float) -> None:
         for endpoint in tuple(self.endpoints.values()):

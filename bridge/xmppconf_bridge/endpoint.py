@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from xmppconf.bridge_channel import VideoConstraints
 from xmppconf.colibri2 import ForceMute
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaDescription, MediaType, VideoType
-from xmppconf_bridge.allocation import VideoConstraints
 from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
-from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.layers import Layer
+from xmppconf_bridge.media import BridgeSource, reports_bandwidth
 from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
 from xmppconf_bridge.transport import Channel, EndpointTransport
 
@@ -36,6 +39,28 @@ class Route:
     ssrc: int
     rtx_ssrc: int | None
     max_encoding: int
+    max_temporal: int
+
+
+@dataclass(slots=True)
+class VideoReception:
+    """What an endpoint is given of others' video: by number, most wanted first."""
+
+    wanted: dict[int, VideoConstraints] = field(default_factory=dict)
+    """What it may have, bandwidth permitting."""
+    layers: dict[int, Layer] = field(default_factory=dict)
+    """What it gets."""
+    forwarded: dict[int, SourceName] = field(default_factory=dict)
+    """The sources that the client was last told of."""
+    is_complete: bool = False
+    """Whether it gets all it asks for, in whatever order others speak."""
+    estimate: int | None = None
+    """Bits per second of the way to it; None until there is an estimate."""
+    used_bandwidth: float = math.inf
+    """What was last divided, in bits per second."""
+    allocated_at: float = -math.inf
+    report_at: float = -math.inf
+    """When the client is told of the estimate again."""
 
 
 class EndpointListener(Protocol):
@@ -73,7 +98,7 @@ class Endpoint:
         self.early_video_types: dict[SourceName, VideoType] = {}
         """Of sources that the focus has not told of yet."""
         self.muted = ForceMute()
-        self.constraints = VideoConstraints()
+        self.constraints = ReceiverConstraints()
         self.subscription = AudioSubscription()
         self.channel = BridgeChannel()
         self.activity = Activity(clock())
@@ -92,10 +117,7 @@ class Endpoint:
         self.routes: dict[int, Route] = {}
         self.stamped: set[int] = set()
         """SSRCs whose mid the engine knows; at most one for each slot."""
-        self.heights: dict[int, int] = {}
-        """What others' video may have here at most, by number, most wanted first."""
-        self.forwarded: dict[int, SourceName] = {}
-        """The sources that the client was last told of."""
+        self.video = VideoReception()
         self._listener = listener
         self._clock = clock
 
@@ -112,6 +134,10 @@ class Endpoint:
             description.type is media_type and description.payload_types
             for description in self.media
         )
+
+    @property
+    def reports_bandwidth(self) -> bool:
+        return reports_bandwidth(self.media)
 
     # -- from the transport -------------------------------------------------------------
     def transport_connected(self) -> None:

@@ -97,6 +97,24 @@ class ReceiverReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """What the way to the peer can carry, as estimated, in bits per second."""
+
+    transport: int
+    bits_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayersMeasured:
+    """All layers of a video source as (encoding, spatial, temporal, height, frames per
+    second, bits per second); height 0 is unknown, a bit rate includes what the layer
+    depends on."""
+
+    source: int
+    layers: list[tuple[int, int, int, int, float, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class LostEvents:
     count: int
 
@@ -112,6 +130,8 @@ Event = (
     | Levels
     | UnknownSsrc
     | ReceiverReport
+    | Bandwidth
+    | LayersMeasured
     | LostEvents
 )
 
@@ -125,6 +145,8 @@ _EVENTS: dict[str, Callable[..., Event]] = {
     "source-silent": SourceSilent,
     "unknown-ssrc": UnknownSsrc,
     "receiver-report": ReceiverReport,
+    "bandwidth": Bandwidth,
+    "layers": LayersMeasured,
     "lost-events": LostEvents,
 }
 

@@ -20,7 +20,9 @@ from xmppconf.bridge_channel import (
 from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import VideoType
+from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.endpoint import AudioSubscription, Endpoint
+from xmppconf_bridge.policy import VideoPolicy
 
 #: In larger conferences statistics go only to those who look at their sender.
 STATS_FILTER_THRESHOLD = 20
@@ -30,6 +32,7 @@ class Room(Protocol):
     """The conference, as far as messages can change it."""
 
     endpoints: dict[EndpointId, Endpoint]
+    policy: VideoPolicy
 
     def broadcast(self, message: Message, *, but: EndpointId | None = None) -> None: ...
     def set_video_type(
@@ -51,11 +54,9 @@ def receive(room: Room, sender: Endpoint, text: str) -> None:
         case EndpointStats():
             _share_stats(room, sender, message)
         case LastNChanged(last_n):
-            sender.constraints = sender.constraints.with_last_n(last_n)
-            room.constraints_changed(sender)
+            _constrain(room, sender, sender.constraints.with_last_n(last_n))
         case ReceiverVideoConstraints():
-            _constrain(sender, message)
-            room.constraints_changed(sender)
+            _constrain(room, sender, sender.constraints.updated(message, room.policy))
         case ReceiverAudioSubscription(everything, include, exclude):
             sender.subscription = AudioSubscription(
                 everything, frozenset(include), frozenset(exclude)
@@ -67,17 +68,10 @@ def receive(room: Room, sender: Endpoint, text: str) -> None:
             raise PeerError("message is not for a bridge")
 
 
-def _constrain(sender: Endpoint, message: ReceiverVideoConstraints) -> None:
-    heights = message.constraints
-    sender.constraints = sender.constraints.updated(
-        last_n=message.last_n,
-        selected=message.selected_sources,
-        on_stage=message.on_stage_sources,
-        default_height=None if message.default is None else message.default.max_height,
-        heights=None
-        if heights is None
-        else {name: one.max_height for name, one in heights.items()},
-    )
+def _constrain(room: Room, sender: Endpoint, constraints: ReceiverConstraints) -> None:
+    if constraints != sender.constraints:
+        sender.constraints = constraints
+        room.constraints_changed(sender)
 
 
 def _pass_on(room: Room, sender: Endpoint, message: EndpointMessage) -> None:

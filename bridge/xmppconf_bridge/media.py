@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaDescription, MediaType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics
-from xmppconf_bridge import allocation
+from xmppconf_bridge.layers import SourceLayers
 from xmppconf_bridge.slots import Slot
 
 MAX_ENCODINGS = 4
@@ -25,21 +25,23 @@ class BridgeSource:
     media_type: MediaType
     encodings: Encodings
     video_type: VideoType
+    created_at: float
     active_since: dict[int, float] = field(default_factory=dict)
     """When each encoding that flows now began, by index."""
-    heights: dict[int, int] = field(default_factory=dict)
-    """Heights as keyframes told, by index of the encoding."""
     sent_constraint: int | None = None
     """The height last asked of the owner; None: nobody ever wanted it."""
+    layers: SourceLayers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.layers = SourceLayers(len(self.encodings))
 
     @property
     def is_enabled(self) -> bool:
         return self.video_type is not VideoType.NONE
 
-    def best_encoding(self, height: int) -> int:
-        """The encoding for a receiver that may have `height`; -1 is none."""
-        known = allocation.encoding_heights(self.heights, len(self.encodings))
-        return allocation.max_encoding(height, known, self.active_since)
+    @property
+    def is_screen(self) -> bool:
+        return self.video_type in (VideoType.DESKTOP, VideoType.DESKTOP_HIGH_FPS)
 
     @property
     def own_slot(self) -> Slot:
@@ -96,6 +98,17 @@ def payload_types(media: tuple[MediaDescription, ...]) -> PayloadTypes:
                 )
             )
     return result
+
+
+def reports_bandwidth(media: tuple[MediaDescription, ...]) -> bool:
+    """Whether the peer says what arrives: by transport-cc or by REMB."""
+    return any(
+        one.type in ("transport-cc", "goog-remb")
+        for description in media
+        if description.type is MediaType.VIDEO
+        for codec in description.payload_types
+        for one in codec.feedback
+    )
 
 
 def header_extensions(media: tuple[MediaDescription, ...]) -> list[tuple[int, str]]:

@@ -13,10 +13,10 @@ from xmppconf.bridge_channel import (
 from xmppconf.media import MediaType, Ssrc
 from xmppconf_bridge.endpoint import Endpoint, Route
 from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.slots import SLOTS, Slot
 
-ALL_TEMPORAL_LAYERS = 7
 PAUSED = -1
 
 
@@ -90,10 +90,15 @@ def _placed(
 
 
 def set_route(
-    engine: Commands, receiver: Endpoint, source: int, slot: Slot, encoding: int
+    engine: Commands,
+    receiver: Endpoint,
+    source: int,
+    slot: Slot,
+    encoding: int,
+    temporal: int = ALL,
 ) -> None:
     """Tell the engine, if it does not know yet."""
-    route = Route(slot.ssrc, slot.rtx_ssrc, encoding)
+    route = Route(slot.ssrc, slot.rtx_ssrc, encoding, temporal)
     if receiver.routes.get(source) != route:
         receiver.routes[source] = route
         if slot.mid is not None and slot.ssrc not in receiver.stamped:
@@ -105,7 +110,7 @@ def set_route(
             slot.ssrc,
             slot.rtx_ssrc,
             encoding,
-            ALL_TEMPORAL_LAYERS,
+            temporal,
         )
 
 
@@ -118,4 +123,5 @@ def forget_source(engine: Commands, receiver: Endpoint, source: BridgeSource) ->
     """The source is gone: free its slot, whose SSRCs are never used again."""
     remove_route(engine, receiver, source.number)
     receiver.slots[source.media_type].remove(source.number)
-    receiver.heights.pop(source.number, None)
+    receiver.video.wanted.pop(source.number, None)
+    receiver.video.layers.pop(source.number, None)

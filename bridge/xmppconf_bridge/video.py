@@ -1,21 +1,37 @@
 """Who gets whose video in one conference, and what senders are asked for.
 
-Changes only mark what is affected; `settle` then works it out once.
+Changes only mark the receivers they affect; `settle` then works out each of these once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from xmppconf.bridge_channel import ForwardedSources, SenderSourceConstraints
+from xmppconf.bridge_channel import (
+    ConnectionStats,
+    ForwardedSources,
+    SenderSourceConstraints,
+    VideoConstraints,
+)
 from xmppconf.ids import EndpointId
 from xmppconf.media import MediaType
 from xmppconf_bridge import allocation, routing
+from xmppconf_bridge.allocation import Demand
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.layers import Figure, Layer
 from xmppconf_bridge.media import BridgeSource
+from xmppconf_bridge.policy import VideoPolicy, least_limit
+from xmppconf_bridge.sender_constraints import SenderConstraints
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.speech import DominantSpeakerIdentification
+
+MAX_AGE = 5.0  # seconds until an allocation is worked out anew without any other reason
+STATISTICS_INTERVAL = 10.0  # seconds between two reports of the estimate to a client
+#: A source that nobody wanted for so long (seconds) is stopped: its sender never heard a
+#: wish that could be taken back.
+UNWANTED = 5.0
 
 
 class VideoForwarding:
@@ -25,16 +41,18 @@ class VideoForwarding:
         endpoints: Mapping[EndpointId, Endpoint],
         sources: Mapping[int, BridgeSource],
         speech: DominantSpeakerIdentification,
+        policy: VideoPolicy,
+        clock: Callable[[], float],
     ) -> None:
         """The mappings are the conference's own, and live."""
         self._engine = engine
         self._endpoints = endpoints
         self._sources = sources
         self._speech = speech
-        # Receivers whose video must be worked out; sources whose senders must be told
-        # what is wanted.
-        self._due: set[EndpointId] = set()
-        self._wishes_due: set[int] = set()
+        self._policy = policy
+        self._clock = clock
+        self._senders = SenderConstraints()
+        self._due: set[EndpointId] = set()  # receivers whose video must be worked out
 
     # -- what changed -------------------------------------------------------------------
     def receiver_changed(self, receiver: EndpointId) -> None:
@@ -46,47 +64,85 @@ class VideoForwarding:
         self._due.update(self._endpoints)
 
     def order_changed(self) -> None:
-        """Others are spoken to now: of use to those that do not get everything."""
+        """Others speak now: of interest to those that do not get everything."""
         self._due.update(
-            one.id
-            for one in self._endpoints.values()
-            if one.constraints.last_n >= 0 or len(self._sources) > SLOTS
+            one.id for one in self._endpoints.values() if not one.video.is_complete
         )
 
-    def encodings_changed(self, source: BridgeSource) -> None:
-        """Encodings of `source` began, ended or have another size."""
+    def source_began(self, source: BridgeSource, encoding: int, height: int | None) -> None:
+        """An encoding flows, or came with a keyframe of another size."""
+        if source.layers.began(encoding, height):
+            self._mark_receivers(source)
+
+    def source_ended(self, source: BridgeSource, encoding: int) -> None:
+        if source.layers.ended(encoding):
+            self._mark_receivers(source)
+
+    def source_measured(self, source: BridgeSource, figures: Sequence[Figure]) -> None:
+        if source.layers.measured(figures):
+            self._mark_receivers(source)
+
+    def bandwidth_changed(self, receiver: Endpoint, estimate: int) -> None:
+        """`estimate` is of the way to `receiver`, in bits per second."""
+        receiver.video.estimate = estimate
+        now = self._bandwidth(receiver)
+        if allocation.is_significant(receiver.video.used_bandwidth, now):
+            self._due.add(receiver.id)
+
+    def source_gone(self, source: BridgeSource) -> None:
         for receiver in self._endpoints.values():
-            if receiver.id != source.owner and receiver.is_ready:
-                self._choose_encoding(receiver, source)
+            routing.forget_source(self._engine, receiver, source)
+        self._senders.source_gone(source.number)
 
     def receiver_gone(self, receiver: Endpoint) -> None:
-        self._wishes_due.update(receiver.heights)
+        self._senders.update(receiver.id, receiver.video.wanted, {})
+
+    def _mark_receivers(self, source: BridgeSource) -> None:
+        self._due.update(
+            one.id for one in self._endpoints.values() if source.number in one.video.wanted
+        )
+
+    # -- time ---------------------------------------------------------------------------
+    def check(self, now: float) -> None:
+        """Do what is due by time alone; called a few times a second."""
+        for receiver in self._endpoints.values():
+            video = receiver.video
+            if video.wanted and now - video.allocated_at >= MAX_AGE:
+                self._due.add(receiver.id)
+            if video.estimate is not None and now >= video.report_at:
+                video.report_at = now + STATISTICS_INTERVAL
+                receiver.channel.send_message(ConnectionStats(video.estimate))
+        for source in self._sources.values():
+            if (
+                source.sent_constraint is None
+                and source.media_type is MediaType.VIDEO
+                and now - source.created_at >= UNWANTED
+            ):
+                self._constrain(source, 0)
 
     # -- carrying it out ----------------------------------------------------------------
     def settle(self) -> None:
         """Carry out what has been marked."""
-        self._allocate()
-        self._constrain_senders()
-
-    def channel_opened(self, endpoint: Endpoint) -> None:
-        """Tell the owner of sources what is wanted of them."""
-        for source in endpoint.sources.values():
-            self._send_constraint(endpoint, source)
-
-    def _allocate(self) -> None:
         due, self._due = self._due, set()
         # In the order they came, so that one history has one outcome.
         receivers = [one for one in self._endpoints.values() if one.id in due]
         receivers = [one for one in receivers if one.is_ready]
-        if not receivers:
-            return
-        video = self._by_speech()
-        shown = [source for source in video if source.is_enabled]
-        hidden = [source for source in video if not source.is_enabled]
-        for receiver in receivers:
-            others = [source for source in shown if source.owner != receiver.id]
-            switched_off = [source for source in hidden if source.owner != receiver.id]
-            self._wishes_due.update(self._route(receiver, others, switched_off))
+        if receivers:
+            video = self._by_speech()
+            shown = [source for source in video if source.is_enabled]
+            hidden = [source for source in video if not source.is_enabled]
+            for receiver in receivers:
+                self._serve(receiver, shown, hidden)
+        for number, height in self._senders.take_changed():
+            source = self._sources.get(number)
+            if source is not None and height != (source.sent_constraint or 0):
+                self._constrain(source, height)
+
+    def channel_opened(self, endpoint: Endpoint) -> None:
+        """Tell the owner of sources what is wanted of them."""
+        for source in endpoint.sources.values():
+            if source.sent_constraint is not None:
+                self._constrain(source, source.sent_constraint)
 
     def _by_speech(self) -> list[BridgeSource]:
         owners = dict.fromkeys((*self._speech.recent, *self._endpoints))
@@ -98,94 +154,136 @@ class VideoForwarding:
             if source.media_type is MediaType.VIDEO
         ]
 
-    def _constrain_senders(self) -> None:
-        if not self._wishes_due:
-            return
-        due, self._wishes_due = self._wishes_due, set()
-        receivers = tuple(self._endpoints.values())
-        for number in sorted(due):
-            source = self._sources.get(number)
-            if source is None:
-                continue
-            wanted = allocation.highest(
-                receiver.heights.get(number, 0) for receiver in receivers
-            )
-            if wanted != (source.sent_constraint or 0):
-                source.sent_constraint = wanted
-                self._send_constraint(self._endpoints[source.owner], source)
-
-    def _send_constraint(self, owner: Endpoint, source: BridgeSource) -> None:
-        if source.sent_constraint is not None:
-            owner.channel.send_message(
-                SenderSourceConstraints(source.name, source.sent_constraint)
-            )
+    def _constrain(self, source: BridgeSource, height: int) -> None:
+        source.sent_constraint = height
+        self._endpoints[source.owner].channel.send_message(
+            SenderSourceConstraints(source.name, height)
+        )
 
     # -- one receiver -------------------------------------------------------------------
-    def _route(
+    def _bandwidth(self, receiver: Endpoint) -> float:
+        """Bits per second to divide."""
+        if receiver.constraints.assumed_bandwidth >= 0:
+            return receiver.constraints.assumed_bandwidth
+        estimate = receiver.video.estimate
+        if estimate is None or not self._policy.trust_bandwidth:
+            return math.inf
+        return estimate if receiver.reports_bandwidth else math.inf
+
+    def _serve(
         self,
         receiver: Endpoint,
-        sources: Sequence[BridgeSource],
-        switched_off: Iterable[BridgeSource],
-    ) -> set[int]:
-        """Allocate video for `receiver`; returns whose effective constraint changed.
+        shown: Iterable[BridgeSource],
+        hidden: Iterable[BridgeSource],
+    ) -> None:
+        """Work out and carry out what `receiver` gets.
 
-        `sources` are those of the others, in speech order of their owners, without the ones
-        that are `switched_off`.
+        `shown` are all sources that are switched on, in speech order, `hidden` the others.
         """
+        sources = [source for source in shown if source.owner != receiver.id]
         by_number = {source.number: source for source in sources}
-        accepts = receiver.accepts(MediaType.VIDEO)
-        heights = allocation.allot(sources, receiver.constraints, SLOTS) if accepts else {}
-        before, receiver.heights = receiver.heights, heights
-        changed = {n for n in before.keys() | heights if before.get(n) != heights.get(n)}
+        wanted = self._want(receiver, sources)
+        chosen = self._allocate(receiver, wanted, by_number)
+        moved = self._place(receiver, wanted, by_number, hidden)
+        changed = dict.fromkeys(moved)
+        changed.update(
+            (number, None)
+            for number in (*receiver.video.layers, *chosen)
+            if _rank(receiver.video.layers.get(number)) != _rank(chosen.get(number))
+        )
+        receiver.video.layers = chosen
+        for number in changed:
+            self._set_route(receiver, number, chosen.get(number))
+        if chosen.keys() != receiver.video.forwarded.keys():
+            forwarded = {number: by_number[number].name for number in chosen}
+            receiver.video.forwarded = forwarded
+            receiver.channel.send_message(ForwardedSources(tuple(forwarded.values())))
+
+    def _want(
+        self, receiver: Endpoint, sources: Sequence[BridgeSource]
+    ) -> dict[int, VideoConstraints]:
+        """What of `sources` the receiver may have, and let their senders know."""
+        constraints = receiver.constraints
+        limit = least_limit(constraints.last_n, self._policy.limit(len(sources) + 1), SLOTS)
+        if not receiver.accepts(MediaType.VIDEO):
+            limit = 0
+        wanted = constraints.effective(sources, limit)
+        before, receiver.video.wanted = receiver.video.wanted, wanted
+        if before != wanted:
+            heights = {number: one.max_height for number, one in wanted.items()}
+            self._senders.update(receiver.id, before, heights)
+        receiver.video.is_complete = len(wanted) < limit
+        return wanted
+
+    def _allocate(
+        self,
+        receiver: Endpoint,
+        wanted: dict[int, VideoConstraints],
+        sources: Mapping[int, BridgeSource],
+    ) -> dict[int, Layer]:
+        on_stage = receiver.constraints.on_stage
+        demands = []
+        for number, constraints in wanted.items():
+            source = sources[number]
+            staged = source.name in on_stage
+            candidates = source.layers.consider(
+                constraints, is_screen=source.is_screen, on_stage=staged
+            )
+            demands.append(Demand(number, candidates, staged))
+        video = receiver.video
+        video.used_bandwidth = self._bandwidth(receiver)
+        video.allocated_at = self._clock()
+        result = allocation.allocate(demands, video.used_bandwidth, self._policy.oversend)
+        video.is_complete = video.is_complete and result.is_ideal
+        return result.layers
+
+    def _place(
+        self,
+        receiver: Endpoint,
+        wanted: dict[int, VideoConstraints],
+        sources: Mapping[int, BridgeSource],
+        hidden: Iterable[BridgeSource],
+    ) -> list[int]:
+        """Find slots for what is wanted; returns the sources that moved."""
         slots = receiver.slots[MediaType.VIDEO]
         news: list[BridgeSource] = []
         # The most wanted comes last, so that it is the last to give way.
-        wanted = tuple(reversed(heights))
+        order = tuple(reversed(wanted))
         if not slots.free:
-            for number in wanted:
+            for number in order:
                 slots.touch(number)
-        for number in wanted:
+        for number in order:
             if slots.get(number) is None:
-                source = by_number[number]
+                source = sources[number]
                 assignment = slots.assign(number, source.own_slot)
                 news.append(source)
                 if assignment.evicted is not None:
                     receiver.routes.pop(assignment.evicted, None)
-        placed = {source.number for source in news}
-        if receiver.rewriting and receiver.constraints.spoken and accepts:
+        placed = [source.number for source in news]
+        spoken = receiver.constraints.spoken
+        if receiver.rewriting and spoken and receiver.accepts(MediaType.VIDEO):
             # What is switched off gets a slot early, if that takes it from nobody.
-            for source in switched_off:
+            for source in hidden:
                 if not slots.free:
                     break
-                if slots.get(source.number) is None:
+                if source.owner != receiver.id and slots.get(source.number) is None:
                     slots.assign(source.number, source.own_slot)
                     news.append(source)
         if news and receiver.rewriting:
             receiver.channel.send_message(routing.video_map(receiver, news))
-        for number in changed | placed:
-            self._set_route(receiver, number, by_number.get(number))
-        if heights.keys() != receiver.forwarded.keys():
-            receiver.forwarded = {number: by_number[number].name for number in heights}
-            receiver.channel.send_message(
-                ForwardedSources(tuple(receiver.forwarded.values()))
-            )
-        return changed
+        return placed
 
-    def _choose_encoding(self, receiver: Endpoint, source: BridgeSource) -> None:
-        """Route the best encoding within its constraint, if it gets the source."""
-        if source.number in receiver.heights:
-            self._set_route(receiver, source.number, source)
-
-    def _set_route(
-        self, receiver: Endpoint, number: int, source: BridgeSource | None
-    ) -> None:
-        height = receiver.heights.get(number, 0)
+    def _set_route(self, receiver: Endpoint, number: int, layer: Layer | None) -> None:
         slot = receiver.slots[MediaType.VIDEO].get(number)
         if slot is None:
             return
-        if source is not None and height != 0:
+        if layer is not None:
             routing.set_route(
-                self._engine, receiver, number, slot, source.best_encoding(height)
+                self._engine, receiver, number, slot, layer.encoding, layer.temporal
             )
         elif number in receiver.routes:
             routing.set_route(self._engine, receiver, number, slot, routing.PAUSED)
+
+
+def _rank(layer: Layer | None) -> tuple[int, int, int] | None:
+    return None if layer is None else layer.rank

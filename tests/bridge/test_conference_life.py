@@ -26,6 +26,7 @@ from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc, Video
 from xmppconf.sources import MediaSource, Semantics, SsrcGroup
 
 M1 = MeetingId("m1")
+CONNECTIVITY = "EndpointConnectivityStatusChangeEvent"
 AUDIO = MediaDescription(MediaType.AUDIO, (PayloadType(111, "opus", 48000, 2),))
 VIDEO = MediaDescription(MediaType.VIDEO, (PayloadType(100, "VP8", 90000),))
 MEDIA = (AUDIO, VIDEO)
@@ -363,13 +364,13 @@ def test_silence_is_announced_and_so_is_the_return(bench: BridgeBench) -> None:
     engine.activity[number] = clock.now
     engine.activity[bench.endpoint("b").transport.number] = clock.now + 1000
     bench.bridge.timeout(clock.advance(1))
-    assert b.take() == []
+    assert b.take(CONNECTIVITY) == []
     bench.bridge.timeout(clock.advance(INACTIVE_AFTER))
-    [event] = b.take()
+    [event] = b.take(CONNECTIVITY)
     assert (event["endpoint"], event["active"]) == ("a", "false")
     engine.activity[number] = clock.now
     bench.bridge.timeout(clock.advance(1))
-    [event] = b.take()
+    [event] = b.take(CONNECTIVITY)
     assert (event["endpoint"], event["active"]) == ("a", "true")
 
 
@@ -385,7 +386,7 @@ def test_endpoints_that_never_came_are_announced_then_expired(bench: BridgeBench
         bench.bridge.timeout(bench.clock.advance(0.5))
         elapsed += 0.5
         if elapsed == FIRST_ACTIVITY:
-            assert [m["endpoint"] for m in b.take()] == ["a"]
+            assert [m["endpoint"] for m in b.take(CONNECTIVITY)] == ["a"]
     assert list(bench.conference.endpoints) == ["b"]
     assert elapsed > EXPIRE_UNSEEN_AFTER
 

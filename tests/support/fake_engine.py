@@ -13,12 +13,14 @@ from xmppconf_bridge.bridge import Bridge, Environment, Identity
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import Channel
 
 from tests.support.clock import Clock
 from xmppconf.ids import EndpointId, MeetingId
 
 Call = tuple[Any, ...]
+NO_POLICY = VideoPolicy()
 
 
 class FakeEngine:
@@ -97,7 +99,7 @@ def _no_channel(
 class BridgeBench:
     """A bridge with a fake engine, a clock in the hand and no chance."""
 
-    def __init__(self, **identity: Any) -> None:
+    def __init__(self, policy: VideoPolicy = NO_POLICY, **identity: Any) -> None:
         self.engine = FakeEngine()
         self.clock = Clock(1000.0)
         numbers, tokens = itertools.count(900_001), itertools.count(1)
@@ -112,6 +114,7 @@ class BridgeBench:
             Identity("bridge-1", (), **identity),
             self.engine,
             environment,
+            policy,
         )
 
     @property
