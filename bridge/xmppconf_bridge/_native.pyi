@@ -48,8 +48,9 @@ class Engine:
         ("dtls", transport, data: bytes)  a DTLS datagram that came over a validated pair
         ("srtp-active", transport)  first authenticated SRTP packet of this transport
         ("source-active", source, encoding: int, size: (width, height) | None)
-            first packets of an encoding, or a keyframe with another size
-        ("source-silent", source, encoding)  no packet for 2 s
+            first packets of an encoding, or a keyframe with another size; audio that is
+            dropped, as silence or because others are louder, does not count
+        ("source-silent", source, encoding)  nothing for 2 s
         ("levels", conference, data: bytes)  records of struct "<IIB3x": source (u32),
             milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit
             (u8); batched, at most every 40 ms
@@ -103,8 +104,8 @@ class Engine:
         transport: int,
         payload_types: list[tuple[int, str, int, int | None, bool, bool, bool]],
     ) -> None:
-        """(id, lower-case codec name, clock rate, id it retransmits (rtx) or None,
-        nack, pli, transport-cc); replaces the former list."""
+        """(id, lower-case codec name, clock rate, id it retransmits (rtx) or has in its
+        blocks (red) or None, nack, pli, transport-cc); replaces the former list."""
 
     def set_header_extensions(
         self, transport: int, extensions: list[tuple[int, str]]
@@ -120,6 +121,13 @@ class Engine:
 
     def set_muted(self, source: int, muted: bool) -> None:
         """Force-mute: authenticate but do not forward."""
+
+    def set_loudest(self, conference: int, count: int, always: list[int]) -> None:
+        """Of the conference's audio forward only the `count` (at most 50) loudest sources,
+        and those in `always` (at most 1024) besides; 0 forwards all.
+
+        What is not forwarded does not count as active either.
+        """
 
     def request_keyframe(self, source: int) -> None:
         """Ask the sender for a keyframe; merged and throttled like receivers' requests."""

@@ -94,6 +94,7 @@ class Running:
             addresses.candidates(bound, options.public_addresses),
             options.websocket_base,
             options.max_endpoints,
+            options.loudest,
         )
         environment = Environment(
             clock.monotonic,

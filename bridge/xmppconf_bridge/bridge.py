@@ -49,6 +49,8 @@ class Identity:
     websocket_base: str = ""
     """Public URL before `/colibri-ws`; empty: no WebSocket is offered."""
     max_endpoints: int = 500
+    loudest: int = 5
+    """Microphones of one conference that are heard at a time; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Bridge:
             self.counters,
             self.policy,
             self._by_source,
+            loudest=self.identity.loudest,
         )
         self.conferences[meeting_id] = conference
         self._by_number[conference.number] = conference

@@ -22,6 +22,7 @@ from xmppconf.log import ConferenceLog, Personal
 from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
 from xmppconf_bridge import inbox, media, routing
+from xmppconf_bridge.audio import AudioForwarding
 from xmppconf_bridge.channel import WebSocketCarrier
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
@@ -53,10 +54,13 @@ class Conference:
         counters: Counters,
         policy: VideoPolicy,
         by_source: dict[int, Conference],
+        *,
+        loudest: int,
     ) -> None:
         """`feedback` are the SSRCs of jvb-a0 and jvb-v0; `number` is new to the engine.
 
         `by_source` is everybody's, and holds this conference for each of its sources.
+        `loudest` open microphones are heard at a time, 0 for all.
         """
         self.number = number
         self.meeting_id = meeting_id
@@ -76,10 +80,12 @@ class Conference:
         self._video = VideoForwarding(
             engine, self.endpoints, self.sources, self.speech, policy, clock
         )
-        self._audio_due: set[EndpointId] = set()  # receivers whose audio must be worked out
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
         engine.add_conference(number, *feedback)
+        self._audio = AudioForwarding(
+            number, engine, self.endpoints, self.sources, self.speech, loudest
+        )
 
     # -- endpoints ----------------------------------------------------------------------
     def add(self, endpoint: Endpoint) -> None:
@@ -191,6 +197,7 @@ class Conference:
         if before.keys() != after.keys() or any(
             before[name] is not source for name, source in after.items()
         ):
+            self._audio.sources_changed()
             self._video.sources_changed()
 
     def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
@@ -230,10 +237,8 @@ class Conference:
         if source.media_type is MediaType.VIDEO:
             height = min(size) if size is not None else 0
             self._video.source_began(source, encoding, height if height > 0 else None)
-            return
-        for receiver in self._others(source.owner):
-            if receiver.is_ready:
-                routing.route_audio(self._engine, receiver, [source])
+        else:
+            self._audio.source_began(source)
 
     def source_silent(self, number: int, encoding: int) -> None:
         source = self.sources.get(number)
@@ -242,8 +247,7 @@ class Conference:
         if source.media_type is MediaType.VIDEO:
             self._video.source_ended(source, encoding)
         elif not source.active_since:
-            for receiver in self._others(source.owner):
-                receiver.slots[MediaType.AUDIO].yield_first(source.number)
+            self._audio.source_ended(source)
 
     def source_measured(self, number: int, figures: Sequence[Figure]) -> None:
         source = self.sources.get(number)
@@ -306,9 +310,7 @@ class Conference:
         self._video.receiver_changed(endpoint.id)
 
     def subscription_changed(self, endpoint: Endpoint) -> None:
-        audio = [one for one in self.sources.values() if one.media_type is MediaType.AUDIO]
-        routing.unroute_unwanted_audio(self._engine, endpoint, audio)
-        self._audio_due.add(endpoint.id)
+        self._audio.subscription_changed(endpoint)
 
     # -- speech -------------------------------------------------------------------------
     def levels(self, levels: Iterable[tuple[int, int, int]]) -> None:
@@ -330,6 +332,7 @@ class Conference:
         for change in self.speech.effects():
             if change.speaker is not None:
                 self.broadcast(self._speaker_message())
+                self._audio.speaker_changed()
                 self._video.order_changed()
         self.settle()
 
@@ -362,33 +365,14 @@ class Conference:
             return
         self._settling = True
         try:
-            self._route_audio()
+            self._audio.settle()
             self._video.settle()
         finally:
             self._settling = False
-
-    def _route_audio(self) -> None:
-        marked, self._audio_due = self._audio_due, set()
-        # In the order they came, so that one history has one outcome.
-        due = [one for one in self.endpoints.values() if one.id in marked and one.is_ready]
-        if not due:
-            return
-        flowing = sorted(
-            (
-                source
-                for source in self.sources.values()
-                if source.media_type is MediaType.AUDIO and source.active_since
-            ),
-            key=lambda source: min(source.active_since.values()),
-            reverse=True,
-        )
-        for receiver in due:
-            others = [source for source in flowing if source.owner != receiver.id]
-            routing.route_audio(self._engine, receiver, others)
 
     def _others(self, endpoint_id: EndpointId) -> list[Endpoint]:
         return [one for one in self.endpoints.values() if one.id != endpoint_id]
 
     def _mark_all_media(self, endpoint: Endpoint) -> None:
-        self._audio_due.add(endpoint.id)
+        self._audio.receiver_changed(endpoint.id)
         self._video.receiver_changed(endpoint.id)

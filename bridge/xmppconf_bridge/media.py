@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xmppconf.ids import EndpointId, SourceName
-from xmppconf.media import MediaDescription, MediaType, Ssrc, VideoType
+from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics
 from xmppconf_bridge.layers import SourceLayers
 from xmppconf_bridge.slots import Slot
@@ -81,9 +81,8 @@ def payload_types(media: tuple[MediaDescription, ...]) -> PayloadTypes:
     for description in media:
         for codec in description.payload_types:
             name = codec.name.lower()
-            apt = dict(codec.parameters).get("apt", "") if name == "rtx" else ""
-            retransmits = int(apt) if apt.isascii() and apt.isdigit() else None
-            if name == "rtx" and (retransmits is None or retransmits > 127):
+            within = _payload_type_within(name, codec)
+            if name in ("rtx", "red") and within is None:
                 continue
             feedback = {(one.type, one.subtype) for one in codec.feedback}
             result.append(
@@ -91,7 +90,7 @@ def payload_types(media: tuple[MediaDescription, ...]) -> PayloadTypes:
                     codec.id,
                     name,
                     codec.clock_rate,
-                    retransmits,
+                    within,
                     ("nack", None) in feedback,
                     ("nack", "pli") in feedback,
                     ("transport-cc", None) in feedback,
@@ -109,6 +108,21 @@ def reports_bandwidth(media: tuple[MediaDescription, ...]) -> bool:
         for codec in description.payload_types
         for one in codec.feedback
     )
+
+
+def _payload_type_within(name: str, codec: PayloadType) -> int | None:
+    """What `rtx` retransmits (RFC 4588, 8.1) or `red` has in its blocks (RFC 2198, 5)."""
+    parameters = dict(codec.parameters)
+    if name == "rtx":
+        text = parameters.get("apt", "")
+    elif name == "red":
+        # Several codecs in one stream are more than anybody sends.
+        first, *others = parameters.get("", "").split("/")
+        text = first if all(other == first for other in others) else ""
+    else:
+        return None
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else 128
+    return number if number <= 127 else None
 
 
 def header_extensions(media: tuple[MediaDescription, ...]) -> list[tuple[int, str]]:

@@ -1,8 +1,8 @@
-"""Works out what one receiver gets, and tells first its client, then the engine."""
+"""What one receiver gets, as its client and the engine are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from xmppconf.bridge_channel import (
     AudioSourcesMap,
@@ -15,42 +15,9 @@ from xmppconf_bridge.endpoint import Endpoint, Route
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.media import BridgeSource
-from xmppconf_bridge.slots import SLOTS, Slot
+from xmppconf_bridge.slots import Slot
 
 PAUSED = -1
-
-
-def route_audio(
-    engine: Commands, receiver: Endpoint, sources: Sequence[BridgeSource]
-) -> None:
-    """Give `receiver` the audio that flows; `sources` has what began last first."""
-    if not receiver.accepts(MediaType.AUDIO):
-        return
-    wanted = [one for one in sources if receiver.subscription.wants(one.name)][:SLOTS]
-    slots = receiver.slots[MediaType.AUDIO]
-    placed: list[tuple[BridgeSource, Slot]] = []
-    news: list[BridgeSource] = []
-    # What began last comes last, so that it is the last to give way.
-    for source in reversed(wanted):
-        assignment = slots.assign(source.number, source.own_slot)
-        placed.append((source, assignment.slot))
-        if assignment.changed:
-            news.append(source)
-        if assignment.evicted is not None:
-            receiver.routes.pop(assignment.evicted, None)
-    if news:
-        receiver.channel.send_message(audio_map(receiver, news))
-    for source, slot in placed:
-        set_route(engine, receiver, source.number, slot, 0)
-
-
-def unroute_unwanted_audio(
-    engine: Commands, receiver: Endpoint, sources: Iterable[BridgeSource]
-) -> None:
-    """Stop what the receiver no longer subscribes to."""
-    for source in sources:
-        if not receiver.subscription.wants(source.name):
-            remove_route(engine, receiver, source.number)
 
 
 def video_map(receiver: Endpoint, sources: Iterable[BridgeSource]) -> VideoSourcesMap:

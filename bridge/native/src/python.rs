@@ -289,6 +289,10 @@ impl PyEngine {
         self.command(Command::Media(media::Command::RemoveRoute { receiver, source }))
     }
 
+    fn set_loudest(&self, conference: u32, count: usize, always: Vec<u32>) -> PyResult<()> {
+        self.command(Command::Media(media::Command::SetLoudest { conference, count, always }))
+    }
+
     fn set_mid(&self, receiver: u32, ssrc: u32, mid: &str) -> PyResult<()> {
         let mid = Mid::new(mid).ok_or_else(|| PyValueError::new_err("bad mid"))?;
         self.command(Command::Media(media::Command::SetMid { receiver, ssrc, mid }))

@@ -24,6 +24,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The tests count for the whole process: one at a time.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[derive(Default)]
 struct Counted {
     packets: u64,
@@ -92,6 +98,7 @@ fn room() -> Media {
 
 #[test]
 fn ten_thousand_packets_without_an_allocation() {
+    let _alone = alone();
     let mut media = room();
     let mut out = Counted::default();
     let mut packet = [0u8; 1100];
@@ -119,5 +126,97 @@ fn ten_thousand_packets_without_an_allocation() {
     }
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     assert_eq!(out.packets - sent, 9_800 * u64::from(RECEIVERS));
+    assert_eq!(allocations, 0);
+}
+
+/// Everybody speaks RED; half of the receivers know only Opus.
+fn voices() -> Media {
+    let mut media = Media::new(1);
+    let mut out = Counted::default();
+    let mut apply = |command| media.apply(0, command, &mut out);
+    apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
+    apply(Command::SetLoudest { conference: 1, count: 3, always: vec![7] });
+    let payload_type = |id, codec: &str, retransmits| PayloadType {
+        id,
+        codec: codec.into(),
+        clock_rate: 48_000,
+        retransmits,
+        nack: false,
+        pli: false,
+        transport_cc: false,
+    };
+    for transport in 0..=RECEIVERS {
+        apply(Command::AddTransport { transport, conference: 1 });
+        let mut payload_types = vec![payload_type(111, "opus", None)];
+        if transport % 2 == 0 {
+            payload_types.push(payload_type(63, "red", Some(111)));
+        }
+        apply(Command::SetPayloadTypes { transport, payload_types });
+        let uri = |uri: &str, id| HeaderExtension { id, uri: uri.into() };
+        apply(Command::SetHeaderExtensions {
+            transport,
+            extensions: vec![
+                uri("urn:ietf:params:rtp-hdrext:ssrc-audio-level", 1),
+                uri("urn:ietf:params:rtp-hdrext:sdes:mid", 10),
+            ],
+        });
+    }
+    let sources = (1..=10).map(|source| SourceDescription {
+        source,
+        kind: Kind::Audio,
+        encodings: vec![Encoding { ssrc: source, rtx_ssrc: None }],
+    });
+    apply(Command::SetSources { transport: 0, sources: sources.collect() });
+    for receiver in 1..=RECEIVERS {
+        for source in 1..=10 {
+            if let Some(mid) = Mid::new(&format!("a{source}")) {
+                apply(Command::SetMid { receiver, ssrc: source, mid });
+            }
+            apply(Command::SetRoute {
+                receiver,
+                source,
+                ssrc: source,
+                rtx_ssrc: None,
+                max_encoding: 0,
+                max_temporal: 7,
+            });
+        }
+    }
+    media
+}
+
+#[test]
+fn voices_are_ranked_and_recovered_without_an_allocation() {
+    let _alone = alone();
+    let mut media = voices();
+    let mut out = Counted::default();
+    let mut packet = [9u8; 120];
+    let mut round = |media: &mut Media, out: &mut Counted, number: u32| {
+        let now = SECOND + Time::from(number) * 20 * MILLISECOND;
+        for source in 1..=10u8 {
+            if (number + u32::from(source)) % 20 == 0 {
+                continue; // lost
+            }
+            packet[..12].copy_from_slice(&[0x90, 63, 0, 0, 0, 0, 0, 0, 0, 0, 0, source]);
+            packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
+            packet[4..8].copy_from_slice(&(number * 960).to_be_bytes());
+            let level = 20 + (u32::from(source) * 13 + number / 30) % 90;
+            packet[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, 0x10, level as u8, 0, 0]);
+            // One block of 40 bytes, 960 units old.
+            packet[20..25].copy_from_slice(&[0x80 | 111, (960u16 >> 6) as u8, 0, 40, 111]);
+            media.receive_rtp(now, 0, &mut packet, out);
+        }
+        // The levels told are events, and those are made of memory.
+        if number >= 1_900 && number % 100 != 0 {
+            return;
+        }
+        media.timeout(now, out);
+    };
+    (0..2_001).for_each(|number| round(&mut media, &mut out, number));
+    let (before, sent) = (ALLOCATIONS.load(Ordering::Relaxed), out.packets);
+    (2_001..2_100).for_each(|number| round(&mut media, &mut out, number));
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert!(out.packets - sent > 99 * 3 * u64::from(RECEIVERS));
+    assert!(media.stats().dropped_quiet > 0 && media.stats().red_recovered > 0);
     assert_eq!(allocations, 0);
 }

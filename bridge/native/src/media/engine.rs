@@ -4,6 +4,7 @@ use super::extension::ExtensionMap;
 use super::feedback::Arrivals;
 use super::header::HeaderWriter;
 use super::interface::*;
+use super::loudness::Loudest;
 use super::payload_types::PayloadTypes;
 use super::projection::Projection;
 use super::rtcp_write;
@@ -13,6 +14,8 @@ use super::transport::{Origin, Transport};
 
 /// Sources that a transport can have.
 const MAX_SOURCES: usize = 64;
+/// Sources of a conference that may pass without being loud.
+const MAX_ALWAYS: usize = 1024;
 /// Timers go off at multiples of this.
 const TICK: Time = 5 * MILLISECOND;
 
@@ -25,6 +28,7 @@ pub(super) struct Conference {
     pub transports: Vec<u32>,
     pub levels: Vec<u8>,
     pub levels_since: Option<Time>,
+    pub loudest: Loudest,
 }
 
 /// Every conference of one worker.
@@ -91,6 +95,7 @@ impl Media {
                         transports: Vec::new(),
                         levels: Vec::new(),
                         levels_since: None,
+                        loudest: Loudest::default(),
                     },
                 );
             }
@@ -166,6 +171,13 @@ impl Media {
                 }
             }
             Command::SetMid { receiver, ssrc, mid } => self.set_mid(receiver, ssrc, mid),
+            Command::SetLoudest { conference, count, mut always } => {
+                let index = self.conferences.index(conference);
+                if let Some(conference) = index.and_then(|at| self.conferences.get_mut(at)) {
+                    always.truncate(MAX_ALWAYS);
+                    conference.loudest.set(count, always);
+                }
+            }
             Command::SetRoundTrip { transport, rtt } => {
                 let index = self.transports.index(transport);
                 if let Some(transport) = index.and_then(|index| self.transports.get_mut(index)) {
@@ -344,7 +356,11 @@ impl Media {
         {
             self.park(receiver, index);
         }
-        self.sources.remove(id);
+        if let Some((_, source)) = self.sources.remove(id) {
+            if let Some(conference) = self.conferences.get_mut(source.conference) {
+                conference.loudest.forget(id);
+            }
+        }
     }
 
     fn remove_transport(&mut self, id: u32) {

@@ -21,6 +21,10 @@ pub(super) struct Original<'a> {
     /// Extension values by kind.  Of video only what the cache keeps as well, so that a plain
     /// retransmission is equal.
     pub values: [Option<&'a [u8]>; EXTENSIONS],
+    /// Of redundant audio: where in the payload the frame is that receivers without RED get.
+    pub frame: Option<(usize, usize)>,
+    /// The frame is that of a lost packet; receivers with RED find it themselves.
+    pub recovered: bool,
 }
 
 /// The source a packet is from, as far as its copies need to know.
@@ -109,6 +113,8 @@ impl Media {
                 payload_type: 255,
                 marker: false,
                 values: [None; EXTENSIONS],
+                frame: None,
+                recovered: false,
             };
             let orientation = cached.as_ref().and_then(|cached| cached.orientation);
             let orientation = orientation.map(|value| [value]);
@@ -162,13 +168,20 @@ impl Desk<'_> {
         context: Context,
         out: &mut impl Output,
     ) {
-        let Original { incoming, codec, payload_type, marker, values } = original;
+        let Original { incoming, codec, payload_type, marker, values, frame, recovered } = original;
         if !incoming.empty && route.mapped != *payload_type {
             remap(route, context.owner, *payload_type, self.transports);
         }
         let Some(mapping) = route.mapping else {
             self.stats.dropped_not_negotiated += 1;
             return;
+        };
+        let payload = match *frame {
+            Some((start, end)) if mapping.codec != Codec::Red => {
+                payload.get_mut(start..end).unwrap_or_default()
+            }
+            _ if *recovered => return,
+            _ => payload,
         };
         let before = route.projection.current();
         let outgoing = match route.projection.project(now, incoming, context.flowing) {
@@ -192,7 +205,7 @@ impl Desk<'_> {
             && route.projection.current() == Some(incoming.encoding);
         route.behind |= starts && incoming.late_start;
         // An audio stream that goes on elsewhere begins a talk spurt (RFC 3551, 4.1).
-        let marker = *marker || (starts && *codec == Codec::Audio);
+        let marker = *marker || (starts && codec.is_audio());
         let ids = ids_for(receiver, mapping.transport_cc);
         let transport_sequence = next_transport_sequence(receiver, ids);
         let bytes = self.writer.write(

@@ -13,19 +13,17 @@ use super::rtcp_write;
 use super::rtp::Header;
 use super::transport::Origin;
 
-const MAX_LEVELS: usize = 1024 * 12;
-const LEVELS_INTERVAL: Time = 40 * MILLISECOND;
 const REPORT_INTERVAL: Time = 500 * MILLISECOND;
 /// So far back a receiver may still begin with a keyframe whose beginning came late.
 pub(super) const MAX_CATCH_UP: u64 = 128;
 
 /// A packet with its retransmission unwrapped.
 #[derive(Clone, Copy)]
-struct Packet {
-    header: Header,
-    meaning: Meaning,
-    origin: Origin,
-    recovered: bool,
+pub(super) struct Packet {
+    pub header: Header,
+    pub meaning: Meaning,
+    pub origin: Origin,
+    pub recovered: bool,
 }
 
 impl Media {
@@ -49,7 +47,7 @@ impl Media {
         let Some(source) = self.sources.get_mut(origin.source) else {
             return;
         };
-        if (meaning.codec == Codec::Audio) != (source.kind == Kind::Audio) {
+        if meaning.codec.is_audio() != (source.kind == Kind::Audio) {
             self.stats.dropped_payload_type += 1;
             return;
         }
@@ -73,6 +71,7 @@ impl Media {
             }
             Order::First => {
                 incoming.nacks.clear();
+                incoming.reopen();
                 if let Some(cache) = &mut incoming.cache {
                     cache.clear();
                 }
@@ -90,6 +89,10 @@ impl Media {
             }
         }
         self.stats.rtx_recovered += u64::from(recovered);
+        if source.kind == Kind::Audio {
+            self.forward_audio(now, &found, number, order, packet, out);
+            return;
+        }
         let media_active = header.payload_end > header.payload_start;
         if media_active && !incoming.active {
             incoming.active = true;
@@ -105,18 +108,13 @@ impl Media {
         if self.next.is_none() {
             self.wake(at);
         }
-        match meaning.codec {
-            Codec::Audio => self.forward_audio(now, &found, order, packet, out),
-            _ => {
-                if asks {
-                    self.ask_again(now, origin.source, encoding, out);
-                }
-                if lost_for_good {
-                    self.want_keyframe(now, origin.source, out);
-                }
-                self.forward_video(now, &found, order, packet, out);
-            }
+        if asks {
+            self.ask_again(now, origin.source, encoding, out);
         }
+        if lost_for_good {
+            self.want_keyframe(now, origin.source, out);
+        }
+        self.forward_video(now, &found, order, packet, out);
     }
 
     /// Parse, take note of the arrival and find the origin; None if the packet is done with.
@@ -264,56 +262,6 @@ impl Media {
         }
     }
 
-    fn forward_audio(
-        &mut self,
-        now: Time,
-        found: &Packet,
-        order: Order,
-        packet: &mut [u8],
-        out: &mut impl Output,
-    ) {
-        let header = &found.header;
-        let Some(source) = self.sources.get_mut(found.origin.source) else {
-            return;
-        };
-        if source.muted {
-            self.stats.dropped_muted += 1;
-            return;
-        }
-        let level = header.extensions.get(Extension::AudioLevel, packet);
-        let level = level.and_then(|value| value.first().copied());
-        let silence = order != Order::Late && source.is_silence(level);
-        let padding = header.payload_start == header.payload_end;
-        self.stats.dropped_silence += u64::from(silence);
-        self.stats.dropped_padding += u64::from(padding);
-        if let Some(level) = level.filter(|_| source.may_tell_level(now)) {
-            if let Some(conference) = self.conferences.get_mut(source.conference) {
-                if conference.levels.len() < MAX_LEVELS {
-                    let milliseconds = (now / MILLISECOND) as u32;
-                    conference.levels.extend(source.id.to_le_bytes());
-                    conference.levels.extend(milliseconds.to_le_bytes());
-                    conference.levels.extend([level, 0, 0, 0]);
-                }
-                if conference.levels_since.is_none() {
-                    conference.levels_since = Some(now);
-                    let at = now + LEVELS_INTERVAL;
-                    self.wake(at);
-                }
-            }
-        }
-        let incoming = Incoming {
-            encoding: found.origin.encoding,
-            sequence: header.sequence,
-            timestamp: header.timestamp,
-            order,
-            keyframe: true,
-            empty: silence || padding,
-            late_start: false,
-            vp8: codec::vp8::Descriptor::default(),
-        };
-        self.copy_to_all(now, found, incoming, packet, out);
-    }
-
     fn forward_video(
         &mut self,
         now: Time,
@@ -405,7 +353,7 @@ impl Media {
         }
     }
 
-    /// Send a packet to whoever takes it; true if somebody waits for a keyframe.
+    /// Send a video packet to whoever takes it; true if somebody waits for a keyframe.
     fn copy_to_all(
         &mut self,
         now: Time,
@@ -424,20 +372,17 @@ impl Media {
         };
         let mut values = [None; EXTENSIONS];
         let value = |kind| header.extensions.get(kind, head).filter(|value| !value.is_empty());
-        if found.meaning.codec == Codec::Audio {
-            values[Extension::AudioLevel as usize] = value(Extension::AudioLevel);
-        } else {
-            values[Extension::Orientation as usize] =
-                value(Extension::Orientation).filter(|value| value.len() == 1);
-            values[Extension::DependencyDescriptor as usize] =
-                value(Extension::DependencyDescriptor);
-        }
+        values[Extension::Orientation as usize] =
+            value(Extension::Orientation).filter(|value| value.len() == 1);
+        values[Extension::DependencyDescriptor as usize] = value(Extension::DependencyDescriptor);
         let original = Original {
             incoming,
             codec: found.meaning.codec,
             payload_type: header.payload_type,
             marker: header.marker,
             values,
+            frame: None,
+            recovered: false,
         };
         self.fan_out(now, found.origin.source, &original, payload, out)
     }

@@ -32,13 +32,16 @@ impl Output for Checked {
 }
 
 /// Transport 1 sends audio (SSRC 1) and three encodings of video (2, 3, 4; rtx 5, 6, 7) to 2.
-/// Payload types: 0 opus, 1 vp8, 2 vp9, 3 av1, 4 h264, 5 rtx of 1; ids 1 level, 5 transport-cc.
+/// Payload types: 0 opus, 1 vp8, 2 vp9, 3 av1, 4 h264, 5 rtx of 1, 6 red of 0, which 2 has not
+/// negotiated; ids 1 level, 5 transport-cc.
 fn room() -> Media {
     let mut media = Media::new(1);
     let mut apply = |command| media.apply(0, command, &mut Checked);
     apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
+    apply(Command::SetLoudest { conference: 1, count: 1, always: Vec::new() });
     let names = [(0u8, "opus", None), (1, "vp8", None), (2, "vp9", None), (3, "av1", None)];
-    let names = names.into_iter().chain([(4, "h264", None), (5, "rtx", Some(1))]);
+    let names =
+        names.into_iter().chain([(4, "h264", None), (5, "rtx", Some(1)), (6, "red", Some(0))]);
     let payload_types: Vec<_> = names
         .map(|(id, codec, retransmits)| PayloadType {
             id,
@@ -52,7 +55,8 @@ fn room() -> Media {
         .collect();
     for transport in [1, 2] {
         apply(Command::AddTransport { transport, conference: 1 });
-        apply(Command::SetPayloadTypes { transport, payload_types: payload_types.clone() });
+        let known = payload_types.iter().filter(|one| transport == 1 || one.id != 6);
+        apply(Command::SetPayloadTypes { transport, payload_types: known.cloned().collect() });
         apply(Command::SetHeaderExtensions {
             transport,
             extensions: vec![

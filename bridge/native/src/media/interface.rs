@@ -17,7 +17,8 @@ pub struct PayloadType {
     /// Lower-case encoding name, as in `rtpmap`.
     pub codec: String,
     pub clock_rate: u32,
-    /// The payload type that this one retransmits (RFC 4588), if it is `rtx`.
+    /// The payload type that this one retransmits (RFC 4588) if it is `rtx`, or that its blocks
+    /// have (RFC 2198) if it is `red`.
     pub retransmits: Option<u8>,
     pub nack: bool,
     pub pli: bool,
@@ -141,6 +142,13 @@ pub enum Command {
         ssrc: u32,
         mid: Mid,
     },
+    /// Of the conference's audio forward only the `count` loudest sources, and those in `always`;
+    /// 0 forwards all.
+    SetLoudest {
+        conference: u32,
+        count: usize,
+        always: Vec<u32>,
+    },
     /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
     SetRoundTrip {
         transport: u32,
@@ -229,6 +237,10 @@ counters! {
         dropped_too_old,
         dropped_padding,
         dropped_silence,
+        /// Others are louder.
+        dropped_quiet,
+        /// Malformed redundant audio.
+        dropped_red,
         dropped_muted,
         /// The receiver has negotiated no payload type for the codec.
         dropped_not_negotiated,
@@ -250,6 +262,8 @@ counters! {
         pli_sent,
         keyframes,
         encoding_switches,
+        /// Audio frames taken from the redundancy of later packets.
+        red_recovered,
         tcc_sent,
         receiver_reports_sent,
         sender_reports_sent,

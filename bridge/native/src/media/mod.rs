@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
 mod cache;
 pub mod codec;
 mod control;
@@ -19,10 +20,12 @@ pub mod fuzzing;
 mod header;
 mod interface;
 mod keyframes;
+mod loudness;
 mod nack;
 mod payload_types;
 mod projection;
 mod reception;
+mod red;
 mod resend;
 pub mod rtcp;
 mod rtcp_write;

@@ -8,6 +8,7 @@ use super::interface::PayloadType;
 pub struct Meaning {
     pub codec: Codec,
     pub clock_rate: u32,
+    /// Of `rtx` and `red`: the payload type within.
     pub retransmits: u8,
     pub nack: bool,
     pub transport_cc: bool,
@@ -38,7 +39,8 @@ impl PayloadTypes {
                 continue;
             };
             let codec = Codec::from_name(&entry.codec);
-            if entry.clock_rate == 0 || (codec == Codec::Rtx && entry.retransmits.is_none()) {
+            let carries = matches!(codec, Codec::Rtx | Codec::Red);
+            if entry.clock_rate == 0 || (carries && entry.retransmits.is_none()) {
                 continue;
             }
             *place = Some(Meaning {
@@ -63,8 +65,29 @@ impl PayloadTypes {
 
     /// How to send to `receiver` what comes as `payload_type`: the same number if it means the
     /// same there, otherwise the first of the same name and clock rate; None if there is none.
+    ///
+    /// What comes as `red` goes on as such only if the blocks within mean the same there,
+    /// otherwise as what they carry.
     pub fn map(&self, payload_type: u8, receiver: &PayloadTypes) -> Option<Mapping> {
         let ours = self.list.iter().find(|entry| entry.id == payload_type)?;
+        if let (Codec::Red, Some(primary)) = (Codec::from_name(&ours.codec), ours.retransmits) {
+            let plain = self.map_plain(
+                self.list.iter().find(|entry| {
+                    entry.id == primary && Codec::from_name(&entry.codec) == Codec::Audio
+                })?,
+                receiver,
+            )?;
+            let red = self.map_plain(ours, receiver).filter(|red| {
+                let within = receiver.meaning(red.payload_type).map(|red| red.retransmits);
+                plain.payload_type == primary && within == Some(primary)
+            });
+            return Some(red.unwrap_or(plain));
+        }
+        self.map_plain(ours, receiver)
+    }
+
+    fn map_plain(&self, ours: &PayloadType, receiver: &PayloadTypes) -> Option<Mapping> {
+        let payload_type = ours.id;
         let same = |theirs: &&PayloadType| {
             theirs.codec == ours.codec && theirs.clock_rate == ours.clock_rate && theirs.id < 128
         };
@@ -125,6 +148,26 @@ mod tests {
         assert_eq!(sender.map(101, &PayloadTypes::default()), None);
         assert_eq!(sender.meaning(96).map(|meaning| meaning.retransmits), Some(100));
         assert_eq!(sender.meaning(97), None);
+    }
+
+    #[test]
+    fn red_goes_on_only_where_its_blocks_mean_the_same() {
+        let opus = |id| entry(id, "opus", None);
+        let sender = PayloadTypes::new(vec![opus(111), entry(63, "red", Some(111))]);
+        let mapped = |receiver: Vec<PayloadType>| {
+            sender.map(63, &PayloadTypes::new(receiver)).map(|to| (to.codec, to.payload_type))
+        };
+        let red = |id, within| entry(id, "red", within);
+        assert_eq!(mapped(vec![red(63, Some(111)), opus(111)]), Some((Codec::Red, 63)));
+        assert_eq!(mapped(vec![red(64, Some(111)), opus(111)]), Some((Codec::Red, 64)));
+        assert_eq!(mapped(vec![opus(111)]), Some((Codec::Audio, 111)));
+        assert_eq!(mapped(vec![red(63, Some(109)), opus(109)]), Some((Codec::Audio, 109)));
+        assert_eq!(mapped(vec![red(63, None), opus(111)]), Some((Codec::Audio, 111)));
+        assert_eq!(mapped(vec![red(63, Some(111))]), None);
+        // Red within red is none, and red of nothing is not even taken.
+        let nested = PayloadTypes::new(vec![red(63, Some(63)), opus(111)]);
+        assert_eq!(nested.map(63, &nested), None);
+        assert_eq!(PayloadTypes::new(vec![red(63, None), opus(111)]).meaning(63), None);
     }
 
     #[test]

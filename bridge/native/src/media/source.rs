@@ -3,6 +3,7 @@
 use super::cache::Cache;
 use super::interface::{Encoding, Kind, Mid, Time, MILLISECOND};
 use super::keyframes::KeyframeRequests;
+use super::loudness::Loudness;
 use super::nack::Nacks;
 use super::payload_types::Mapping;
 use super::projection::Projection;
@@ -46,6 +47,9 @@ pub struct Incoming {
     /// The last keyframe, by RTP timestamp.
     pub keyframe: Option<u32>,
     pub nack_at: Option<Time>,
+    /// Of audio: how many numbers were closed, and the newest of them.
+    closed: u16,
+    closed_last: u64,
 }
 
 impl Incoming {
@@ -63,7 +67,27 @@ impl Incoming {
             size_told: None,
             keyframe: None,
             nack_at: None,
+            closed: 0,
+            closed_last: 0,
         }
+    }
+
+    /// The audio packet `number` is dropped for all receivers and leaves no gap: those after it
+    /// count on from those before.
+    pub fn close(&mut self, number: u64) {
+        self.closed = self.closed.wrapping_add(1);
+        self.closed_last = number;
+    }
+
+    /// The sequence number of an audio packet without those that were closed; None if it came
+    /// too late to have one.
+    pub fn without_closed(&self, number: u64) -> Option<u16> {
+        (number > self.closed_last).then(|| (number as u16).wrapping_sub(self.closed))
+    }
+
+    /// The sender counts anew.
+    pub fn reopen(&mut self) {
+        self.closed_last = 0;
     }
 
     /// Whether news of the size may be told now; a keyframe that may not is followed by others.
@@ -133,6 +157,11 @@ impl Route {
     }
 }
 
+/// Whether a packet with this RFC 6464 byte is silent.
+pub fn says_silence(level: Option<u8>) -> bool {
+    level.map(|level| level & 0x7f) == Some(SILENCE)
+}
+
 #[derive(Debug)]
 pub struct Source {
     pub id: u32,
@@ -148,6 +177,9 @@ pub struct Source {
     pub flowing: u8,
     flow_checked: Time,
     silent: u8,
+    pub loudness: Loudness,
+    /// Its newest packet was among the loudest.
+    pub loud: bool,
     level_told: Option<Time>,
 }
 
@@ -165,6 +197,8 @@ impl Source {
             flowing: 0,
             flow_checked: 0,
             silent: 0,
+            loudness: Loudness::default(),
+            loud: false,
             level_told: None,
         }
     }
@@ -217,12 +251,20 @@ impl Source {
 
     /// Whether an audio packet of this level is to be dropped as silence.
     pub fn is_silence(&mut self, level: Option<u8>) -> bool {
-        if level.map(|level| level & 0x7f) != Some(SILENCE) {
+        if !says_silence(level) {
             self.silent = 0;
             return false;
         }
         self.silent = self.silent.saturating_add(1).min(FORWARDED_SILENCE + 1);
         self.silent > FORWARDED_SILENCE
+    }
+
+    /// A packet of an audio encoding goes out; true if that is news.
+    pub fn sounds(&mut self, now: Time, encoding: usize) -> bool {
+        self.encodings.get_mut(encoding).is_some_and(|incoming| {
+            incoming.last_packet = Some(now);
+            !std::mem::replace(&mut incoming.active, true)
+        })
     }
 
     /// The SSRC to name in a keyframe request: the lowest that is coming; encoders answer on all.

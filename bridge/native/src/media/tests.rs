@@ -1,5 +1,6 @@
 //! The machine as a whole: packets in, packets out.
 
+mod audio;
 mod links;
 
 use super::rtcp::{self, Rtcp};

@@ -10,6 +10,8 @@ pub mod vp9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     Audio,
+    /// Redundant audio (RFC 2198).
+    Red,
     Vp8,
     Vp9,
     Av1,
@@ -29,8 +31,13 @@ impl Codec {
             "h264" => Codec::H264,
             "h265" => Codec::OtherVideo,
             "rtx" => Codec::Rtx,
+            "red" => Codec::Red,
             _ => Codec::Audio,
         }
+    }
+
+    pub fn is_audio(self) -> bool {
+        matches!(self, Codec::Audio | Codec::Red)
     }
 }
 
@@ -56,7 +63,7 @@ pub fn inspect(codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Frame
         }
         Codec::Av1 => Frame { keyframe: av1::keyframe(payload, descriptor), ..Frame::default() },
         Codec::H264 => Frame { keyframe: h264::keyframe(payload), ..Frame::default() },
-        Codec::OtherVideo | Codec::Audio | Codec::Rtx => {
+        Codec::OtherVideo | Codec::Audio | Codec::Red | Codec::Rtx => {
             Frame { keyframe: true, ..Frame::default() }
         }
     }
