@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from xmppconf.errors import Condition, PeerError
-from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.media import MediaDescription
 from xmppconf.sources import MediaSource
 from xmppconf.transport import IceTransport
@@ -85,6 +85,22 @@ class EndpointRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayRequest:
+    """What a bridge shall do about its link to another that has the conference too."""
+
+    id: RelayId
+    """Of the other bridge."""
+    create: bool = False
+    expire: bool = False
+    mesh: str | None = None
+    """What came over one link of a mesh is not passed on over another of the same."""
+    media: tuple[MediaDescription, ...] = ()
+    transport: Transport | None = None
+    endpoints: tuple[EndpointRequest, ...] = ()
+    """Those behind the link that come, change their sources, or go."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConferenceModify:
     meeting_id: MeetingId
     name: str | None = None
@@ -92,8 +108,7 @@ class ConferenceModify:
     expire: bool = False
     rtcstats_enabled: bool = True
     endpoints: tuple[EndpointRequest, ...] = ()
-    relay_ids: tuple[str, ...] = ()
-    """Ids of `<relay/>` children; what they ask is read when relays exist."""
+    relays: tuple[RelayRequest, ...] = ()
     has_connects: bool = False
 
 
@@ -105,7 +120,15 @@ class EndpointAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayAnswer:
+    id: RelayId
+    expire: bool = False
+    transport: Transport | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConferenceModified:
     endpoints: tuple[EndpointAnswer, ...] = ()
     sources: tuple[MediaSource, ...] | None = None
     """The feedback sources `jvb-a0` and `jvb-v0`, when something was created."""
+    relays: tuple[RelayAnswer, ...] = ()

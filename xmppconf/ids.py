@@ -16,12 +16,17 @@ SourceName = NewType("SourceName", str)
 MeetingId = NewType("MeetingId", str)
 """Random id of one conference, from its focus to its bridges."""
 
+RelayId = NewType("RelayId", str)
+"""What a bridge is called by the other bridges of a conference."""
+
 #: The feedback sources' owner (and name prefix): the bridge itself.
 BRIDGE_OWNER = EndpointId("jvb")
 
 _ENDPOINT_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _SOURCE_NAME = re.compile(r"[0-9A-Za-z_.-]{1,72}")
 _MEETING_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+#: Stock bridges are often called by address and port.
+_RELAY_ID = re.compile(r"[0-9A-Za-z_.:@-]{1,128}")
 
 
 def parse_endpoint_id(text: str) -> EndpointId:
@@ -49,3 +54,12 @@ def parse_meeting_id(text: str) -> MeetingId:
             "meeting id has other characters than letters, digits, '_', '.', '-'"
         )
     return MeetingId(text)
+
+
+def parse_relay_id(text: str) -> RelayId:
+    """Check the id of another bridge; raises `PeerError`."""
+    if not _RELAY_ID.fullmatch(text):
+        raise PeerError(
+            "relay id has other characters than letters, digits, '_', '.', ':', '@', '-'"
+        )
+    return RelayId(text)

@@ -52,7 +52,7 @@ def modify(bridge: Bridge, request: ConferenceModify) -> ConferenceModified:
 
 
 def _check_shape(request: ConferenceModify) -> None:
-    if request.relay_ids or request.has_connects:
+    if request.relays or request.has_connects:
         _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)
     if len(request.endpoints) > 1 and not all(map(_is_batchable, request.endpoints)):
         _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)

@@ -13,10 +13,11 @@ from xmppconf.colibri2 import (
     EndpointRequest,
     ForceMute,
     Reason,
+    RelayRequest,
     Sctp,
     Transport,
 )
-from xmppconf.ids import EndpointId, MeetingId, SourceName
+from xmppconf.ids import EndpointId, MeetingId, RelayId, SourceName
 from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc
 from xmppconf.sources import MediaSource
 from xmppconf.transport import IceTransport
@@ -72,7 +73,7 @@ def ask(
             Reason.UNSPECIFIED,
         ),
         (
-            ConferenceModify(M1, relay_ids=("other",)),
+            ConferenceModify(M1, relays=(RelayRequest(RelayId("other"), create=True),)),
             "feature-not-implemented",
             Reason.FEATURE_NOT_IMPLEMENTED,
         ),

@@ -14,7 +14,7 @@ from xmppconf.xmpp.xml import STREAM, build
 
 
 def _colibri(element: Element) -> None:
-    modify = replace(colibri2.modify_from_xml(element), relay_ids=(), has_connects=False)
+    modify = replace(colibri2.modify_from_xml(element), has_connects=False)
     assert colibri2.modify_from_xml(_again(colibri2.modify_to_xml(modify))) == modify
 
 

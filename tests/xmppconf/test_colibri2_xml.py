@@ -16,11 +16,13 @@ from xmppconf.colibri2 import (
     EndpointRequest,
     ForceMute,
     Reason,
+    RelayAnswer,
+    RelayRequest,
     Sctp,
     Transport,
 )
 from xmppconf.errors import PeerError
-from xmppconf.ids import EndpointId, MeetingId, SourceName
+from xmppconf.ids import EndpointId, MeetingId, RelayId, SourceName
 from xmppconf.media import HeaderExtension, MediaDescription, MediaType, PayloadType, Ssrc
 from xmppconf.sources import MediaSource
 from xmppconf.transport import Candidate, Fingerprint, IceTransport, Setup
@@ -119,16 +121,72 @@ def test_false_attributes_stay_off_the_wire() -> None:
     assert quiet.get("rtcstats-enabled") == "false"
 
 
-def test_relays_and_connects_are_noticed() -> None:
-    read = modify_from_xml(
-        fromstring(
-            "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'><relay id='r'/>"
-            "<connects><connect id='c'/></connects></conference-modify>"
+LINK = f"""
+<conference-modify xmlns='jitsi:colibri2' meeting-id='8a5e'>
+ <relay id='10.0.0.2:4096' mesh-id='0' create='true'>
+  <media type='audio'>
+   <payload-type xmlns='urn:xmpp:jingle:apps:rtp:1' id='111' name='opus' clockrate='48000' channels='2'/>
+  </media>
+  <transport use-unique-port='true' ice-controlling='true'>
+   <transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='8k2f' pwd='pw22'><rtcp-mux/>
+    <fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256' setup='active'>{PRINT}</fingerprint>
+   </transport>
+   <sctp role='client'/></transport>
+  <endpoints>
+   <endpoint id='abcd1234' create='true' stats-id='Ada-x1'><capability name='source-names'/>
+    <sources><media-source type='audio' id='abcd1234-a0'>
+     <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1001' name='abcd1234-a0'/></media-source></sources>
+   </endpoint>
+   <endpoint id='ef567890' expire='true'/>
+  </endpoints>
+ </relay>
+</conference-modify>"""
+
+RELAY = RelayRequest(
+    RelayId("10.0.0.2:4096"),
+    create=True,
+    mesh="0",
+    media=(MediaDescription(MediaType.AUDIO, (PayloadType(111, "opus", 48000, 2),)),),
+    transport=Transport(
+        ice_controlling=True,
+        use_unique_port=True,
+        ice=IceTransport("8k2f", "pw22", (Fingerprint("sha-256", PRINT, Setup.ACTIVE),)),
+        sctp=Sctp(role="client"),
+    ),
+    endpoints=(
+        EndpointRequest(
+            EndpointId("abcd1234"),
+            create=True,
+            stats_id="Ada-x1",
+            capabilities=frozenset({"source-names"}),
+            sources=(
+                MediaSource(SourceName("abcd1234-a0"), MediaType.AUDIO, (Ssrc(1001),)),
+            ),
+        ),
+        EndpointRequest(EndpointId("ef567890"), expire=True),
+    ),
+)
+
+
+def test_a_link_between_bridges_is_read_and_written() -> None:
+    modify = ConferenceModify(MeetingId("8a5e"), relays=(RELAY,))
+    assert modify_from_xml(fromstring(LINK)) == modify
+    assert modify_from_xml(fromstring(tostring(modify_to_xml(modify)))) == modify
+    answer = ConferenceModified(
+        relays=(
+            RelayAnswer(RELAY.id, transport=Transport(sctp=Sctp(5000, "server"))),
+            RelayAnswer(RelayId("other"), expire=True),
         )
     )
-    assert (read.relay_ids, read.has_connects) == (("r",), True)
-    nothing = "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'><connects/>"
-    assert not modify_from_xml(fromstring(nothing + "</conference-modify>")).has_connects
+    assert modified_from_xml(fromstring(tostring(modified_to_xml(answer)))) == answer
+
+
+def test_connects_are_noticed() -> None:
+    modify = "<conference-modify xmlns='jitsi:colibri2' meeting-id='m'><connects"
+    something = modify + "><connect id='c'/></connects></conference-modify>"
+    assert modify_from_xml(fromstring(something)).has_connects
+    nothing = modify + "/></conference-modify>"
+    assert not modify_from_xml(fromstring(nothing)).has_connects
 
 
 requests = st.builds(
@@ -166,6 +224,23 @@ requests = st.builds(
 def test_requests_round_trip(endpoints: list[EndpointRequest]) -> None:
     modify = ConferenceModify(MeetingId("m-1"), endpoints=tuple(endpoints))
     assert modify_from_xml(fromstring(tostring(modify_to_xml(modify)))) == modify
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("relay id='10.0.0.2:4096'", "relay"),
+        ("10.0.0.2:4096", "a b"),
+        ("mesh-id='0'", f"mesh-id='{'0' * 200}'"),
+        ("id='ef567890'", "id=''"),
+        ("role='client'", "role='peer'"),
+    ],
+)
+def test_a_broken_link_is_a_peer_error(change: tuple[str, str]) -> None:
+    broken = LINK.replace(*change)
+    assert broken != LINK
+    with pytest.raises(PeerError):
+        modify_from_xml(fromstring(broken))
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,18 @@ from xmppconf.colibri2 import (
     EndpointRequest,
     ForceMute,
     Reason,
+    RelayAnswer,
+    RelayRequest,
     Sctp,
     Transport,
 )
 from xmppconf.errors import PeerError
-from xmppconf.ids import parse_endpoint_id, parse_meeting_id, parse_source_name
+from xmppconf.ids import (
+    parse_endpoint_id,
+    parse_meeting_id,
+    parse_relay_id,
+    parse_source_name,
+)
 from xmppconf.media import MediaDescription
 from xmppconf.sources import MediaSource, Source
 from xmppconf.xmpp.ice import ice_from_xml, ice_to_xml
@@ -57,7 +64,7 @@ _MAX_LAST_N = 10_000
 def modify_to_xml(modify: ConferenceModify) -> Element:
     """The `<conference-modify/>` of a request.
 
-    Relays and connects are not written: nothing here asks for them.
+    Connects are not written: nothing here asks for them.
     """
     attributes = {
         "meeting-id": modify.meeting_id,
@@ -67,7 +74,8 @@ def modify_to_xml(modify: ConferenceModify) -> Element:
         "rtcstats-enabled": None if modify.rtcstats_enabled else "false",
     }
     endpoints = [_endpoint_request_to_xml(item) for item in modify.endpoints]
-    return build(COLIBRI2, "conference-modify", attributes, *endpoints)
+    relays = [_relay_request_to_xml(item) for item in modify.relays]
+    return build(COLIBRI2, "conference-modify", attributes, *endpoints, *relays)
 
 
 def modify_from_xml(element: Element) -> ConferenceModify:
@@ -82,7 +90,7 @@ def modify_from_xml(element: Element) -> ConferenceModify:
         expire=flag(element, "expire"),
         rtcstats_enabled=flag(element, "rtcstats-enabled", True),
         endpoints=tuple(_endpoint_request_from_xml(item) for item in endpoints),
-        relay_ids=tuple(required(item, "id") for item in relays),
+        relays=tuple(_relay_request_from_xml(item) for item in relays),
         has_connects=connects is not None and len(connects) > 0,
     )
 
@@ -98,10 +106,7 @@ def _endpoint_request_to_xml(request: EndpointRequest) -> Element:
     element = build(COLIBRI2, "endpoint", attributes)
     for name in sorted(request.capabilities):
         element.append(build(COLIBRI2, "capability", {"name": name}))
-    for media in request.media:
-        element.append(
-            build(COLIBRI2, "media", {"type": media.type.value}, *media_to_xml(media))
-        )
+    element.extend(_media_to_xml(media) for media in request.media)
     if request.transport is not None:
         element.append(_transport_to_xml(request.transport))
     if request.sources is not None:
@@ -131,7 +136,7 @@ def _endpoint_request_from_xml(element: Element) -> EndpointRequest:
         stats_id=attribute(element, "stats-id"),
         visitor=element.get("muc-role") == "visitor",
         capabilities=frozenset(required(item, "name", limit=128) for item in capabilities),
-        media=tuple(_media(item) for item in children(element, tag(COLIBRI2, "media"), 4)),
+        media=_media_from_xml(element),
         transport=None if transport is None else _transport_from_xml(transport),
         sources=None if sources is None else _sources_from_xml(sources),
         force_mute=None
@@ -143,8 +148,48 @@ def _endpoint_request_from_xml(element: Element) -> EndpointRequest:
     )
 
 
-def _media(element: Element) -> MediaDescription:
-    return media_from_xml(element, media_type(required(element, "type")))
+def _relay_request_to_xml(request: RelayRequest) -> Element:
+    attributes = {
+        "id": request.id,
+        "create": _true(request.create),
+        "expire": _true(request.expire),
+        "mesh-id": request.mesh,
+    }
+    element = build(COLIBRI2, "relay", attributes, *map(_media_to_xml, request.media))
+    if request.transport is not None:
+        element.append(_transport_to_xml(request.transport))
+    if request.endpoints:
+        endpoints = map(_endpoint_request_to_xml, request.endpoints)
+        element.append(build(COLIBRI2, "endpoints", None, *endpoints))
+    return element
+
+
+def _relay_request_from_xml(element: Element) -> RelayRequest:
+    transport = child(element, tag(COLIBRI2, "transport"))
+    endpoints = child(element, tag(COLIBRI2, "endpoints"))
+    return RelayRequest(
+        id=parse_relay_id(required(element, "id")),
+        create=flag(element, "create"),
+        expire=flag(element, "expire"),
+        mesh=attribute(element, "mesh-id", limit=128),
+        media=_media_from_xml(element),
+        transport=None if transport is None else _transport_from_xml(transport),
+        endpoints=()
+        if endpoints is None
+        else tuple(
+            _endpoint_request_from_xml(item)
+            for item in children(endpoints, tag(COLIBRI2, "endpoint"), limits.ENDPOINTS)
+        ),
+    )
+
+
+def _media_to_xml(media: MediaDescription) -> Element:
+    return build(COLIBRI2, "media", {"type": media.type.value}, *media_to_xml(media))
+
+
+def _media_from_xml(element: Element) -> tuple[MediaDescription, ...]:
+    found = children(element, tag(COLIBRI2, "media"), 4)
+    return tuple(media_from_xml(one, media_type(required(one, "type"))) for one in found)
 
 
 # -- answers ------------------------------------------------------------------------------
@@ -157,6 +202,12 @@ def modified_to_xml(modified: ConferenceModified) -> Element:
         if answer.transport is not None:
             endpoint.append(_transport_to_xml(answer.transport))
         element.append(endpoint)
+    for relay in modified.relays:
+        attributes = {"id": relay.id, "expire": _true(relay.expire)}
+        link = build(COLIBRI2, "relay", attributes)
+        if relay.transport is not None:
+            link.append(_transport_to_xml(relay.transport))
+        element.append(link)
     if modified.sources is not None:
         element.append(_sources_to_xml(modified.sources))
     return element
@@ -172,6 +223,10 @@ def modified_from_xml(element: Element | None) -> ConferenceModified:
             _endpoint_answer_from_xml(item)
             for item in children(element, tag(COLIBRI2, "endpoint"), limits.ENDPOINTS)
         ),
+        relays=tuple(
+            _relay_answer_from_xml(item)
+            for item in children(element, tag(COLIBRI2, "relay"), limits.RELAYS)
+        ),
         sources=None if sources is None else _sources_from_xml(sources),
     )
 
@@ -180,6 +235,15 @@ def _endpoint_answer_from_xml(element: Element) -> EndpointAnswer:
     transport = child(element, tag(COLIBRI2, "transport"))
     return EndpointAnswer(
         id=parse_endpoint_id(required(element, "id")),
+        expire=flag(element, "expire"),
+        transport=None if transport is None else _transport_from_xml(transport),
+    )
+
+
+def _relay_answer_from_xml(element: Element) -> RelayAnswer:
+    transport = child(element, tag(COLIBRI2, "transport"))
+    return RelayAnswer(
+        id=parse_relay_id(required(element, "id")),
         expire=flag(element, "expire"),
         transport=None if transport is None else _transport_from_xml(transport),
     )
