@@ -1,8 +1,9 @@
 // Builds the client into ../xmppconf_web/static (or --out FOLDER), or with --tests the tests into build/tests.
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -22,7 +23,7 @@ async function bundleTests() {
   await rm(join(root, 'build/tests'), { recursive: true, force: true });
   await build({
     ...common, platform: 'node', target: 'node18', entryPoints: tests.map((name) => `tests/${name}`),
-    outdir: 'build/tests', outExtension: { '.js': '.mjs' },
+    external: ['typescript'], outdir: 'build/tests', outExtension: { '.js': '.mjs' },
     // Node 18 has the browser's crypto under another name.
     banner: { js: "import { webcrypto } from 'node:crypto'; globalThis.crypto ??= webcrypto;" },
   });
@@ -40,37 +41,48 @@ function hashed(name, contents) {
   return name.replace(/(\.[a-z]+)$/, `-${hash}$1`);
 }
 
+/** The row of one script in the table that LibreJS reads. */
+function licenceRow(name) {
+  return `<tr>
+        <td><a href="/assets/${name}">${name}</a></td>
+        <td><a href="http://www.gnu.org/licenses/agpl-3.0.html">AGPL-3.0-or-later</a></td>
+        <td><a href="/assets/${name}.map">${name}.map</a> (holds every source file)</td>
+      </tr>`;
+}
+
 async function bundleClient(entry, outdir, page, title) {
   const result = await build({
-    ...common, entryPoints: { main: entry }, outdir: 'assets', minify: true, write: false, sourcemap: 'external',
+    ...common, entryPoints: { main: entry }, outdir: 'assets', minify: true, write: false, sourcemap: 'external', splitting: true,
+    entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', metafile: true,
     banner: { js: banner }, footer: { js: footer }, legalComments: 'none', define: { 'process.env.NODE_ENV': '"production"' },
   });
-  const out = Object.fromEntries(result.outputFiles.map((f) => [f.path.split('/').pop(), f.text]));
+  const files = new Map(result.outputFiles.map((f) => [basename(f.path), f.text]));
   const icon = await readFile(join(root, 'src/ui/icon.svg'), 'utf8');
-  const script = hashed('main.js', out['main.js']);
-  const style = hashed('main.css', out['main.css']);
   const iconName = hashed('icon.svg', icon);
+  files.set(iconName, icon);
+  const entryScript = Object.entries(result.metafile.outputs).find(([, output]) => output.entryPoint === entry);
+  const [script, style] = [basename(entryScript[0]), basename(entryScript[1].cssBundle)];
+  const scripts = [...files.keys()].filter((name) => name.endsWith('.js')).sort();
+  // Without this the browser learns of each only from the one before.
+  const preloads = entryScript[1].imports.filter((one) => one.kind === 'import-statement')
+    .map((one) => `<link rel="modulepreload" href="/assets/${basename(one.path)}">`).join('\n    ');
+  const fill = (text) => text.replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
+    .replaceAll('%ICON%', `/assets/${iconName}`).replaceAll('%TITLE%', title).replaceAll('%PRELOADS%', preloads);
+  const html = fill(await readFile(join(root, 'src/index.html'), 'utf8'));
+  const licences = fill(await readFile(join(root, 'src/licenses.html'), 'utf8'))
+    .replaceAll('%SCRIPTS%', scripts.map(licenceRow).join('\n      ')).replaceAll('%VERSIONS%', await versions());
   const fresh = `${outdir}.new`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(join(fresh, 'assets'), { recursive: true });
-  const html = (await readFile(join(root, 'src/index.html'), 'utf8'))
-    .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
-    .replaceAll('%ICON%', `/assets/${iconName}`).replaceAll('%TITLE%', title);
-  const licences = (await readFile(join(root, 'src/licenses.html'), 'utf8'))
-    .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
-    .replaceAll('%SOURCE%', `/assets/${script}.map`).replaceAll('%VERSIONS%', await versions());
   await Promise.all([
-    writeFile(join(fresh, 'assets', script), out['main.js']),
-    writeFile(join(fresh, 'assets', `${script}.map`), out['main.js.map']),
-    writeFile(join(fresh, 'assets', style), out['main.css']),
-    writeFile(join(fresh, 'assets', iconName), icon),
+    ...[...files].map(([name, text]) => writeFile(join(fresh, 'assets', name), text)),
     writeFile(join(fresh, page), html),
     writeFile(join(fresh, 'licenses.html'), licences),
   ]);
   // Whoever is served meanwhile gets the old client or the new one, never half of it.
   await rm(outdir, { recursive: true, force: true });
   await rename(fresh, outdir);
-  console.log(`${page}: ${script} ${Math.round(out['main.js'].length / 1024)} KiB, ${style} ${Math.round(out['main.css'].length / 1024)} KiB`);
+  for (const name of scripts) console.log(`${page}: ${name} ${(gzipSync(files.get(name)).length / 1024).toFixed(1)} KiB gzip`);
 }
 
 if (process.argv.includes('--tests')) await bundleTests();

@@ -3,14 +3,18 @@
  * `?n=5&chat=1&names=odd&upright=1`, `?page=left&failure=room-full`, `?page=prejoin&problem=denied`.
  */
 import { render } from 'preact';
-import '../src/ui/style.css';
+import '../src/ui/styles/index.css';
 import type { DeviceProblem, FailureReason } from '../src/conference';
+import { toast } from '../src/ui/announce';
 import { CallPage } from '../src/ui/call';
+import { chooseLanguage } from '../src/ui/i18n';
 import { LeftPage } from '../src/ui/left';
 import { PrejoinPage } from '../src/ui/prejoin';
+import { room } from '../src/ui/route';
 import { change } from '../src/ui/settings';
 import { StartPage } from '../src/ui/start';
-import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, room, setChatOpen, toast, type Dialog } from '../src/ui/state';
+import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, setChatOpen, type Dialog } from '../src/ui/state';
+import { followTheme } from '../src/ui/theme';
 
 const query = new URLSearchParams(location.search);
 const NAMES = ['Ada Lovelace', 'Björk', 'Chinua Achebe', 'Dmitri', 'Elif Şafak', 'Frida', 'Grace Hopper', '', 'Ines', 'Jean-Luc Godard', 'Kō'];
@@ -64,4 +68,5 @@ if (query.has('chat')) setChatOpen(true);
 dialog.value = (query.get('dialog') as Dialog | null) ?? 'none';
 if (query.has('toast')) toast(query.get('toast')!);
 const Page = { start: StartPage, prejoin: PrejoinPage, left: LeftPage, call: CallPage }[query.get('page') ?? 'call'] ?? CallPage;
-render(<Page />, document.getElementById('app')!);
+followTheme();
+void chooseLanguage(query.get('lang') ?? 'en').then(() => render(<Page />, document.getElementById('app')!));

@@ -1,13 +1,18 @@
 /** The call: tiles, toolbar, chat, dialogs, and what goes wrong. */
 import { useEffect, useState } from 'preact/hooks';
 import { ChatPanel } from './chat';
-import { DeviceProblems, DeviceSelect, LevelMeter, Modal, MuteButton, ToolButton } from './controls';
+import { MuteButton, ToolButton } from './controls';
+import { toasts } from './announce';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { change, settings } from './settings';
+import { lazy } from './lazy';
 import { useShortcuts, toggleFullscreen } from './shortcuts';
 import { Tiles } from './tiles';
-import { chatOpen, conference, conferenceState, copyLink, dialog, leave, media, participants, room, setChatOpen, setName, soundBlocked, toasts, unread } from './state';
+import { room } from './route';
+import { chatOpen, conference, conferenceState, copyLink, dialog, leave, media, participants, setChatOpen, soundBlocked, unread } from './state';
+
+const SettingsDialog = lazy(() => import('./settings_dialog').then((module) => module.SettingsDialog));
+const HelpDialog = lazy(() => import('./help_dialog').then((module) => module.HelpDialog));
 
 function Toolbar() {
   const [full, setFull] = useState(false);
@@ -17,67 +22,39 @@ function Toolbar() {
     return () => document.removeEventListener('fullscreenchange', update);
   }, []);
   return (
-    <div class="toolbar" role="group" aria-label={t.toolbar.label} data-testid="toolbar">
+    <div class="toolbar" role="group" aria-label={t('toolbar.label')} data-testid="toolbar">
       <MuteButton kind="audio" />
       <MuteButton kind="video" />
-      <ToolButton id="toggle-chat" icon="chat" label={t.toolbar.chat} keys="C" pressed={chatOpen.value} badge={unread.value} onClick={() => setChatOpen(!chatOpen.value)} />
-      <ToolButton id="copy-link" icon="link" label={t.toolbar.copy} onClick={() => void copyLink()} />
+      <ToolButton id="toggle-chat" icon="chat" label={t('toolbar.chat')} keys="C" pressed={chatOpen.value} badge={unread.value} onClick={() => setChatOpen(!chatOpen.value)} />
+      <ToolButton id="copy-link" icon="link" label={t('toolbar.copy')} onClick={() => void copyLink()} />
       <span class="wide-only">
-        <ToolButton id="fullscreen" icon="fullscreen" label={full ? t.toolbar.exitFullscreen : t.toolbar.fullscreen} keys="F" onClick={toggleFullscreen} />
-        <ToolButton id="open-help" icon="keyboard" label={t.toolbar.help} keys="?" onClick={() => (dialog.value = 'help')} />
+        <ToolButton id="fullscreen" icon="fullscreen" label={full ? t('toolbar.exitFullscreen') : t('toolbar.fullscreen')} keys="F" onClick={toggleFullscreen} />
+        <ToolButton id="open-help" icon="keyboard" label={t('toolbar.help')} keys="?" onClick={() => (dialog.value = 'help')} />
       </span>
-      <ToolButton id="open-settings" icon="settings" label={t.toolbar.settings} onClick={() => (dialog.value = 'settings')} />
-      <ToolButton id="leave" icon="leave" label={t.toolbar.leave} kind="danger" onClick={leave} />
+      <ToolButton id="open-settings" icon="settings" label={t('toolbar.settings')} onClick={() => (dialog.value = 'settings')} />
+      <ToolButton id="leave" icon="leave" label={t('toolbar.leave')} kind="danger" onClick={leave} />
     </div>
-  );
-}
-
-function SettingsDialog() {
-  const { name, joinSound, pushToTalk } = settings.value;
-  return (
-    <Modal title={t.settings.heading} id="settings" onClose={() => (dialog.value = 'none')}>
-      <label class="field">
-        <span>{t.settings.name}</span>
-        <input data-testid="settings-name" value={name} maxLength={60} onChange={(event) => setName(event.currentTarget.value)} />
-      </label>
-      <DeviceProblems />
-      <DeviceSelect kind="audio" />
-      <LevelMeter />
-      <DeviceSelect kind="video" />
-      <label class="check"><input type="checkbox" data-testid="join-sound" checked={joinSound} onChange={(event) => change({ joinSound: event.currentTarget.checked })} />{t.settings.sound}</label>
-      <label class="check"><input type="checkbox" checked={pushToTalk} onChange={(event) => change({ pushToTalk: event.currentTarget.checked })} />{t.settings.pushToTalk}</label>
-    </Modal>
-  );
-}
-
-function HelpDialog() {
-  return (
-    <Modal title={t.help.heading} id="help" onClose={() => (dialog.value = 'none')}>
-      <dl class="keys">
-        {t.help.rows.map(([key, text]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{text}</dd></div>)}
-      </dl>
-    </Modal>
   );
 }
 
 /** One line above the tiles about what is wrong, if anything is. */
 function Banner() {
   const state = conferenceState.value;
-  const text = state === 'connecting' ? t.state.connecting : state === 'reconnecting' ? t.state.reconnecting
-    : media.value === 'interrupted' ? t.state.mediaLost : undefined;
+  const text = state === 'connecting' ? t('state.connecting') : state === 'reconnecting' ? t('state.reconnecting')
+    : media.value === 'interrupted' ? t('state.mediaLost') : undefined;
   if (text) {
     return (
       <div class={`banner${state === 'connecting' ? '' : ' trouble'}`} role="status" data-testid="banner" data-state={state}>
         <span class="spinner" aria-hidden="true" />{text}
-        {state === 'reconnecting' ? <button type="button" class="link" onClick={() => conference?.retryNow()}>{t.state.retry}</button> : null}
+        {state === 'reconnecting' ? <button type="button" class="link" onClick={() => conference?.retryNow()}>{t('state.retry')}</button> : null}
       </div>
     );
   }
   if (!soundBlocked.value) return null;
   return (
     <div class="banner" role="status">
-      {t.call.sound}
-      <button type="button" class="link" data-testid="play-sound" onClick={() => (soundBlocked.value = false)}>{t.call.playSound}</button>
+      {t('call.sound')}
+      <button type="button" class="link" data-testid="play-sound" onClick={() => (soundBlocked.value = false)}>{t('call.playSound')}</button>
     </div>
   );
 }
@@ -86,7 +63,7 @@ function Alone() {
   if (conferenceState.value !== 'joined' || participants.value.length > 0) return null;
   return (
     <div class="alone" data-testid="alone">
-      <p><b>{t.call.alone}</b><br />{t.call.share}</p>
+      <p><b>{t('call.alone')}</b><br />{t('call.share')}</p>
       <button type="button" class="copy" onClick={() => void copyLink()}><span>{location.host}/{room.value}</span><Icon name="link" /></button>
     </div>
   );

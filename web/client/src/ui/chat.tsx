@@ -32,29 +32,29 @@ export function ChatPanel() {
     setText('');
   };
   return (
-    <aside class="chat" data-testid="chat" aria-label={t.chat.heading}>
+    <aside class="chat" data-testid="chat" aria-label={t('chat.heading')}>
       <header>
-        <h2>{t.chat.heading}</h2>
-        <button type="button" class="small" aria-label={t.chat.close} data-testid="close-chat" onClick={() => setChatOpen(false)}><Icon name="close" /></button>
+        <h2>{t('chat.heading')}</h2>
+        <button type="button" class="small" aria-label={t('chat.close')} data-testid="close-chat" onClick={() => setChatOpen(false)}><Icon name="close" /></button>
       </header>
-      <div ref={list} class="log" role="log" tabIndex={0} aria-label={t.chat.heading} data-testid="chat-messages"><ol>
-        {messages.value.length === 0 ? <li class="empty">{t.chat.empty}</li> : null}
+      <div ref={list} class="log" role="log" tabIndex={0} aria-label={t('chat.heading')} data-testid="chat-messages"><ol>
+        {messages.value.length === 0 ? <li class="empty">{t('chat.empty')}</li> : null}
         {messages.value.map((m, i) => {
           const before = messages.value[i - 1];
           const follows = before?.from === m.from && m.time - before.time < 120_000;
           return (
             <li key={m.id} class={m.own ? 'own' : ''} data-testid="chat-message" data-from={m.from}>
-              {follows ? null : <header><b>{m.own ? t.call.you : nameOf(m)}</b><time>{clock(m.time)}</time></header>}
+              {follows ? null : <header><b>{m.own ? t('call.you') : nameOf(m)}</b><time>{clock(m.time)}</time></header>}
               <Body text={m.text} />
             </li>
           );
         })}
       </ol></div>
       <form onSubmit={submit}>
-        <textarea ref={input} rows={1} data-testid="chat-input" aria-label={t.chat.placeholder} placeholder={t.chat.placeholder} value={text} maxLength={4000}
+        <textarea ref={input} rows={1} data-testid="chat-input" aria-label={t('chat.placeholder')} placeholder={t('chat.placeholder')} value={text} maxLength={4000}
           onInput={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => { if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) submit(event); }} />
-        <button type="submit" class="small" aria-label={t.chat.send} data-testid="chat-send" disabled={!text.trim()}><Icon name="send" /></button>
+        <button type="submit" class="small" aria-label={t('chat.send')} data-testid="chat-send" disabled={!text.trim()}><Icon name="send" /></button>
       </form>
     </aside>
   );

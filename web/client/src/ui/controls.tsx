@@ -1,5 +1,4 @@
-/** Buttons, device menus, dialogs: parts that pages are made of. */
-import type { ComponentChildren } from 'preact';
+/** Buttons, device menus, pictures: parts that pages are made of. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Kind } from '../conference';
 import { useDevices, useLevel } from './hooks';
@@ -25,7 +24,7 @@ export function ToolButton(props: ToolButtonProps) {
   const { id, icon, label, keys, pressed, off, warn, kind, badge, onClick } = props;
   const classes = ['tool', off && 'off', warn && 'warn', pressed && 'pressed', kind].filter(Boolean).join(' ');
   return (
-    <button type="button" class={classes} data-testid={id} aria-label={badge ? `${label}, ${t.toolbar.unread(badge)}` : label}
+    <button type="button" class={classes} data-testid={id} aria-label={badge ? `${label}, ${t('toolbar.unread', { count: badge })}` : label}
       aria-pressed={pressed} aria-keyshortcuts={keys} onClick={onClick}>
       <Icon name={icon} />
       {badge ? <span class="badge" data-testid="chat-unread">{badge > 99 ? '99+' : badge}</span> : null}
@@ -38,7 +37,7 @@ export function MuteButton({ kind }: { kind: Kind }) {
   const audio = kind === 'audio';
   const view = audio ? microphone.value : camera.value;
   const on = view.enabled && !view.problem;
-  const label = audio ? (on ? t.toolbar.mute : t.toolbar.unmute) : on ? t.toolbar.cameraOff : t.toolbar.cameraOn;
+  const label = audio ? (on ? t('toolbar.mute') : t('toolbar.unmute')) : on ? t('toolbar.cameraOff') : t('toolbar.cameraOn');
   return (
     <ToolButton id={audio ? 'toggle-audio' : 'toggle-video'} icon={audio ? (on ? 'mic' : 'micOff') : on ? 'camera' : 'cameraOff'}
       label={label} keys={audio ? 'M' : 'V'} off={!on} warn={view.problem !== undefined} onClick={() => toggle(kind)} />
@@ -52,12 +51,12 @@ export function DeviceSelect({ kind }: { kind: Kind }) {
   const chosen = view.track?.getSettings().deviceId ?? (audio ? settings.value.microphoneDevice : settings.value.cameraDevice);
   return (
     <label class="field">
-      <span>{audio ? t.prejoin.microphone : t.prejoin.camera}</span>
+      <span>{audio ? t('prejoin.microphone') : t('prejoin.camera')}</span>
       <select data-testid={audio ? 'select-audio' : 'select-video'} value={chosen} disabled={devices.length === 0}
         onChange={(event) => chooseDevice(kind, event.currentTarget.value)}>
-        {devices.length === 0 ? <option value="">{t.prejoin.defaultDevice}</option> : null}
+        {devices.length === 0 ? <option value="">{t('prejoin.defaultDevice')}</option> : null}
         {devices.map((d, i) => (
-          <option key={d.deviceId} value={d.deviceId}>{d.label || `${audio ? t.prejoin.microphone : t.prejoin.camera} ${i + 1}`}</option>
+          <option key={d.deviceId} value={d.deviceId}>{d.label || `${audio ? t('prejoin.microphone') : t('prejoin.camera')} ${i + 1}`}</option>
         ))}
       </select>
     </label>
@@ -69,7 +68,7 @@ const BARS = 12;
 export function LevelMeter() {
   const level = useLevel(microphone.value.muted ? undefined : microphone.value.track);
   return (
-    <div class="meter" role="meter" aria-label={t.prejoin.level} aria-valuemin={0} aria-valuemax={100}
+    <div class="meter" role="meter" aria-label={t('prejoin.level')} aria-valuemin={0} aria-valuemax={100}
       aria-valuenow={Math.round(level * 100)} data-testid="mic-level">
       {Array.from({ length: BARS }, (_, i) => <i key={i} class={level * BARS > i + 0.5 ? 'lit' : ''} />)}
     </div>
@@ -81,31 +80,9 @@ export function DeviceProblems() {
   return (
     <>
       {views.map(([kind, view]) => view.problem && view.enabled
-        ? <p key={kind} class="problem" role="status" data-testid={`problem-${kind}`}>{t.problem(kind, view.problem)}</p>
+        ? <p key={kind} class="problem" role="status" data-testid={`problem-${kind}`}>{t(`problem.${kind}.${view.problem}`)}</p>
         : null)}
     </>
-  );
-}
-
-/** A modal dialog; Escape and a click outside close it, focus returns to where it was. */
-export function Modal(props: { title: string; id: string; onClose: () => void; children: ComponentChildren }) {
-  const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    ref.current?.showModal();
-    return () => before?.focus();
-  }, []);
-  return (
-    <dialog ref={ref} class="modal" data-testid={props.id} aria-label={props.title} onClose={props.onClose}
-      onClick={(event) => event.target === ref.current && props.onClose()}>
-      <div class="modal-body">
-        <header>
-          <h2>{props.title}</h2>
-          <button type="button" class="small" aria-label={t.settings.close} data-testid="close-dialog" onClick={props.onClose}><Icon name="close" /></button>
-        </header>
-        {props.children}
-      </div>
-    </dialog>
   );
 }
 

@@ -1,18 +1,21 @@
 /** The page's beginning. */
+import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
-import './style.css';
-import { CallPage } from './call';
+import './styles/index.css';
+import { announcement } from './announce';
 import { expose } from './debug';
-import { LeftPage } from './left';
-import { PrejoinPage } from './prejoin';
+import { chooseLanguage } from './i18n';
+import { lazy } from './lazy';
+import { page, route } from './route';
+import { settings } from './settings';
 import { StartPage } from './start';
-import { announcement, conference, leave, page, route } from './state';
+import { conference, leave } from './state';
+import { followTheme } from './theme';
 
-const PAGES = { start: StartPage, prejoin: PrejoinPage, call: CallPage, left: LeftPage } as const;
+const RoomPages = lazy(() => import('./room_pages').then((module) => module.RoomPages));
 
 function App() {
-  const Page = PAGES[page.value];
   // The button that led here is gone: go on where the new page begins, but open no keyboard on a phone.
   useEffect(() => {
     const field = matchMedia('(pointer: fine)').matches && document.querySelector<HTMLElement>('[autofocus]');
@@ -20,13 +23,14 @@ function App() {
   }, [page.value]);
   return (
     <>
-      <Page />
+      {page.value === 'start' ? <StartPage /> : <RoomPages />}
       <div class="visually-hidden" role="status" aria-live="polite" data-testid="live">{announcement.value}</div>
     </>
   );
 }
 
 expose();
+followTheme();
 addEventListener('popstate', route);
 // Says goodbye when the tab closes; a page kept for "back" starts anew.
 addEventListener('pagehide', leave);
@@ -35,4 +39,18 @@ addEventListener('pageshow', (event) => event.persisted && route());
 addEventListener('online', () => conference?.retryNow());
 document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && conference?.retryNow());
 route();
-render(<App />, document.getElementById('app')!);
+if (page.value !== 'start') {
+  // All at once instead of one after the other.
+  void RoomPages.preload();
+  void import('../conference').catch(() => undefined); // Whoever needs it tells of the failure.
+}
+const languageKnown = chooseLanguage(settings.value.language);
+void languageKnown.then(() => {
+  render(<App />, document.getElementById('app')!);
+  let shown = settings.value.language;
+  effect(() => {
+    if (settings.value.language === shown) return;
+    shown = settings.value.language;
+    void chooseLanguage(shown);
+  });
+});

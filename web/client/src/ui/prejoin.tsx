@@ -5,7 +5,8 @@ import { t } from './i18n';
 import { Icon } from './icons';
 import { settings } from './settings';
 import { Brand } from './start';
-import { camera, join, microphone, openRoom, room } from './state';
+import { openRoom, room } from './route';
+import { camera, join, microphone } from './state';
 
 export function PrejoinPage() {
   const [name, setName] = useState(settings.value.name);
@@ -15,23 +16,23 @@ export function PrejoinPage() {
   return (
     <main tabIndex={-1} class="page prejoin" data-testid="prejoin-page">
       <header class="top">
-        <button type="button" class="small" aria-label={t.prejoin.back} title={t.prejoin.back} onClick={() => openRoom('')}><Icon name="back" /></button>
+        <button type="button" class="small" aria-label={t('prejoin.back')} title={t('prejoin.back')} onClick={() => openRoom('')}><Icon name="back" /></button>
         <Brand />
       </header>
       <div class="prejoin-body">
-        <section class="preview" aria-label={t.prejoin.preview}>
-          {stream ? <Video stream={stream} mirrored id="preview" /> : <p>{opening ? t.prejoin.opening : t.prejoin.cameraOff}</p>}
+        <section class="preview" aria-label={t('prejoin.preview')}>
+          {stream ? <Video stream={stream} mirrored id="preview" /> : <p>{opening ? t('prejoin.opening') : t('prejoin.cameraOff')}</p>}
           <div class="preview-tools"><MuteButton kind="audio" /><MuteButton kind="video" /></div>
         </section>
         <form class="prejoin-form" onSubmit={(event) => { event.preventDefault(); join(name); }}>
           <p class="room-title" data-testid="room-title">{room.value}</p>
-          <h1>{t.prejoin.heading}</h1>
+          <h1>{t('prejoin.heading')}</h1>
           <label class="field">
-            <span>{t.prejoin.name}</span>
-            <input data-testid="display-name" value={name} maxLength={60} placeholder={t.prejoin.namePlaceholder} autocomplete="nickname"
+            <span>{t('prejoin.name')}</span>
+            <input data-testid="display-name" value={name} maxLength={60} placeholder={t('prejoin.namePlaceholder')} autocomplete="nickname"
               onInput={(event) => setName(event.currentTarget.value)} autofocus />
           </label>
-          <button type="submit" class="primary" data-testid="join">{nothing ? t.prejoin.joinSilently : t.prejoin.join}</button>
+          <button type="submit" class="primary" data-testid="join">{nothing ? t('prejoin.joinSilently') : t('prejoin.join')}</button>
           <DeviceProblems />
           <DeviceSelect kind="audio" />
           <LevelMeter />

@@ -10,12 +10,16 @@ export interface Settings {
   readonly joinSound: boolean;
   readonly pushToTalk: boolean;
   readonly recent: readonly string[];
+  /** A tag of i18n's LANGUAGES; empty is the browser's. */
+  readonly language: string;
+  /** 'light', 'dark', or empty for the system's. */
+  readonly theme: string;
 }
 
 const KEY = 'xmppconf';
 const MAX_RECENT = 6;
 const DEFAULTS: Settings = {
-  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, recent: [],
+  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, recent: [], language: '', theme: '',
 };
 
 function load(): Settings {

@@ -1,17 +1,18 @@
 /** The start page: choose a room. */
 import { useState } from 'preact/hooks';
-import { roomLocalPart } from '../conference';
-import { t } from './i18n';
+import { roomLocalPart } from '../conference/ids';
+import { LanguageSelect } from './appearance';
+import { PRODUCT, t } from './i18n';
 import { Icon } from './icons';
 import { suggestRoom } from './room_names';
 import { forget, settings } from './settings';
-import { openRoom } from './state';
+import { openRoom } from './route';
 
 export function Brand() {
   return (
     <span class="brand">
       <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="9" /><path d="M8 12.500A2.500 2.500 0 0 1 10.500 10h7A2.500 2.500 0 0 1 20 12.500v7a2.500 2.500 0 0 1-2.500 2.500h-7A2.500 2.500 0 0 1 8 19.500zM21.500 14.600l3.300-2.300c.5-.35 1.200 0 1.200.6v6.200c0 .6-.7.95-1.200.6l-3.300-2.300z" /></svg>
-      {t.product}
+      {PRODUCT}
     </span>
   );
 }
@@ -31,42 +32,45 @@ export function StartPage() {
     <main tabIndex={-1} class="page start" data-testid="start-page">
       <header class="top"><Brand /></header>
       <section class="hero">
-        <h1>{t.start.heading}</h1>
-        <p class="lead">{t.start.lead}</p>
+        <h1>{t('start.heading')}</h1>
+        <p class="lead">{t('start.lead')}</p>
         <form class="room-form" onSubmit={submit}>
-          <label class="visually-hidden" for="room-name">{t.start.label}</label>
-          <input id="room-name" data-testid="room-name" value={text} placeholder={t.start.placeholder} autocomplete="off"
+          <label class="visually-hidden" for="room-name">{t('start.label')}</label>
+          <input id="room-name" data-testid="room-name" value={text} placeholder={t('start.placeholder')} autocomplete="off"
             autocapitalize="none" spellcheck={false} maxLength={100} aria-invalid={invalid} aria-describedby={invalid ? 'room-error' : undefined}
             onInput={(event) => { setText(event.currentTarget.value); setInvalid(false); }} autofocus />
-          <button type="submit" class="primary" data-testid="go">{t.start.go}</button>
+          <button type="submit" class="primary" data-testid="go">{t('start.go')}</button>
         </form>
-        {invalid ? <p class="problem" id="room-error" role="alert">{t.start.invalid}</p> : null}
+        {invalid ? <p class="problem" id="room-error" role="alert">{t('start.invalid')}</p> : null}
         <p class="suggestion">
-          {t.start.suggestion}{' '}
+          {t('start.suggestion')}{' '}
           <span class="nowrap">
             <button type="button" class="link" data-testid="suggestion" onClick={() => openRoom(suggestion)}>{suggestion}</button>
-            <button type="button" class="small" aria-label={t.start.another} title={t.start.another} onClick={() => setSuggestion(suggestRoom())}><Icon name="refresh" /></button>
+            <button type="button" class="small" aria-label={t('start.another')} title={t('start.another')} onClick={() => setSuggestion(suggestRoom())}><Icon name="refresh" /></button>
           </span>
         </p>
       </section>
       <section class="recent" aria-labelledby="recent-heading">
         <header>
-          <h2 id="recent-heading">{t.start.recent}</h2>
-          {recent.length > 0 ? <button type="button" class="link" onClick={() => forget()}>{t.start.forgetAll}</button> : null}
+          <h2 id="recent-heading">{t('start.recent')}</h2>
+          {recent.length > 0 ? <button type="button" class="link" onClick={() => forget()}>{t('start.forgetAll')}</button> : null}
         </header>
-        {recent.length === 0 ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{t.start.recentEmpty}</p> : (
+        {recent.length === 0 ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{t('start.recentEmpty')}</p> : (
           <ul data-testid="recent">
             {recent.map((name) => (
               <li key={name}>
                 <a href={`/${encodeURIComponent(name)}`} onClick={(event) => { event.preventDefault(); openRoom(name); }}>{name}</a>
-                <button type="button" class="small" aria-label={t.start.forget(name)} onClick={() => forget(name)}><Icon name="close" /></button>
+                <button type="button" class="small" aria-label={t('start.forget', { room: name })} onClick={() => forget(name)}><Icon name="close" /></button>
               </li>
             ))}
           </ul>
         )}
-        {recent.length > 0 ? <p class="note">{t.start.recentNote}</p> : null}
+        {recent.length > 0 ? <p class="note">{t('start.recentNote')}</p> : null}
       </section>
-      <footer class="bottom">{t.start.free} · <a href="/licenses.html" rel="jslicense">{t.start.licences}</a></footer>
+      <footer class="bottom">
+        <p>{t('start.free')} · <a href="/licenses.html" rel="jslicense">{t('start.licences')}</a></p>
+        <LanguageSelect id="start-language" />
+      </footer>
     </main>
   );
 }

@@ -1,16 +1,15 @@
 /** What the pages show, as signals, fed by the conference library's events. */
 import { computed, signal } from '@preact/signals';
-import { Conference, LocalMedia, readConfig, roomLocalPart } from '../conference';
-import type { ChatMessage, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Statistics } from '../conference';
+import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Statistics } from '../conference';
+import { LocalMedia } from '../conference/devices';
+import { announcement, toast } from './announce';
 import { t } from './i18n';
+import { page, room } from './route';
 import { change, remember, settings } from './settings';
 import { playJoin, playLeave } from './sound';
 
-export type Page = 'start' | 'prejoin' | 'call' | 'left';
 export type Dialog = 'none' | 'settings' | 'help';
 
-export const page = signal<Page>('start');
-export const room = signal('');
 export const conferenceState = signal<ConferenceState>('idle');
 export const failure = signal<FailureReason | undefined>(undefined);
 export const participants = signal<readonly Participant[]>([]);
@@ -21,9 +20,6 @@ export const messages = signal<readonly ChatMessage[]>([]);
 export const unread = signal(0);
 export const chatOpen = signal(false);
 export const dialog = signal<Dialog>('none');
-/** Short news for the eye; the live region reads them aloud. */
-export const toasts = signal<readonly { id: number; text: string }[]>([]);
-export const announcement = signal('');
 export const soundBlocked = signal(false);
 
 export interface LocalView {
@@ -39,41 +35,15 @@ export const camera = signal<LocalView>(CLOSED);
 export const inCall = computed(() => ['connecting', 'joined', 'reconnecting'].includes(conferenceState.value));
 
 const MAX_MESSAGES = 500;
-const TOAST_MS = 4_000;
 
+/** Undefined until its code is loaded, which begins with the page before the call. */
 export let conference: Conference | undefined;
 let local: LocalMedia | undefined;
-let toastId = 0;
-
-export function toast(text: string): void {
-  const id = ++toastId;
-  toasts.value = [...toasts.value.slice(-2), { id, text }];
-  announcement.value = text;
-  setTimeout(() => (toasts.value = toasts.value.filter((other) => other.id !== id)), TOAST_MS);
-}
+/** The name of who pressed join before the code was there. */
+let waiting: string | undefined;
 
 export function nameOf(participant: { readonly name: string }): string {
-  return participant.name || t.call.guest;
-}
-
-/** Shows the page that the address stands for. */
-export function route(): void {
-  const name = roomLocalPart(location.pathname.slice(1));
-  conference?.leave();
-  if (!name) {
-    room.value = '';
-    page.value = 'start';
-    document.title = t.product;
-    return;
-  }
-  room.value = name;
-  document.title = `${name} · ${t.product}`;
-  enterPrejoin();
-}
-
-export function openRoom(name: string): void {
-  history.pushState(null, '', name ? `/${encodeURIComponent(name)}` : '/');
-  route();
+  return participant.name || t('call.guest');
 }
 
 export function enterPrejoin(): void {
@@ -81,13 +51,30 @@ export function enterPrejoin(): void {
   failure.value = undefined;
   conferenceState.value = 'idle';
   local?.close();
-  local = new LocalMedia();
-  conference = new Conference(readConfig(window.config, location.origin), room.value, local);
-  follow(conference, local);
+  const devices = (local = new LocalMedia());
+  followDevices(devices);
+  conference = undefined;
+  waiting = undefined;
+  void openConference(devices, room.value);
   const { camera: cameraOn, microphone: microphoneOn, cameraDevice, microphoneDevice } = settings.value;
-  conference.preconnect();
-  void start(local, 'audio', microphoneOn, microphoneDevice);
-  void start(local, 'video', cameraOn, cameraDevice);
+  void start(devices, 'audio', microphoneOn, microphoneDevice);
+  void start(devices, 'video', cameraOn, cameraDevice);
+}
+
+async function openConference(devices: LocalMedia, name: string): Promise<void> {
+  try {
+    const { Conference, readConfig } = await import('../conference');
+    if (local !== devices) return;
+    conference = new Conference(readConfig(window.config, location.origin), name, devices);
+    follow(conference);
+    conference.preconnect();
+    if (waiting !== undefined) conference.join(waiting);
+  } catch {
+    if (local !== devices) return;
+    failure.value = 'server-unreachable';
+    conferenceState.value = 'failed';
+    page.value = 'left';
+  }
 }
 
 async function start(media: LocalMedia, kind: Kind, on: boolean, device: string): Promise<void> {
@@ -97,26 +84,28 @@ async function start(media: LocalMedia, kind: Kind, on: boolean, device: string)
   await media.setEnabled(kind, on);
 }
 
-function follow(conf: Conference, media_: LocalMedia): void {
-  const mine = () => conference === conf;
-  const refresh = (kind: Kind) => {
-    if (local !== media_) return;
+function followDevices(devices: LocalMedia): void {
+  devices.on('changed', (kind) => {
+    if (local !== devices) return;
     const view: LocalView = {
-      track: media_.track(kind), enabled: media_.enabled(kind), muted: media_.muted(kind), problem: media_.problems[kind], opening: false,
+      track: devices.track(kind), enabled: devices.enabled(kind), muted: devices.muted(kind), problem: devices.problems[kind], opening: false,
     };
     const shown = kind === 'audio' ? microphone : camera;
     const asked = shown.value.opening;
     shown.value = view;
     // Before the call the page itself has room for the reason.
-    if (asked && view.problem && page.value === 'call') toast(t.problem(kind, view.problem));
-  };
-  media_.on('changed', refresh);
+    if (asked && view.problem && page.value === 'call') toast(t(`problem.${kind}.${view.problem}`));
+  });
+}
+
+function follow(conf: Conference): void {
+  const mine = () => conference === conf;
   conf.on('state', ({ state, reason }) => {
     if (!mine()) return;
     const before = conferenceState.value;
     conferenceState.value = state;
     failure.value = reason;
-    if (state === 'joined' && before === 'reconnecting') announcement.value = t.call.joined(t.call.you);
+    if (state === 'joined' && before === 'reconnecting') announcement.value = t('call.back');
     if (state === 'left' || state === 'failed') page.value = 'left';
   });
   conf.on('participants', (list) => mine() && (participants.value = list));
@@ -127,12 +116,12 @@ function follow(conf: Conference, media_: LocalMedia): void {
   conf.on('joined', (p) => {
     // Who was there before us is no news.
     if (!mine() || joinedAt() === undefined || conferenceState.value !== 'joined') return;
-    toast(t.call.joined(nameOf(p)));
+    toast(t('call.joined', { name: nameOf(p) }));
     if (settings.value.joinSound) playJoin();
   });
   conf.on('left', (p) => {
     if (!mine()) return;
-    toast(t.call.left(nameOf(p)));
+    toast(t('call.left', { name: nameOf(p) }));
     if (settings.value.joinSound) playLeave();
   });
   conf.on('chat', (message) => {
@@ -140,7 +129,7 @@ function follow(conf: Conference, media_: LocalMedia): void {
     messages.value = [...messages.value, message].slice(-MAX_MESSAGES);
     if (!message.own && !chatOpen.value) {
       unread.value++;
-      toast(t.chat.from(nameOf(message)));
+      toast(t('chat.from', { name: nameOf(message) }));
     }
   });
 }
@@ -152,11 +141,29 @@ export function join(name: string): void {
   unread.value = 0;
   chatOpen.value = false;
   page.value = 'call';
-  conference?.join(name.trim());
+  waiting = name.trim();
+  if (conference) conference.join(waiting);
+  else conferenceState.value = 'connecting';
 }
 
 export function leave(): void {
-  conference?.leave();
+  waiting = undefined;
+  if (conference) conference.leave();
+  else if (page.value === 'call') {
+    local?.close();
+    conferenceState.value = 'left';
+    page.value = 'left';
+  }
+}
+
+/** Lets go of a room whose pages are no longer shown. */
+export function abandon(): void {
+  const [gone, devices] = [conference, local];
+  conference = undefined;
+  local = undefined;
+  waiting = undefined;
+  gone?.leave();
+  devices?.close();
 }
 
 export function toggle(kind: Kind): void {
@@ -193,7 +200,7 @@ export function setChatOpen(open: boolean): void {
 export async function copyLink(): Promise<void> {
   try {
     await navigator.clipboard.writeText(location.href);
-    toast(t.toolbar.copied);
+    toast(t('toolbar.copied'));
   } catch {
     toast(location.href); // No clipboard: at least it can be read off.
   }

@@ -35,7 +35,7 @@ function initials(name: string): string {
 export function Tile({ id, name, stream, audioMuted, speaking, status, local, whole, onFrame }: TileProps) {
   return (
     <li class={`tile${speaking ? ' speaking' : ''}${stream ? ' has-video' : ''}`} data-testid="tile" data-id={id} data-local={local ? 'true' : undefined}
-      data-speaking={speaking} data-audio-muted={audioMuted} data-video={stream ? 'on' : 'off'} aria-label={t.call.tile(name, audioMuted, speaking)}>
+      data-speaking={speaking} data-audio-muted={audioMuted} data-video={stream ? 'on' : 'off'} aria-label={[name, audioMuted && t('call.microphoneOff'), speaking && t('call.speaking')].filter(Boolean).join(', ')}>
       {stream ? <Video stream={stream} mirrored={local} whole={whole} id="tile-video" onFrame={onFrame} /> : (
         <span class="avatar" style={{ '--hue': String(hue(id)) }} aria-hidden="true">{initials(name)}</span>
       )}
@@ -85,12 +85,12 @@ export function Tiles() {
   const style = { '--columns': String(grid.columns), '--tile-width': `${grid.width}px`, '--tile-height': `${grid.height}px` };
   return (
     <>
-      <ul class="tiles" ref={ref} style={style} data-testid="tiles" data-count={count} aria-label={t.call.grid}>
+      <ul class="tiles" ref={ref} style={style} data-testid="tiles" data-count={count} aria-label={t('call.grid')}>
         {others.map((p) => (
           <Tile key={p.id} id={p.id} name={nameOf(p)} audioMuted={p.audioMuted} speaking={dominantSpeaker.value === p.id && !p.audioMuted}
-            whole={p.videoType === 'desktop'} stream={p.videoMuted ? undefined : p.video} status={media.value === 'none' ? t.call.connecting : p.active ? undefined : t.call.weak} onFrame={() => conference?.firstFrameShown()} />
+            whole={p.videoType === 'desktop'} stream={p.videoMuted ? undefined : p.video} status={media.value === 'none' ? t('call.connecting') : p.active ? undefined : t('call.weak')} onFrame={() => conference?.firstFrameShown()} />
         ))}
-        <Tile key="local" id={conference?.endpointId ?? 'local'} local name={settings.value.name ? `${settings.value.name} (${t.call.you})` : t.call.you}
+        <Tile key="local" id={conference?.endpointId ?? 'local'} local name={settings.value.name ? t('call.nameYou', { name: settings.value.name }) : t('call.you')}
           stream={own} audioMuted={microphone.value.muted} speaking={dominantSpeaker.value !== undefined && dominantSpeaker.value === conference?.endpointId && !microphone.value.muted} />
       </ul>
       {others.map((p) => (p.audio ? <Sound key={p.id} stream={p.audio} id={p.id} /> : null))}

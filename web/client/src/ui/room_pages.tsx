@@ -1,0 +1,25 @@
+/** The pages of a room; the call's own code comes while one looks at oneself. */
+import { useEffect } from 'preact/hooks';
+import { lazy } from './lazy';
+import { LeftPage } from './left';
+import { PrejoinPage } from './prejoin';
+import { page, visit } from './route';
+import { abandon, enterPrejoin } from './state';
+
+const CallPage = lazy(() => import('./call').then((module) => module.CallPage));
+
+export function RoomPages() {
+  useEffect(() => {
+    enterPrejoin();
+    void CallPage.preload();
+    return abandon;
+  }, [visit.value]);
+  switch (page.value) {
+    case 'prejoin':
+      return <PrejoinPage />;
+    case 'call':
+      return <CallPage />;
+    default:
+      return <LeftPage />;
+  }
+}

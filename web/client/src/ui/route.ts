@@ -1,0 +1,29 @@
+/** Which page is shown, and which room the address names. */
+import { signal } from '@preact/signals';
+import { roomLocalPart } from '../conference/ids';
+import { PRODUCT } from './i18n';
+
+export type Page = 'start' | 'prejoin' | 'call' | 'left';
+
+export const page = signal<Page>('start');
+export const room = signal('');
+/** Counts arrivals: the same room entered again is a new visit. */
+export const visit = signal(0);
+
+/** Shows the page that the address stands for. */
+export function route(): void {
+  const name = roomLocalPart(location.pathname.slice(1));
+  room.value = name;
+  document.title = name ? `${name} · ${PRODUCT}` : PRODUCT;
+  visit.value++;
+  page.value = name ? 'prejoin' : 'start';
+}
+
+export function roomPath(name: string): string {
+  return name ? `/${encodeURIComponent(name)}` : '/';
+}
+
+export function openRoom(name: string): void {
+  history.pushState(null, '', roomPath(name));
+  route();
+}
