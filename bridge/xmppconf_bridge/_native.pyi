@@ -63,9 +63,26 @@ class Engine:
         """Stop the worker and close the sockets; idempotent, returns within 200 ms."""
 
     # -- transports -------------------------------------------------------------------
+    def bind(self, addresses: list[tuple[str, int]]) -> tuple[int, list[tuple[str, int]]]:
+        """Bind more sockets, for transports that name them: the number of the first one,
+        and their addresses.  They stay until the engine ends.
+
+        Raises OSError as the constructor does, also for too many of them.
+        """
+
     def add_transport(
-        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
-    ) -> None: ...
+        self,
+        transport: int,
+        conference: int,
+        ufrag: str,
+        pwd: str,
+        *,
+        controlling: bool,
+        sockets: tuple[int, int] | None = None,
+    ) -> None:
+        """`sockets` are those that checks leave from, as number of the first and count;
+        None: those of the constructor."""
+
     def set_remote_ice(
         self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
     ) -> None:
@@ -148,6 +165,15 @@ class Engine:
         forgetting.  `max_temporal` caps the temporal layer (VP8), 7 means all.  The same
         `ssrc` given to another source of the receiver moves the slot: the outgoing sequence
         numbers, timestamps and codec ids go on where they were.
+        """
+
+    def set_relay(self, receiver: int, source: int, encodings: int) -> None:
+        """Send the encodings in the bit mask, and no others, to the transport `receiver`,
+        which leads to another bridge: each under its own SSRCs, beginning with whatever
+        packet comes next, all layers of it.  What the other bridge needs it asks for
+        itself.
+
+        A transport gets a source either so or by `set_route`; `remove_route` ends both.
         """
 
     def remove_route(self, receiver: int, source: int) -> None: ...

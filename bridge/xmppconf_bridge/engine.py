@@ -171,7 +171,14 @@ class Commands(Protocol):
     """What conferences ask of the engine; see `_native.pyi` for the contracts."""
 
     def add_transport(
-        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
+        self,
+        transport: int,
+        conference: int,
+        ufrag: str,
+        pwd: str,
+        *,
+        controlling: bool,
+        sockets: tuple[int, int] | None = None,
     ) -> None: ...
     def set_remote_ice(
         self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
@@ -210,6 +217,7 @@ class Commands(Protocol):
         max_encoding: int,
         max_temporal: int,
     ) -> None: ...
+    def set_relay(self, receiver: int, source: int, encodings: int) -> None: ...
     def remove_route(self, receiver: int, source: int) -> None: ...
     def set_mid(self, receiver: int, ssrc: int, mid: str) -> None: ...
     def set_loudest(self, conference: int, count: int, always: list[int]) -> None: ...
@@ -231,6 +239,15 @@ class PacketEngine:
 
     def local_addresses(self) -> list[tuple[str, int]]:
         return self._native.local_addresses()
+
+    def bind(
+        self, addresses: Sequence[tuple[str, int]]
+    ) -> tuple[int, list[tuple[str, int]]]:
+        """Bind more sockets: the number of the first, and their addresses.
+
+        Raises `OSError`, also for too many of them.
+        """
+        return self._native.bind(list(addresses))
 
     def event_fd(self) -> int:
         return self._native.event_fd()
@@ -261,7 +278,14 @@ class PacketEngine:
         self._native.close()
 
     def add_transport(
-        self, transport: int, conference: int, ufrag: str, pwd: str, *, controlling: bool
+        self,
+        transport: int,
+        conference: int,
+        ufrag: str,
+        pwd: str,
+        *,
+        controlling: bool,
+        sockets: tuple[int, int] | None = None,
     ) -> None:
         self._queue(
             partial(
@@ -271,6 +295,7 @@ class PacketEngine:
                 ufrag,
                 pwd,
                 controlling=controlling,
+                sockets=sockets,
             )
         )
 
@@ -354,6 +379,9 @@ class PacketEngine:
                 max_temporal,
             )
         )
+
+    def set_relay(self, receiver: int, source: int, encodings: int) -> None:
+        self._queue(partial(self._native.set_relay, receiver, source, encodings))
 
     def remove_route(self, receiver: int, source: int) -> None:
         self._queue(partial(self._native.remove_route, receiver, source))

@@ -86,7 +86,7 @@ impl Peer {
             remote_ufrag.as_bytes(),
             remote_pwd.as_bytes(),
             &candidates,
-            &[socket.local()],
+            &[(0, socket.local())],
             &mut sent,
         );
         let mut peer = Self {

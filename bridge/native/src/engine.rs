@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
@@ -19,18 +20,25 @@ use crate::socket::Socket;
 use crate::srtp::{Receiver, Sender};
 use crate::worker::Worker;
 
-/// Sockets of one engine.
+/// Sockets that an engine begins with.
 pub const MAX_SOCKETS: usize = 64;
+/// All its sockets, with those bound later.
+const MAX_ALL_SOCKETS: usize = 250;
 
 /// What the worker is told to do.
 pub enum Command {
     Media(media::Command),
+    AddSocket {
+        socket: Socket,
+    },
     AddTransport {
         transport: u32,
         conference: u32,
         ufrag: Vec<u8>,
         pwd: Vec<u8>,
         controlling: bool,
+        /// The sockets it uses, by number; None: those the engine began with.
+        sockets: Option<Range<usize>>,
     },
     SetRemoteIce {
         transport: u32,
@@ -201,6 +209,7 @@ impl fmt::Display for BindError {
     }
 }
 
+#[derive(Clone, Copy)]
 pub struct Settings {
     pub queue: usize,
     pub event_queue: usize,
@@ -210,6 +219,9 @@ pub struct Settings {
 
 pub struct Engine {
     addresses: Vec<SocketAddr>,
+    settings: Settings,
+    /// How many sockets there are.
+    bound: Mutex<usize>,
     shared: Arc<Shared>,
     commands: SyncSender<Command>,
     worker: Option<JoinHandle<()>>,
@@ -254,7 +266,46 @@ impl Engine {
                 Worker::new(sockets, for_worker, receiver, u64::from_ne_bytes(seed)).run();
             })
             .map_err(at(first))?;
-        Ok(Self { addresses, shared, commands, worker: Some(worker) })
+        Ok(Self {
+            bound: Mutex::new(addresses.len()),
+            settings: *settings,
+            addresses,
+            shared,
+            commands,
+            worker: Some(worker),
+        })
+    }
+
+    /// Bind more sockets, for transports that name them: the numbers and the addresses of them.
+    pub fn bind(
+        &self,
+        addresses: &[SocketAddr],
+    ) -> Result<(Range<usize>, Vec<SocketAddr>), BindError> {
+        let mut bound = lock(&self.bound);
+        let mut sockets = Vec::new();
+        for &address in addresses {
+            let at = |error| BindError { address, error };
+            if *bound + sockets.len() >= MAX_ALL_SOCKETS {
+                return Err(at(io::Error::from_raw_os_error(libc::EMFILE)));
+            }
+            let Settings { receive_buffer, send_buffer, .. } = self.settings;
+            sockets.push(Socket::bind(address, receive_buffer, send_buffer).map_err(at)?);
+        }
+        let locals = sockets.iter().map(Socket::local).collect();
+        let first = *bound;
+        for socket in sockets {
+            if let Err(rejected) = self.command(Command::AddSocket { socket }) {
+                let code = match rejected {
+                    Rejected::Full => libc::EAGAIN,
+                    Rejected::Stopped => libc::ESHUTDOWN,
+                };
+                let address = addresses.first().copied();
+                let address = address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+                return Err(BindError { address, error: io::Error::from_raw_os_error(code) });
+            }
+            *bound += 1;
+        }
+        Ok((first..*bound, locals))
     }
 
     /// The bound addresses with their real ports.

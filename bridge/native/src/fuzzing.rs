@@ -91,7 +91,7 @@ pub fn stun(data: &[u8]) {
                 let candidate =
                     Candidate { address: address(port), priority: u32::from(detail) << 24 };
                 let ufrag: &[u8] = if operation & 64 == 0 { b"remote" } else { b"newer" };
-                let sockets = [address(254), address(255)];
+                let sockets = [(0, address(254)), (1, address(255))];
                 agent.set_remote(now, ufrag, REMOTE_PWD, &[candidate], &sockets, &mut out);
             }
             _ => agent.timeout(now, &mut out),

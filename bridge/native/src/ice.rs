@@ -233,14 +233,14 @@ impl Agent {
     /// Take the peer's credentials and candidates; other credentials restart the checks, and
     /// the selected pair carries on until a new nomination.
     ///
-    /// `sockets` are our own addresses; a candidate is paired with each of its family.
+    /// `sockets` are our own by number; a candidate is paired with each of its family.
     pub fn set_remote(
         &mut self,
         now: Time,
         ufrag: &[u8],
         pwd: &[u8],
         candidates: &[Candidate],
-        sockets: &[SocketAddr],
+        sockets: &[(u8, SocketAddr)],
         out: &mut impl Output,
     ) {
         let known = self.remote.as_ref().is_some_and(|old| old.ufrag == ufrag && old.pwd == pwd);
@@ -260,7 +260,7 @@ impl Agent {
             }
         }
         for candidate in candidates {
-            for (index, local) in (0u8..).zip(sockets) {
+            for &(index, local) in sockets {
                 if local.is_ipv4() == candidate.address.is_ipv4() && sendable(candidate.address) {
                     let path = Path { socket: index, remote: candidate.address };
                     // Type preference 0 is relayed (RFC 8445, 5.1.2.2).

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyBlockingIOError, PyOSError, PyRuntimeError, PyValueErro
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::engine::{Command, Engine, Event, Rejected, Settings};
+use crate::engine::{BindError, Command, Engine, Event, Rejected, Settings};
 use crate::ice::Candidate;
 use crate::media::{
     self, Encoding, HeaderExtension, Kind, Mid, PayloadType, SourceDescription, Time,
@@ -84,6 +84,23 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     }
 }
 
+fn parse_addresses(addresses: Vec<(String, u16)>) -> PyResult<Vec<SocketAddr>> {
+    let parse = |(host, port): (String, u16)| {
+        let ip: Result<IpAddr, _> = host.parse();
+        ip.map(|ip| SocketAddr::new(ip, port))
+            .map_err(|_| PyValueError::new_err(format!("not an IP address: {host}")))
+    };
+    addresses.into_iter().map(parse).collect()
+}
+
+fn host_and_port(address: &SocketAddr) -> (String, u16) {
+    (address.ip().to_string(), address.port())
+}
+
+fn os_error(error: BindError) -> PyErr {
+    PyOSError::new_err((error.error.raw_os_error().unwrap_or(0), error.to_string()))
+}
+
 #[pyclass(name = "Engine", module = "xmppconf_bridge._native", frozen)]
 struct PyEngine {
     engine: std::sync::Mutex<Option<Engine>>,
@@ -119,17 +136,9 @@ impl PyEngine {
         receive_buffer: usize,
         send_buffer: usize,
     ) -> PyResult<Self> {
-        let mut parsed = Vec::new();
-        for (host, port) in addresses {
-            let ip: IpAddr = host
-                .parse()
-                .map_err(|_| PyValueError::new_err(format!("not an IP address: {host}")))?;
-            parsed.push(SocketAddr::new(ip, port));
-        }
+        let parsed = parse_addresses(addresses)?;
         let settings = Settings { queue, event_queue, receive_buffer, send_buffer };
-        let engine = Engine::new(&parsed, &settings).map_err(|error| {
-            PyOSError::new_err((error.error.raw_os_error().unwrap_or(0), error.to_string()))
-        })?;
+        let engine = Engine::new(&parsed, &settings).map_err(os_error)?;
         Ok(Self {
             addresses: engine.local_addresses().to_vec(),
             event_fd: engine.event_fd(),
@@ -138,7 +147,7 @@ impl PyEngine {
     }
 
     fn local_addresses(&self) -> Vec<(String, u16)> {
-        self.addresses.iter().map(|address| (address.ip().to_string(), address.port())).collect()
+        self.addresses.iter().map(host_and_port).collect()
     }
 
     fn event_fd(&self) -> PyResult<i32> {
@@ -157,7 +166,13 @@ impl PyEngine {
         py.detach(|| drop(crate::engine::lock(&self.engine).take()));
     }
 
-    #[pyo3(signature = (transport, conference, ufrag, pwd, *, controlling))]
+    fn bind(&self, addresses: Vec<(String, u16)>) -> PyResult<(usize, Vec<(String, u16)>)> {
+        let parsed = parse_addresses(addresses)?;
+        let (numbers, bound) = self.with(|engine| engine.bind(&parsed))?.map_err(os_error)?;
+        Ok((numbers.start, bound.iter().map(host_and_port).collect()))
+    }
+
+    #[pyo3(signature = (transport, conference, ufrag, pwd, *, controlling, sockets = None))]
     fn add_transport(
         &self,
         transport: u32,
@@ -165,9 +180,13 @@ impl PyEngine {
         ufrag: String,
         pwd: String,
         controlling: bool,
+        sockets: Option<(usize, usize)>,
     ) -> PyResult<()> {
         let (ufrag, pwd) = (credential("ufrag", ufrag)?, credential("pwd", pwd)?);
-        self.command(Command::AddTransport { transport, conference, ufrag, pwd, controlling })
+        let sockets = sockets.map(|(first, count)| first..first.saturating_add(count));
+        let command =
+            Command::AddTransport { transport, conference, ufrag, pwd, controlling, sockets };
+        self.command(command)
     }
 
     fn set_remote_ice(
@@ -283,6 +302,11 @@ impl PyEngine {
             max_encoding,
             max_temporal,
         }))
+    }
+
+    fn set_relay(&self, receiver: u32, source: u32, encodings: u8) -> PyResult<()> {
+        let command = media::Command::SetRelay { receiver, source, encodings };
+        self.command(Command::Media(command))
     }
 
     fn remove_route(&self, receiver: u32, source: u32) -> PyResult<()> {

@@ -1,6 +1,7 @@
 //! The transports of a worker, found by id, by address, and by user fragment.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::ice::{Agent, Path};
 use crate::id_map::IdMap;
@@ -17,6 +18,7 @@ const MAX_EARLY: usize = 64;
 pub struct Transport {
     pub conference: u32,
     pub agent: Agent,
+    sockets: Range<usize>,
     /// `agent.destination()`, kept here for the packet path.
     pub destination: Option<Path>,
     pub lane: Lane,
@@ -35,10 +37,12 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub fn new(conference: u32, agent: Agent) -> Self {
+    /// `sockets` are the numbers of those it sends checks from.
+    pub fn new(conference: u32, agent: Agent, sockets: Range<usize>) -> Self {
         Self {
             conference,
             agent,
+            sockets,
             destination: None,
             lane: Lane::default(),
             sender: None,
@@ -52,6 +56,10 @@ impl Transport {
             last_activity: None,
             dtls_level: 0,
         }
+    }
+
+    pub fn uses(&self, socket: u8) -> bool {
+        self.sockets.contains(&usize::from(socket))
     }
 
     /// Keep a media datagram for when there are keys; false if there are too many.
@@ -147,7 +155,7 @@ mod tests {
     use super::*;
 
     fn transport(ufrag: &[u8]) -> Transport {
-        Transport::new(1, Agent::new(0, ufrag, b"pwd", true, 1))
+        Transport::new(1, Agent::new(0, ufrag, b"pwd", true, 1), 0..1)
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     commands: CommandReceiver<Command>,
     outgoing: Outgoing,
+    /// How many sockets there were in the beginning: for all transports that name no others.
+    common_sockets: usize,
     transports: Transports,
     media: Media,
     /// Mixed into the tag of each agent, so that transaction ids do not count transports.
@@ -59,6 +61,7 @@ impl Worker {
         Self {
             shared,
             commands,
+            common_sockets: sockets.len(),
             outgoing: Outgoing {
                 sockets,
                 batch: SendBatch::default(),
@@ -79,7 +82,7 @@ impl Worker {
     /// Work until told to stop.
     pub fn run(mut self) {
         let mut batch = ReceiveBatch::default();
-        let mut ready = vec![false; self.outgoing.sockets.len() + 1];
+        let mut ready = Vec::new();
         while !self.shared.stopped() {
             self.wait(&mut ready);
             let now = monotonic();
@@ -104,7 +107,7 @@ impl Worker {
     }
 
     /// Sleep until a socket or a command is ready or a timer is due.
-    fn wait(&self, ready: &mut [bool]) {
+    fn wait(&self, ready: &mut Vec<bool>) {
         let now = monotonic();
         let mut due = self.next_ice.min(self.media.next_timeout().unwrap_or(Time::MAX));
         if !self.transports.is_empty() {
@@ -119,7 +122,8 @@ impl Worker {
         let fds = self.outgoing.sockets.iter().map(AsFd::as_fd).chain([command_fd]);
         let mut polled: Vec<_> =
             fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        ready.fill(false);
+        ready.clear();
+        ready.resize(polled.len(), false);
         if poll(&mut polled, Some(&timeout)).is_ok() {
             for (ready, fd) in ready.iter_mut().zip(&polled) {
                 *ready = !fd.revents().is_empty();
@@ -144,15 +148,22 @@ impl Worker {
     fn carry_out(&mut self, now: Time, command: Command) {
         match command {
             Command::Media(command) => self.apply(now, command),
-            Command::AddTransport { transport, conference, ufrag, pwd, controlling } => {
+            Command::AddSocket { socket } => self.outgoing.sockets.push(socket),
+            Command::AddTransport { transport, conference, ufrag, pwd, controlling, sockets } => {
                 let tag = transport ^ self.tag_mask;
                 let agent = Agent::new(tag, &ufrag, &pwd, controlling, self.random.draw());
-                if self.transports.add(transport, Transport::new(conference, agent)) {
+                let sockets = sockets.unwrap_or(0..self.common_sockets);
+                if self.transports.add(transport, Transport::new(conference, agent, sockets)) {
                     self.apply(now, media::Command::AddTransport { transport, conference });
                 }
             }
             Command::SetRemoteIce { transport, ufrag, pwd, candidates } => {
-                let locals: Vec<_> = self.outgoing.sockets.iter().map(Socket::local).collect();
+                let Some(entry) = self.transports.get_mut(transport) else {
+                    return;
+                };
+                let locals = self.outgoing.sockets.iter().map(Socket::local);
+                let locals: Vec<_> =
+                    (0u8..=255).zip(locals).filter(|(at, _)| entry.uses(*at)).collect();
                 self.with_agent(transport, |agent, out| {
                     agent.set_remote(now, &ufrag, &pwd, &candidates, &locals, out);
                 });

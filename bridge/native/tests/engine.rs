@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::{connect, counter, protected, set_srtp, start, wait, SETTINGS};
 use xmppconf_native::engine::{Command, Engine, Event, Settings};
+use xmppconf_native::ice::Candidate;
 use xmppconf_native::srtp::Profile;
 
 #[test]
@@ -98,4 +99,51 @@ fn removed_transports_are_forgotten() {
     let datagrams = vec![[&[22, 254, 253][..], &[0; 50]].concat()];
     right.command(Command::SendDtls { transport: 1, datagrams }).unwrap();
     wait("drop", || (counter(&left, "dropped_unknown_address") >= 1).then_some(()));
+}
+
+#[test]
+fn a_transport_with_sockets_of_its_own_uses_no_others() {
+    let (left, right) = (start("127.0.0.1:0"), start("127.0.0.1:0"));
+    let (numbers, own) = left.bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    assert_eq!(numbers, 1..2);
+    assert_ne!(own[0], left.local_addresses()[0]);
+    let pwd = b"a-password-of-22-chars".to_vec();
+    let right_address = right.local_addresses()[0];
+    for (engine, ours, theirs, sockets, candidates) in [
+        (&right, "right", "left", None, vec![]),
+        (&left, "left", "right", Some(numbers), vec![right_address]),
+    ] {
+        let controlling = sockets.is_some();
+        let (ufrag, pwd) = (ours.into(), pwd.clone());
+        let (transport, conference) = (1, 1);
+        engine
+            .command(Command::AddTransport {
+                transport,
+                conference,
+                ufrag,
+                pwd: pwd.clone(),
+                controlling,
+                sockets,
+            })
+            .unwrap();
+        let candidates =
+            candidates.into_iter().map(|address| Candidate { address, priority: 2130706431 });
+        let (ufrag, candidates) = (theirs.into(), candidates.collect());
+        engine.command(Command::SetRemoteIce { transport, ufrag, pwd, candidates }).unwrap();
+    }
+    let remote = wait("the pair", || {
+        right.take_events().into_iter().find_map(|event| match event {
+            Event::IceSelected { remote, .. } => Some(remote),
+            _ => None,
+        })
+    });
+    assert_eq!(remote, own[0]);
+}
+
+#[test]
+fn there_is_a_limit_to_sockets() {
+    let engine = start("127.0.0.1:0");
+    let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let bound = (0..300).take_while(|_| engine.bind(&[address]).is_ok()).count();
+    assert_eq!(bound, 249);
 }

@@ -64,7 +64,14 @@ impl World {
         let candidate = Candidate { address: self.sides[1 - to].address, priority: 2130706431 };
         let candidates = if with_candidate { &[candidate][..] } else { &[] };
         let side = &mut self.sides[to];
-        side.agent.set_remote(self.now, ufrag, pwd, candidates, &[side.address], &mut side.out);
+        side.agent.set_remote(
+            self.now,
+            ufrag,
+            pwd,
+            candidates,
+            &[(0, side.address)],
+            &mut side.out,
+        );
     }
 
     fn run(&mut self, time: Time) {
@@ -224,7 +231,14 @@ fn other_credentials_restart_and_the_old_pair_carries_on() {
     world.sides[1].address = address(3000);
     let now = world.now;
     let side = &mut world.sides[0];
-    side.agent.set_remote(now, b"newer", b"newer-password", &[], &[side.address], &mut side.out);
+    side.agent.set_remote(
+        now,
+        b"newer",
+        b"newer-password",
+        &[],
+        &[(0, side.address)],
+        &mut side.out,
+    );
     assert_eq!(side.agent.destination(), Some(path));
     world.signal(1, true);
     world.run(SECOND);
@@ -239,7 +253,14 @@ fn a_relayed_pair_waits_for_a_better_one() {
     let silent = Candidate { address: address(7777), priority: 2130706431 };
     let side = &mut world.sides[0];
     let (ufrag, pwd) = credentials(1);
-    side.agent.set_remote(SECOND, ufrag, pwd, &[candidate, silent], &[side.address], &mut side.out);
+    side.agent.set_remote(
+        SECOND,
+        ufrag,
+        pwd,
+        &[candidate, silent],
+        &[(0, side.address)],
+        &mut side.out,
+    );
     world.signal(1, false);
     world.run(700 * MS);
     assert!(!world.sides[0].agent.settled);
@@ -256,7 +277,7 @@ fn no_check_goes_to_many_hosts_or_none() {
     let hosts = ["0.0.0.0:5", "224.0.0.1:5", "255.255.255.255:5", "192.0.2.1:0", "[2001:db8::1]:5"];
     let candidate = |text: &str| Candidate { address: text.parse().unwrap(), priority: 1 };
     let candidates = hosts.map(candidate);
-    side.agent.set_remote(SECOND, b"x", b"y", &candidates, &[address(1)], &mut side.out);
+    side.agent.set_remote(SECOND, b"x", b"y", &candidates, &[(0, address(1))], &mut side.out);
     assert!(side.agent.pairs.is_empty() && side.out.datagrams.is_empty());
 }
 

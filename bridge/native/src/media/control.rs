@@ -54,7 +54,7 @@ impl Media {
                     };
                     for number in rtcp::nacked(items).take(answers) {
                         answers = answers.saturating_sub(1);
-                        self.resend(now, index, source, number, out);
+                        self.resend(now, index, (source, media_ssrc), number, out);
                     }
                 }
                 Rtcp::Pli { media_ssrc } => self.keyframe_request(now, index, media_ssrc, out),
@@ -109,7 +109,7 @@ impl Media {
         let Some(source) = self.sources.get_mut(source) else {
             return false;
         };
-        let Some(route) = source.route_to(index) else {
+        let Some(route) = source.route_under(index, block.ssrc) else {
             return false;
         };
         if block.last_sender_report != 0 {

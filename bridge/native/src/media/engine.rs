@@ -12,8 +12,8 @@ use super::source::{Route, Source};
 use super::table::Table;
 use super::transport::{Origin, Transport};
 
-/// Sources that a transport can have.
-const MAX_SOURCES: usize = 64;
+/// Sources that a transport can have: another bridge has those of all who are there.
+const MAX_SOURCES: usize = 2048;
 /// Sources of a conference that may pass without being loud.
 const MAX_ALWAYS: usize = 1024;
 /// Timers go off at multiples of this.
@@ -163,6 +163,9 @@ impl Media {
             Command::SetRoute { receiver, source, ssrc, rtx_ssrc, max_encoding, max_temporal } => {
                 let wants = (max_encoding, max_temporal);
                 self.set_route(now, (receiver, source), ssrc, rtx_ssrc, wants, out);
+            }
+            Command::SetRelay { receiver, source, encodings } => {
+                self.set_relay(receiver, source, encodings);
             }
             Command::RemoveRoute { receiver, source } => {
                 let indices = (self.transports.index(receiver), self.sources.index(source));
@@ -320,7 +323,7 @@ impl Media {
         };
         slot.mid = Some(mid);
         let source = slot.source.and_then(|source| self.sources.get_mut(source));
-        let route = source.and_then(|source| source.route_to(receiver));
+        let route = source.and_then(|source| source.route_under(receiver, ssrc));
         if let Some(route) = route.filter(|route| route.mid != Some(mid)) {
             route.mid = Some(mid);
             // A retransmission without RTX repeats the packet byte for byte.
@@ -330,17 +333,76 @@ impl Media {
 
     /// Take a route away; its slot keeps the numbers.
     fn park(&mut self, receiver: usize, source: usize) {
+        self.park_if(receiver, source, |_| true);
+    }
+
+    /// Take those routes away that `which` is true of.
+    fn park_if(&mut self, receiver: usize, source: usize, which: impl Fn(&Route) -> bool) {
         let Some(source) = self.sources.get_mut(source) else {
             return;
         };
-        let Some(at) = source.routes.iter().position(|route| route.receiver == receiver) else {
+        let mut at = 0;
+        while let Some(route) = source.routes.get(at) {
+            if route.receiver != receiver || !which(route) {
+                at += 1;
+                continue;
+            }
+            let route = source.routes.swap_remove(at);
+            let slot = self.transports.get_mut(receiver).and_then(|owner| owner.slot(route.ssrc));
+            if let Some(slot) = slot {
+                slot.numbers = route.projection.numbers;
+                slot.source = None;
+            }
+        }
+    }
+
+    /// Send the encodings in the bit mask to another bridge, and no others.
+    fn set_relay(&mut self, receiver_id: u32, source_id: u32, mask: u8) {
+        let (Some(receiver), Some(source)) =
+            (self.transports.index(receiver_id), self.sources.index(source_id))
+        else {
             return;
         };
-        let route = source.routes.swap_remove(at);
-        let slot = self.transports.get_mut(receiver).and_then(|owner| owner.slot(route.ssrc));
-        if let Some(slot) = slot {
-            slot.numbers = route.projection.numbers;
-            slot.source = None;
+        let conference = self.transports.get(receiver).map(|receiver| receiver.conference);
+        let Some(target) = self.sources.get(source) else {
+            return;
+        };
+        if conference != Some(target.conference) {
+            return;
+        }
+        let wanted = |index: usize| mask & (1u8 << (index % 8)) != 0;
+        let kind = target.kind;
+        let encodings: Vec<_> =
+            target.encodings.iter().map(|one| (one.ssrc, one.rtx_ssrc)).collect();
+        let kept = |route: &Route| {
+            let index = encodings.iter().position(|(ssrc, _)| *ssrc == route.ssrc);
+            route.is_relay && index.is_some_and(wanted)
+        };
+        self.park_if(receiver, source, |route| !kept(route));
+        for (index, (ssrc, rtx_ssrc)) in encodings.into_iter().enumerate() {
+            let random = self.random();
+            let Some(target) = self.sources.get_mut(source) else {
+                return;
+            };
+            if !wanted(index) || target.route_under(receiver, ssrc).is_some() {
+                continue;
+            }
+            let slot =
+                self.transports.get_mut(receiver).and_then(|one| one.slot_or_new(ssrc, random));
+            let Some(slot) = slot.filter(|slot| slot.source.is_none()) else {
+                self.stats.dropped_routes += 1;
+                continue;
+            };
+            slot.source = Some(source);
+            let projection = match kind {
+                Kind::Audio => Projection::audio(slot.numbers),
+                Kind::Video => Projection::video(slot.numbers),
+            };
+            let projection = projection.relay(index as u8);
+            let mut route = Route::new(receiver, receiver_id, ssrc, projection);
+            route.rtx_ssrc = rtx_ssrc;
+            route.is_relay = true;
+            target.routes.push(route);
         }
     }
 

@@ -131,6 +131,13 @@ pub enum Command {
         max_encoding: i32,
         max_temporal: u8,
     },
+    /// Send those encodings of `source` that are in the bit mask to another bridge, `receiver`:
+    /// each under its own SSRCs, and all of it.
+    SetRelay {
+        receiver: u32,
+        source: u32,
+        encodings: u8,
+    },
     RemoveRoute {
         receiver: u32,
         source: u32,

@@ -102,6 +102,9 @@ pub struct Projection {
     current: Option<u8>,
     /// The highest allowed; None while paused.
     max_encoding: Option<u8>,
+    /// To another bridge: this encoding and no other, all of it, whatever it begins with and
+    /// under its own timestamps and codec ids.
+    only: Option<u8>,
     max_temporal: u8,
     /// Outgoing minus incoming.
     sequence_shift: u16,
@@ -119,6 +122,7 @@ impl Projection {
             numbers,
             current: None,
             max_encoding: None,
+            only: None,
             max_temporal: 7,
             sequence_shift: 0,
             shift: Shift::default(),
@@ -137,6 +141,11 @@ impl Projection {
             switched_at: None,
         };
         Projection { frames: Some(frames), ..Projection::audio(numbers) }
+    }
+
+    /// One encoding for another bridge.
+    pub fn relay(self, encoding: u8) -> Self {
+        Projection { only: Some(encoding), max_encoding: Some(encoding), ..self }
     }
 
     /// What may be forwarded; a negative `max_encoding` pauses at once.
@@ -188,6 +197,7 @@ impl Projection {
     /// Whether a keyframe would help: nothing, or not the best allowed encoding, is forwarded.
     pub fn waits(&self, flowing: u8) -> bool {
         self.frames.is_some()
+            && self.only.is_none()
             && self.wanted(flowing).is_some_and(|wanted| self.current != Some(wanted))
     }
 
@@ -195,9 +205,11 @@ impl Projection {
     #[inline]
     pub fn considers(&self, packet: &Incoming) -> bool {
         self.max_encoding.is_some()
+            && self.only.is_none_or(|only| only == packet.encoding)
             && (self.current == Some(packet.encoding)
                 || packet.keyframe
                 || packet.order == Order::Late
+                || self.only.is_some()
                 || self.frames.is_none())
     }
 
@@ -255,6 +267,9 @@ impl Projection {
         let Some(max) = self.max_encoding else {
             return false;
         };
+        if let Some(only) = self.only {
+            return packet.encoding == only;
+        }
         if self.frames.is_none() {
             return true;
         }
@@ -281,15 +296,17 @@ impl Projection {
             (units as u64).max(least)
         });
         let timestamp = self.numbers.timestamp.wrapping_add(step as u32);
-        self.shift.timestamp = timestamp.wrapping_sub(packet.timestamp);
         self.sequence_shift = self.numbers.sequence.wrapping_add(1).wrapping_sub(packet.sequence);
-        if let Some(id) = packet.vp8.picture_id {
-            self.shift.picture_id =
-                (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
-        }
-        if let Some(index) = packet.vp8.tl0_picture_index {
-            self.shift.tl0_picture_index =
-                self.numbers.tl0_picture_index.wrapping_add(1).wrapping_sub(index);
+        if self.only.is_none() {
+            self.shift.timestamp = timestamp.wrapping_sub(packet.timestamp);
+            if let Some(id) = packet.vp8.picture_id {
+                self.shift.picture_id =
+                    (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
+            }
+            if let Some(index) = packet.vp8.tl0_picture_index {
+                self.shift.tl0_picture_index =
+                    self.numbers.tl0_picture_index.wrapping_add(1).wrapping_sub(index);
+            }
         }
         self.newest_incoming = packet.sequence;
         self.first_incoming = packet.sequence;
@@ -326,6 +343,9 @@ impl Projection {
         let Some(frames) = &mut self.frames else {
             return true;
         };
+        if self.only.is_some() {
+            return true;
+        }
         if frames.timestamp == Some(packet.timestamp) {
             return frames.forwarded;
         }

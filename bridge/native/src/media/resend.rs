@@ -13,12 +13,13 @@ use super::source::Source;
 const MAX_RESENDS: u8 = 3;
 
 impl Media {
-    /// Send again what a receiver has lost; `sequence` is the outgoing number.
+    /// Send again what a receiver has lost of the source that it gets under `ssrc`; `sequence` is
+    /// the outgoing number.
     pub(super) fn resend(
         &mut self,
         now: Time,
         receiver: usize,
-        source: usize,
+        (source, ssrc): (usize, u32),
         sequence: u16,
         out: &mut impl Output,
     ) {
@@ -29,7 +30,9 @@ impl Media {
             return;
         };
         let Source { routes, encodings, muted, .. } = source;
-        let Some(route) = routes.iter_mut().find(|route| route.receiver == receiver) else {
+        let mut routes = routes.iter_mut();
+        let route = routes.find(|route| route.receiver == receiver && route.ssrc == ssrc);
+        let Some(route) = route else {
             return;
         };
         let mapped = route.mapped;

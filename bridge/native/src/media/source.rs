@@ -113,6 +113,8 @@ pub struct Route {
     /// The last incoming payload type and what it maps to; 255 for none.
     pub mapped: u8,
     pub mapping: Option<Mapping>,
+    /// To another bridge, one of several.
+    pub is_relay: bool,
     /// It has begun with a packet that others had followed; see `Media::catch_up`.
     pub behind: bool,
     /// Sender reports sent: the middle of the NTP time, and when.
@@ -131,6 +133,7 @@ impl Route {
             projection,
             mapped: 255,
             mapping: None,
+            is_relay: false,
             behind: false,
             reports: [(0, 0); REPORTS],
             next_report: 0,
@@ -271,6 +274,12 @@ impl Source {
     pub fn keyframe_ssrc(&self) -> Option<u32> {
         let lowest = self.flowing.trailing_zeros() as usize;
         self.encodings.get(lowest).or(self.encodings.first()).map(|incoming| incoming.ssrc)
+    }
+
+    /// The route by which `receiver` gets it under `ssrc`.  Another bridge has several, one for
+    /// each encoding.
+    pub fn route_under(&mut self, receiver: usize, ssrc: u32) -> Option<&mut Route> {
+        self.routes.iter_mut().find(|route| route.receiver == receiver && route.ssrc == ssrc)
     }
 
     pub fn route_to(&mut self, receiver: usize) -> Option<&mut Route> {

@@ -2,6 +2,7 @@
 
 mod audio;
 mod links;
+mod relays;
 
 use super::rtcp::{self, Rtcp};
 use super::*;

@@ -42,6 +42,7 @@ pub fn connect(left: &Engine, right: &Engine) {
                 ufrag: ours.into(),
                 pwd: pwd.clone(),
                 controlling,
+                sockets: None,
             })
             .unwrap();
         let address = other.local_addresses()[0];
