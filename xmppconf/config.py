@@ -77,6 +77,18 @@ class FocusSettings:
     """Participants in one conference."""
     max_conferences: int = 1000
     """Conferences at the same time."""
+    bridge_strategy: str = "overload"
+    """When a conference gets a further bridge: single (never), overload (when its own are
+    full or overloaded), region (also for who is in another region), split (with each
+    participant, for trying relays out)."""
+    max_endpoints_per_bridge: int = 80
+    """Participants of one conference on one bridge, as long as there is another."""
+    overloaded: float = 0.8
+    """Stress from which on a bridge is given more only in need."""
+    region: str = ""
+    """Region taken for participants whose clients name none."""
+    region_groups: dict[str, str] = field(default_factory=dict)
+    """Region to the name of a group of regions that are near to each other."""
 
 
 @dataclass(frozen=True, kw_only=True)

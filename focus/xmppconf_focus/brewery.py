@@ -1,7 +1,8 @@
 """The bridges that have announced themselves, and whether they can be used.
 
-Health checks go out every ten seconds; a check that finds no answer is repeated once.
-A bridge that failed is tried again after a minute.
+Health checks go out every five seconds; a check that finds no answer is repeated once, so
+that a bridge that hangs is found out in less than fifteen.  One that failed is tried again
+after a minute.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
-from xmppconf.errors import Condition
+from xmppconf.errors import Condition, PeerError
+from xmppconf.ids import RelayId, parse_relay_id
 from xmppconf_focus.effects import BridgeJid, CheckHealth
 
-CHECK_INTERVAL = 10.0  # seconds
-RETRY_DELAY = 5.0  # seconds
+CHECK_INTERVAL = 5.0  # seconds
+ANSWER_TIMEOUT = 4.0  # seconds; a bridge that works answers in milliseconds
+RETRY_DELAY = 0.5  # seconds
 FAILURE_RESET = 60.0  # seconds a failed bridge is left alone
 RAMP_UP = 20.0  # seconds until an endpoint's load shows in the bridge's figures
 DEFAULT_ENDPOINT_STRESS = 0.01
@@ -34,7 +37,8 @@ class BridgeStats:
     version: str | None = None
     release: str | None = None
     region: str | None = None
-    relay_id: str | None = None
+    relay_id: RelayId | None = None
+    """Under which other bridges know it; None: it takes no links."""
 
     @classmethod
     def from_figures(cls, figures: Mapping[str, str]) -> BridgeStats:
@@ -50,8 +54,15 @@ class BridgeStats:
             version=figures.get("version"),
             release=figures.get("release"),
             region=figures.get("region"),
-            relay_id=figures.get("relay_id"),
+            relay_id=_relay_id(figures.get("relay_id")),
         )
+
+
+def _relay_id(text: str | None) -> RelayId | None:
+    try:
+        return parse_relay_id(text) if text else None
+    except PeerError:
+        return None
 
 
 def _load(text: str | None, *, missing: float) -> float:
@@ -78,6 +89,10 @@ class Bridge:
 
     def is_usable(self) -> bool:
         return self.failed_until is None and not self.stats.shutting_down
+
+    def is_well(self) -> bool:
+        """Whether it can be used and has not left a check unanswered since."""
+        return self.is_usable() and not self.retrying
 
     def is_closing(self) -> bool:
         return self.stats.graceful_shutdown or self.refuses_new
@@ -164,7 +179,8 @@ class Brewery:
     def health_failed(self, jid: BridgeJid, condition: Condition, now: float) -> None:
         """`remote-server-timeout` stands for no answer.
 
-        Silence means no new allocations; an answer that it is ill moves its conferences.
+        One that says that it is ill loses its conferences.  So does one that is silent,
+        while another answers: if all are silent it is rather the server between us.
         """
         bridge = self.bridges.get(jid)
         if bridge is None:
@@ -177,7 +193,10 @@ class Brewery:
         was_usable = bridge.is_usable()
         bridge.failed_until = now + FAILURE_RESET
         bridge.check_at = bridge.failed_until
-        if condition in ("internal-server-error", "service-unavailable") and was_usable:
+        is_ill = condition in ("internal-server-error", "service-unavailable")
+        is_silent = condition == "remote-server-timeout"
+        others = any(other.is_well() for other in self.bridges.values())
+        if was_usable and (is_ill or (is_silent and others)):
             self._effects.append(BridgeLost(jid))
 
     def next_timeout(self) -> float | None:

@@ -6,15 +6,26 @@ nobody but the participants it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from xmppconf.colibri2 import ConferenceModify, EndpointRequest, Sctp, Transport
-from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.colibri2 import (
+    ConferenceModify,
+    EndpointRequest,
+    ForceMute,
+    RelayRequest,
+    Sctp,
+    Transport,
+)
+from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.media import MediaDescription
 from xmppconf.sources import MediaSource
 from xmppconf.transport import IceTransport
-from xmppconf_focus.effects import BridgeJid, RoomJid, SendColibri
+from xmppconf_focus.brewery import Bridge
+from xmppconf_focus.effects import RoomJid, SendColibri
+
+#: All bridges of a conference are in one mesh: what came over a link goes over no other.
+MESH = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +37,30 @@ class Allocation:
 
 
 class BridgeSession:
+    """`numbers` are shared by the conference's bridges: each names one request."""
+
     def __init__(
         self,
         room: RoomJid,
         meeting_id: MeetingId,
-        bridge: BridgeJid,
-        region: str | None,
+        bridge: Bridge,
         session_id: str,
-        first_request: int,
+        numbers: Iterator[int],
     ) -> None:
         self.room = room
         self.meeting_id = meeting_id
-        self.bridge = bridge
-        self.region = region
+        self.bridge = bridge.jid
+        self.region = bridge.stats.region
+        self.relay_id = bridge.stats.relay_id or RelayId("")
         self.id = session_id
         self.endpoints: set[EndpointId] = set()
         self.feedback: tuple[MediaSource, ...] = ()
         self.allocations: dict[int, Allocation] = {}
+        self.links: dict[int, BridgeSession] = {}
+        """Relays asked for here, by request: the session at the other end."""
         self.updates: set[int] = set()
         """Updates that may still be refused; refusals of others mean nothing any more."""
-        self.next_request = first_request
+        self._numbers = numbers
         self._created = False
 
     def allocate(
@@ -55,9 +70,10 @@ class BridgeSession:
         *,
         data: bool,
         ssrc_rewriting: bool,
+        force_mute: ForceMute | None = None,
     ) -> SendColibri:
         capabilities = {"source-names"} | ({"ssrc-rewriting"} if ssrc_rewriting else set())
-        request = EndpointRequest(
+        asked = EndpointRequest(
             endpoint,
             create=True,
             capabilities=frozenset(capabilities),
@@ -65,11 +81,13 @@ class BridgeSession:
             # The bridge controls ICE; the offer's transport must not say otherwise.
             transport=Transport(ice_controlling=True, sctp=Sctp() if data else None),
             sources=(),
+            force_mute=force_mute,
         )
-        self.allocations[self.next_request] = Allocation(endpoint, data)
-        self.endpoints.add(endpoint)
         create, self._created = not self._created, True
-        return self._request(create=create, endpoints=(request,))
+        number, request = self._request(create=create, endpoints=(asked,))
+        self.allocations[number] = Allocation(endpoint, data)
+        self.endpoints.add(endpoint)
+        return request
 
     def update(
         self,
@@ -80,8 +98,7 @@ class BridgeSession:
         initial_last_n: int | None = None,
     ) -> SendColibri:
         """Tell what changed; `sources` is always the endpoint's complete set."""
-        self.updates.add(self.next_request)
-        return self._request(
+        return self._update(
             endpoints=(
                 EndpointRequest(
                     endpoint,
@@ -102,16 +119,74 @@ class BridgeSession:
             if allocation.endpoint in gone:
                 del self.allocations[number]
         if not self.endpoints:
-            return self._request(expire=True)
-        return self._request(
-            endpoints=tuple(EndpointRequest(endpoint, expire=True) for endpoint in gone)
-        )
+            return self.expire_all()
+        expired = tuple(EndpointRequest(endpoint, expire=True) for endpoint in gone)
+        return self._request(endpoints=expired)[1]
 
     def expire_all(self) -> SendColibri:
         self.endpoints.clear()
         self.allocations.clear()
+        self.links.clear()
         self.updates.clear()
-        return self._request(expire=True)
+        return self._request(expire=True)[1]
+
+    # -- relays ------------------------------------------------------------------------
+    def create_relay(
+        self,
+        other: BridgeSession,
+        media: tuple[MediaDescription, ...],
+        endpoints: tuple[EndpointRequest, ...],
+        *,
+        initiator: bool,
+    ) -> SendColibri:
+        """Link to another bridge, with the endpoints that are there."""
+        transport = Transport(
+            ice_controlling=initiator,
+            use_unique_port=initiator,
+            sctp=Sctp(role="client" if initiator else "server"),
+        )
+        number, request = self._request(
+            relays=(
+                RelayRequest(
+                    other.relay_id,
+                    create=True,
+                    mesh=MESH,
+                    media=media,
+                    transport=transport,
+                    endpoints=endpoints,
+                ),
+            )
+        )
+        self.links[number] = other
+        return request
+
+    def connect_relay(self, other: BridgeSession, transport: IceTransport) -> SendColibri:
+        """Pass on where the other end is."""
+        relay = RelayRequest(other.relay_id, transport=Transport(ice=transport))
+        return self._update(relays=(relay,))
+
+    def update_relay(
+        self, other: BridgeSession, endpoints: tuple[EndpointRequest, ...]
+    ) -> SendColibri:
+        """Tell what became of endpoints at the other end."""
+        return self._update(relays=(RelayRequest(other.relay_id, endpoints=endpoints),))
+
+    def expire_relay(self, other: BridgeSession) -> SendColibri:
+        for number, linked in list(self.links.items()):
+            if linked is other:
+                del self.links[number]
+        return self._update(relays=(RelayRequest(other.relay_id, expire=True),))
+
+    # -- requests ----------------------------------------------------------------------
+    def _update(
+        self,
+        *,
+        endpoints: tuple[EndpointRequest, ...] = (),
+        relays: tuple[RelayRequest, ...] = (),
+    ) -> SendColibri:
+        number, request = self._request(endpoints=endpoints, relays=relays)
+        self.updates.add(number)
+        return request
 
     def _request(
         self,
@@ -119,8 +194,9 @@ class BridgeSession:
         create: bool = False,
         expire: bool = False,
         endpoints: tuple[EndpointRequest, ...] = (),
-    ) -> SendColibri:
-        number, self.next_request = self.next_request, self.next_request + 1
+        relays: tuple[RelayRequest, ...] = (),
+    ) -> tuple[int, SendColibri]:
+        number = next(self._numbers)
         modify = ConferenceModify(
             self.meeting_id,
             name=str(self.room) if create else None,
@@ -128,5 +204,6 @@ class BridgeSession:
             expire=expire,
             rtcstats_enabled=False,
             endpoints=endpoints,
+            relays=relays,
         )
-        return SendColibri(self.room, number, self.bridge, modify)
+        return number, SendColibri(self.room, number, self.bridge, modify)

@@ -173,7 +173,7 @@ class Conference:
             return
         if endpoint == BRIDGE_OWNER:
             return
-        self.media.add(endpoint, self._cache.get(occupant.ver))
+        self.media.add(endpoint, self._cache.get(occupant.ver), occupant.region)
         # What is asked before we are in the room, or while we throw somebody out of it
         # under another name, is answered to nobody.
         if self.state is not State.JOINING:

@@ -22,6 +22,9 @@ class Feature:
 #: What a client that does not answer in time is taken for.
 ASSUMED = frozenset({Feature.AUDIO, Feature.VIDEO, Feature.SCTP})
 
+#: What goes between bridges: whatever some client may send.
+EVERYTHING = frozenset({Feature.AUDIO, Feature.VIDEO, Feature.RTX, Feature.TRANSPORT_CC})
+
 MAX_FEATURES = 256
 
 

@@ -21,6 +21,7 @@ from xmppconf.sources import OwnedSources
 from xmppconf.transport import IceTransport
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.bridge_session import BridgeSession
+from xmppconf_focus.cascade import Cascade
 from xmppconf_focus.codecs import describe_media
 from xmppconf_focus.effects import (
     BridgeJid,
@@ -30,11 +31,12 @@ from xmppconf_focus.effects import (
     SendSources,
     SendTerminate,
 )
-from xmppconf_focus.features import Feature
+from xmppconf_focus.features import EVERYTHING, Feature
 from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
 from xmppconf_focus.participant import Participant, Stage, StartMuted
-from xmppconf_focus.reactions import Reaction, on_allocation, on_update
-from xmppconf_focus.selection import select_bridge
+from xmppconf_focus.placement import Placement
+from xmppconf_focus.reactions import Reaction, on_allocation, on_relay, on_update
+from xmppconf_focus.selection import SelectionPolicy
 from xmppconf_focus.signalling import signalling_delay
 from xmppconf_focus.source_map import SourceMap
 from xmppconf_focus.source_views import (
@@ -43,9 +45,6 @@ from xmppconf_focus.source_views import (
     to_media_sources,
     with_names,
 )
-
-MAX_RETRY_DELAY = 30.0  # seconds between attempts when bridges fail one after the other
-FAILURES_FORGOTTEN = 60.0  # seconds
 
 _ACCEPTED = frozenset(action for actions in TRANSITIONS.values() for action in actions)
 
@@ -82,21 +81,27 @@ class MediaSessions:
         """Whether there is reason to invite those who are idle."""
         self.bridge_missing = False
         """Whether somebody waits and no bridge can be selected."""
-        self._bridge: BridgeSession | None = None
-        self._next_request = 1
-        self._failures = 0
-        self._failed_at = 0.0
-        self._retry_at: float | None = None
-        self._avoid: set[BridgeJid] = set()
+        self._placement = Placement(brewery, SelectionPolicy.of(settings))
+        self._cascade = Cascade(
+            room,
+            describe_media(EVERYTHING, settings.codecs),
+            lambda endpoint: to_media_sources(endpoint, self.sources.of(endpoint)),
+            new_id,
+        )
         self._effects: deque[Effect] = deque()
 
     @property
     def bridge_count(self) -> int:
-        return 1 if self._bridge is not None else 0
+        return len(self._cascade.sessions)
 
     # -- people ------------------------------------------------------------------------
-    def add(self, endpoint: EndpointId, features: frozenset[str] | None) -> None:
-        self.participants[endpoint] = Participant(endpoint)
+    def add(
+        self,
+        endpoint: EndpointId,
+        features: frozenset[str] | None,
+        region: str | None = None,
+    ) -> None:
+        self.participants[endpoint] = Participant(endpoint, region=region)
         if features is not None:
             self.features_known(endpoint, features)
 
@@ -120,65 +125,52 @@ class MediaSessions:
         self.sources.remove_owner(endpoint)
         for other in self.participants.values():
             other.signalling.owner_left(endpoint)
-        self._free(endpoint)
+        self._free(participant)
 
     def talkers(self) -> int:
         return sum(p.can_talk() for p in self.participants.values())
 
     # -- invitations -------------------------------------------------------------------
     def invite_idle(self, now: float) -> None:
-        if not self.inviting or (self._retry_at is not None and now < self._retry_at):
+        if not self.inviting or not self._placement.may_try(now):
             return
-        self._retry_at = None
+        self._placement.retry_at = None
         for participant in self.participants.values():
             if participant.stage is Stage.IDLE and participant.can_talk():
                 self._allocate(participant, now)
 
     def end_all(self, reason: str, text: str, now: float) -> None:
         """End every session, as when only one participant is left."""
-        self._retry_at = None
+        self._placement.retry_at = None
         for participant in self.participants.values():
             if participant.stage in (Stage.ALLOCATING, Stage.IN_SESSION):
                 self._end(participant, Stage.IDLE, now, reason, text)
-        self._leave_bridge(expire=True)
+        self._cascade.leave_all()
 
     def abandon(self) -> None:
-        """The conference is over: free the bridge, tell nobody."""
-        self._retry_at = None
-        self._leave_bridge(expire=True)
+        """The conference is over: free the bridges, tell nobody."""
+        self._placement.retry_at = None
+        self._cascade.leave_all()
         self.participants.clear()
 
     def _allocate(self, participant: Participant, now: float) -> None:
-        bridge = self._bridge
-        if bridge is None:
-            chosen = select_bridge(self._brewery.bridges.values(), now, self._avoid)
-            # Better a bridge that just failed us than none at all.
-            chosen = chosen or select_bridge(self._brewery.bridges.values(), now)
-            self.bridge_missing = chosen is None
-            if chosen is None:
-                return
-            bridge = self._bridge = BridgeSession(
-                self._room,
-                self.meeting_id,
-                chosen.jid,
-                chosen.stats.region,
-                self._new_id(),
-                self._next_request,
-            )
-        self._brewery.placed(bridge.bridge, now)
+        chosen = self._placement.choose(self._cascade.used(), participant.region, now)
+        self.bridge_missing = chosen is None
+        if chosen is None:
+            return
         participant.stage = Stage.ALLOCATING
-        self._effects.append(
-            bridge.allocate(
-                participant.id,
-                describe_media(participant.features, self._settings.codecs),
-                data=self._wants_data(participant),
-                ssrc_rewriting=self._rewrites(participant),
-            )
+        participant.bridge = self._cascade.allocate(
+            chosen,
+            self.meeting_id,
+            participant.id,
+            describe_media(participant.features, self._settings.codecs),
+            data=self._wants_data(participant),
+            ssrc_rewriting=self._rewrites(participant),
         )
 
-    def _offer(self, participant: Participant, transport: IceTransport) -> None:
-        if self._bridge is None:
-            return
+    def _offer(
+        self, participant: Participant, bridge: BridgeSession, transport: IceTransport
+    ) -> None:
         sources: OwnedSources = {}
         if not self._rewrites(participant):
             sources = {
@@ -187,11 +179,11 @@ class MediaSessions:
                 if owner != participant.id
             }
         sources = participant.signalling.offered(sources)
-        session = JingleSession(self._new_id(), self._bridge.id)
+        session = JingleSession(self._new_id(), bridge.id)
         session.start()
         participant.session = session
         participant.stage = Stage.IN_SESSION
-        feedback = bridge_sources(self._bridge.feedback)
+        feedback = bridge_sources(bridge.feedback)
         offer = Offer(
             sid=session.sid,
             initiator=self._initiator,
@@ -200,8 +192,8 @@ class MediaSessions:
             transport=transport,
             sources={BRIDGE_OWNER: feedback} | sources if feedback else sources,
             json_sources=Feature.JSON_SOURCES in participant.features,
-            bridge_session_id=self._bridge.id,
-            region=self._bridge.region,
+            bridge_session_id=bridge.id,
+            region=bridge.region,
             start_audio_muted=self._starts_muted(participant, self.start_muted.audio),
             start_video_muted=self._starts_muted(participant, self.start_muted.video),
         )
@@ -258,9 +250,9 @@ class MediaSessions:
             case Action.SOURCE_REMOVE if received.sources:
                 self.sources.remove(endpoint, sources)
                 self._sources_changed(participant, now)
-            case Action.TRANSPORT_INFO if self._bridge is not None:
-                self._effects.append(
-                    self._bridge.update(endpoint, transport=received.transport)
+            case Action.TRANSPORT_INFO if participant.bridge is not None:
+                self._cascade.update(
+                    participant.bridge, endpoint, transport=received.transport
                 )
             case Action.SESSION_TERMINATE:
                 self._terminated(participant, session, received, now)
@@ -274,14 +266,13 @@ class MediaSessions:
         except PeerError:
             self._end(participant, Stage.OUT, now)
             raise
-        if self._bridge is not None:
-            self._effects.append(
-                self._bridge.update(
-                    participant.id,
-                    transport=received.transport,
-                    sources=to_media_sources(participant.id, received.sources),
-                    initial_last_n=received.initial_last_n,
-                )
+        if participant.bridge is not None:
+            self._cascade.update(
+                participant.bridge,
+                participant.id,
+                transport=received.transport,
+                sources_changed=True,
+                initial_last_n=received.initial_last_n,
             )
         self._announce(participant.id, now)
         participant.signalling.due = now
@@ -318,9 +309,8 @@ class MediaSessions:
 
     # -- sources -----------------------------------------------------------------------
     def _sources_changed(self, participant: Participant, now: float) -> None:
-        if self._bridge is not None:
-            sources = to_media_sources(participant.id, self.sources.of(participant.id))
-            self._effects.append(self._bridge.update(participant.id, sources=sources))
+        if participant.bridge is not None:
+            self._cascade.update(participant.bridge, participant.id, sources_changed=True)
         self._announce(participant.id, now)
 
     def _announce(self, owner: EndpointId, now: float) -> None:
@@ -372,39 +362,38 @@ class MediaSessions:
         participant.stage = stage
         if self.sources.remove_owner(participant.id):
             self._announce(participant.id, now)
-        self._free(participant.id)
+        self._free(participant)
 
-    def _free(self, endpoint: EndpointId) -> None:
-        if self._bridge is None:
-            return
-        request = self._bridge.expire((endpoint,))
-        if request is not None:
-            self._effects.append(request)
-        if not self._bridge.endpoints:
-            self._leave_bridge(expire=False)
-
-    def _leave_bridge(self, *, expire: bool) -> None:
-        if self._bridge is None:
-            return
-        if expire and self._bridge.endpoints:
-            self._effects.append(self._bridge.expire_all())
-        self._next_request = self._bridge.next_request
-        self._bridge = None
+    def _free(self, participant: Participant) -> None:
+        bridge, participant.bridge = participant.bridge, None
+        if bridge is not None:
+            self._cascade.expire(bridge, participant.id)
 
     # -- what bridges answer -----------------------------------------------------------
     def colibri_answered(
         self, request: int, answer: ConferenceModified, now: float
     ) -> None:
-        bridge = self._bridge
+        bridge = self._cascade.asked(request)
         if bridge is None:
             return
         bridge.updates.discard(request)
+        if request in bridge.links:
+            try:
+                self._cascade.linked(bridge, request, answer.relays)
+            except PeerError:
+                self._move(bridge, now, expire=True)
+            return
         allocation = bridge.allocations.pop(request, None)
         if allocation is None:
             return
         if answer.sources and not bridge.feedback:
             bridge.feedback = answer.sources
-            self.sources.reserve(ssrc for s in answer.sources for ssrc in s.ssrcs)
+            self.sources.reserve(
+                ssrc
+                for session in self._cascade.sessions.values()
+                for source in session.feedback
+                for ssrc in source.ssrcs
+            )
         participant = self.participants[allocation.endpoint]
         transport = next(
             (e.transport for e in answer.endpoints if e.id == allocation.endpoint), None
@@ -413,24 +402,24 @@ class MediaSessions:
         if transport is None or transport.ice is None or (allocation.data and port is None):
             self._end(participant, Stage.OUT, now)
             return
-        self._offer(participant, replace(transport.ice, sctp_port=port))
+        self._offer(participant, bridge, replace(transport.ice, sctp_port=port))
 
     def colibri_refused(
         self, request: int, refused: ColibriRefused | None, now: float
     ) -> None:
         """`refused` is None if no answer came in time."""
-        bridge = self._bridge
+        bridge = self._cascade.asked(request)
         if bridge is None:
             return
+        endpoint = (refused and refused.endpoint) or EndpointId("")
         if (allocation := bridge.allocations.get(request)) is not None:
             reaction = on_allocation(refused)
             endpoint = allocation.endpoint
-        elif request in bridge.updates:
+        elif request in bridge.links:
+            reaction = on_relay(refused)
+        else:
             bridge.updates.discard(request)
             reaction = on_update(refused)
-            endpoint = (refused and refused.endpoint) or EndpointId("")
-        else:
-            return
         match reaction:
             case Reaction.FAIL_INVITE:
                 self._end(self.participants[endpoint], Stage.OUT, now)
@@ -438,20 +427,20 @@ class MediaSessions:
                 self._reinvite(endpoint, now)
             case Reaction.BRIDGE_FAILED:
                 self._brewery.failed(bridge.bridge, now)
-                self._move(now, expire=True)
+                self._move(bridge, now, expire=True)
             case Reaction.REFUSES_NEW:
                 self._brewery.refused_new(bridge.bridge)
-                self._move(now, expire=True)
+                self._move(bridge, now, expire=True)
             case Reaction.LEAVE_BRIDGE:
-                self._move(now, expire=True)
+                self._move(bridge, now, expire=True)
         self._flush(now)
 
     def bridge_lost(self, jid: BridgeJid, now: float) -> None:
-        if self._bridge is not None and self._bridge.bridge == jid:
-            self._move(now, expire=jid in self._brewery.bridges)
+        if (session := self._cascade.sessions.get(jid)) is not None:
+            self._move(session, now, expire=jid in self._brewery.bridges)
 
     def bridge_usable(self, jid: BridgeJid, now: float) -> None:
-        self._avoid.discard(jid)
+        self._placement.usable(jid)
         if self.bridge_missing:
             self.invite_idle(now)
 
@@ -463,27 +452,14 @@ class MediaSessions:
         self._end(participant, stage, now, "success", "moving")
         self.invite_idle(now)
 
-    def _move(self, now: float, *, expire: bool) -> None:
-        """Leave the bridge and invite everybody again, later and later if it repeats."""
-        if self._bridge is None:
-            return
-        if now - self._failed_at > FAILURES_FORGOTTEN:
-            self._failures = 0
-            self._avoid.clear()
-        self._avoid.add(self._bridge.bridge)
-        bridge_session = self._bridge
-        self._leave_bridge(expire=expire)
+    def _move(self, bridge: BridgeSession, now: float, *, expire: bool) -> None:
+        """Leave a bridge and invite again whoever was on it."""
+        self._placement.gave_up(bridge.bridge, now)
+        self._cascade.leave(bridge, expire=expire)
         for participant in self.participants.values():
-            if participant.id in bridge_session.endpoints or participant.stage in (
-                Stage.ALLOCATING,
-                Stage.IN_SESSION,
-            ):
+            if participant.bridge is bridge:
+                participant.bridge = None
                 self._end(participant, Stage.IDLE, now, "success", "moving")
-        self._retry_at = None
-        if self._failures:
-            self._retry_at = now + min(MAX_RETRY_DELAY, 2.0 ** (self._failures - 1))
-        self._failures = min(self._failures + 1, 10)
-        self._failed_at = now
         self.invite_idle(now)
 
     # -- time --------------------------------------------------------------------------
@@ -493,17 +469,20 @@ class MediaSessions:
             for participant in self.participants.values()
             if participant.signalling.due is not None and participant.is_active()
         ]
-        if self._retry_at is not None:
-            due.append(self._retry_at)
+        if self._placement.retry_at is not None:
+            due.append(self._placement.retry_at)
         return min(due, default=None)
 
     def timeout(self, now: float) -> None:
         self._flush(now)
-        if self._retry_at is not None and now >= self._retry_at:
+        retry_at = self._placement.retry_at
+        if retry_at is not None and now >= retry_at:
             # Also when nobody is to be invited any more: a due timer must not stay due.
-            self._retry_at = None
+            self._placement.retry_at = None
             self.invite_idle(now)
 
     def effects(self) -> Iterator[Effect]:
+        """What clients are told, then what bridges are asked; each in its order."""
         while self._effects:
             yield self._effects.popleft()
+        yield from self._cascade.effects()

@@ -20,6 +20,8 @@ class Occupant:
     """The client's verification string (XEP-0115), if it sent one."""
     hash: str | None = None
     """The hash function behind it, such as "sha-1"."""
+    region: str | None = None
+    """Where its client says it is; a hint too."""
 
     @property
     def is_moderator(self) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from xmppconf.ids import EndpointId
+from xmppconf_focus.bridge_session import BridgeSession
 from xmppconf_focus.features import Feature
 from xmppconf_focus.jingle_session import JingleSession, State
 from xmppconf_focus.rate import TokenBucket
@@ -42,6 +43,10 @@ class Participant:
     features: frozenset[str] = frozenset()
     stage: Stage = Stage.UNKNOWN
     session: JingleSession | None = None
+    bridge: BridgeSession | None = None
+    """Where it is allocated, while it is."""
+    region: str | None = None
+    """What its client says of where it is."""
     was_invited: bool = False
     signalling: Signalling = field(default_factory=Signalling)
     restarts: deque[float] = field(default_factory=deque)

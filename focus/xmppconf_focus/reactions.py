@@ -43,3 +43,8 @@ def on_update(refused: ColibriRefused | None) -> Reaction:
     if refused.reason is Reason.UNKNOWN_ENDPOINT and refused.endpoint is not None:
         return Reaction.REINVITE_ENDPOINT
     return Reaction.LEAVE_BRIDGE
+
+
+def on_relay(refused: ColibriRefused | None) -> Reaction:
+    """React to a refused link to another bridge; None: no answer came."""
+    return Reaction.BRIDGE_FAILED if refused is None else Reaction.LEAVE_BRIDGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from xmppconf_focus.brewery import BridgeStats
@@ -21,9 +22,15 @@ from xmppconf_focus.features import Feature
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.occupant import Occupant
 
-from xmppconf.colibri2 import ConferenceModified, EndpointAnswer, Sctp, Transport
+from xmppconf.colibri2 import (
+    ConferenceModified,
+    EndpointAnswer,
+    RelayAnswer,
+    Sctp,
+    Transport,
+)
 from xmppconf.config import FocusSettings, Settings
-from xmppconf.ids import EndpointId, SourceName
+from xmppconf.ids import EndpointId, RelayId, SourceName
 from xmppconf.jingle import Action, Offer, Received
 from xmppconf.media import MediaType, Ssrc
 from xmppconf.sources import MediaSource, Semantics, Source, SourceSet, SsrcGroup
@@ -111,7 +118,8 @@ class Stage:
         self.now = end
 
     def add_bridge(self, jid: BridgeJid = BRIDGE, stats: BridgeStats | None = None) -> None:
-        stats = stats or BridgeStats(drain=False)
+        name = RelayId(jid.rpartition("/")[2])
+        stats = stats or BridgeStats(drain=False, relay_id=name)
         self.focus.bridge_announced(jid, stats, self.now)
 
     def request(self, room: RoomJid = ROOM, ticket: int = 1) -> None:
@@ -158,6 +166,11 @@ class Stage:
                 for endpoint in created
             ),
             sources=FEEDBACK if created else None,
+            relays=tuple(
+                RelayAnswer(relay.id, transport=Transport(ice=relay_transport(request)))
+                for relay in request.modify.relays
+                if relay.create
+            ),
         )
         self.focus.colibri_answered(request.room, request.request, answer, self.now)
 
@@ -200,6 +213,11 @@ class Stage:
         self.answer_all()
         self.take(object)
         return offers
+
+
+def relay_transport(request: SendColibri) -> IceTransport:
+    """What the bridge that is asked answers as its end of a link."""
+    return replace(BRIDGE_TRANSPORT, ufrag=f"relay-of-{request.bridge.rpartition('/')[2]}")
 
 
 def endpoints_of(requests: list[SendColibri]) -> Iterator[tuple[str, bool, bool]]:

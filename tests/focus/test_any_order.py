@@ -22,6 +22,7 @@ from xmppconf_focus.effects import (
     SendTerminate,
 )
 from xmppconf_focus.participant import Stage as ParticipantStage
+from xmppconf_focus.selection import Strategy
 
 from tests.focus.support import (
     BASIC,
@@ -33,7 +34,8 @@ from tests.focus.support import (
     Stage,
     camera,
 )
-from xmppconf.colibri2 import ColibriRefused, Reason
+from xmppconf.colibri2 import ColibriRefused, Reason, RelayRequest
+from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, PeerError
 from xmppconf.ids import EndpointId
 from xmppconf.jingle import Action, Received
@@ -87,10 +89,12 @@ def some_steps(random: Random, count: int) -> Iterator[tuple[Any, ...]]:
 class World:
     """Carries out effects as a well-behaved world would, and checks them on the way."""
 
-    def __init__(self) -> None:
-        self.stage = Stage()
+    def __init__(self, strategy: Strategy) -> None:
+        self.stage = Stage(FocusSettings(bridge_strategy=strategy))
         self.asked: deque[SendColibri] = deque()
         self.on_bridge: dict[tuple[BridgeJid, str], set[str]] = {}
+        self.behind: dict[tuple[BridgeJid, str], dict[str, set[str]]] = {}
+        """By bridge and meeting: relay to the endpoints told of behind it."""
         self.sids: dict[str, str] = {}
         self.open_sids: dict[str, str] = {}
         self.tickets = 0
@@ -127,10 +131,14 @@ class World:
         key = (request.bridge, modify.meeting_id)
         if modify.expire:
             self.on_bridge.pop(key, None)
+            self.behind.pop(key, None)
             return
         if modify.create:
             assert not self.on_bridge.get(key), "created over a conference"
             self.on_bridge[key] = set()
+            self.behind[key] = {}
+        for relay in modify.relays:
+            self._apply_relay(key, relay)
         for endpoint in modify.endpoints:
             if endpoint.create:
                 assert endpoint.id not in self.on_bridge[key], "created over an endpoint"
@@ -139,6 +147,34 @@ class World:
                 self.on_bridge[key].discard(endpoint.id)
             else:
                 assert endpoint.id in self.on_bridge[key], "updated a lost endpoint"
+
+    def _apply_relay(self, key: tuple[BridgeJid, str], relay: RelayRequest) -> None:
+        relays = self.behind[key]
+        if relay.create:
+            assert relay.id not in relays, "created over a relay"
+            relays[relay.id] = set()
+        elif relay.expire:
+            del relays[relay.id]
+            return
+        for endpoint in relay.endpoints:
+            if endpoint.create:
+                assert endpoint.id not in relays[relay.id], "told of twice"
+                relays[relay.id].add(endpoint.id)
+            elif endpoint.expire:
+                relays[relay.id].remove(endpoint.id)
+            else:
+                assert endpoint.id in relays[relay.id], "updated one it does not know"
+
+    def check_mesh(self) -> None:
+        """Every bridge of the conference knows of every other's endpoints."""
+        for (bridge, meeting), relays in self.behind.items():
+            others = {
+                other.rpartition("/")[2]: endpoints
+                for (other, its_meeting), endpoints in self.on_bridge.items()
+                if its_meeting == meeting and other != bridge and endpoints
+            }
+            if self.on_bridge[bridge, meeting]:
+                assert relays == others
 
     def step(self, kind: str, *args: Any) -> None:
         focus, now = self.stage.focus, self.stage.now
@@ -167,7 +203,7 @@ class World:
                 else:
                     focus.bridge_left(bridge, now)
                     for key in [key for key in self.on_bridge if key[0] == bridge]:
-                        del self.on_bridge[key]
+                        del self.on_bridge[key], self.behind[key]
             case "ill", bridge:
                 condition: Condition = "internal-server-error"
                 focus.health_failed(bridge, condition, now)
@@ -187,12 +223,15 @@ class World:
                 focus.connection_lost()
                 self.asked.clear()
                 self.on_bridge.clear()
+                self.behind.clear()
         self.watch()
+        self.check_mesh()
 
     def _jingle(self, nick: str, action: Action, restart: bool, base: int) -> None:
         sid = self.sids.get(nick, "?")
         conference = self.stage.focus.conferences.get(ROOM)
-        bridge = conference.media._bridge if conference else None
+        participant = conference and conference.media.participants.get(EndpointId(nick))
+        bridge = participant.bridge if participant else None
         if action is Action.SESSION_TERMINATE and self.open_sids.get(nick) == sid:
             self.open_sids.pop(nick)
         received = Received(
@@ -216,11 +255,12 @@ class World:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32))
-def test_nothing_breaks_and_nothing_is_left(seed: int) -> None:
-    world = World()
+@given(st.integers(0, 2**32), st.sampled_from([Strategy.OVERLOAD, Strategy.SPLIT]))
+def test_nothing_breaks_and_nothing_is_left(seed: int, strategy: Strategy) -> None:
+    world = World(strategy)
     opening: list[tuple[Any, ...]] = [
         ("bridge", BRIDGE, True),
+        ("bridge", OTHER_BRIDGE, True),
         ("request",),
         ("room",),
         ("room",),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from xmppconf_focus.brewery import (
+    ANSWER_TIMEOUT,
     CHECK_INTERVAL,
     FAILURE_RESET,
     MAX_BRIDGES,
@@ -17,7 +18,7 @@ from xmppconf_focus.brewery import (
     BridgeUsable,
 )
 from xmppconf_focus.effects import BridgeJid, CheckHealth
-from xmppconf_focus.selection import select_bridge
+from xmppconf_focus.selection import SelectionPolicy, select_bridge
 
 from xmppconf.errors import Condition
 
@@ -34,7 +35,7 @@ def brewery(**stats: BridgeStats) -> Brewery:
 
 
 def chosen(made: Brewery, now: float = 0.0) -> BridgeJid | None:
-    bridge = select_bridge(made.bridges.values(), now)
+    bridge = select_bridge(made.bridges.values(), now, SelectionPolicy())
     return bridge.jid if bridge else None
 
 
@@ -69,7 +70,7 @@ def test_a_bridge_about_to_stop_is_the_last_choice_or_none(
 
 def test_a_bridge_to_avoid_is_not_taken() -> None:
     made = brewery(a=GOOD)
-    assert select_bridge(made.bridges.values(), 0.0, avoid={A}) is None
+    assert select_bridge(made.bridges.values(), 0.0, SelectionPolicy(), avoid={A}) is None
 
 
 def test_figures_are_read_with_care() -> None:
@@ -82,17 +83,33 @@ def test_figures_are_read_with_care() -> None:
         assert BridgeStats.from_figures({"stress_level": text}).stress == 1.0
 
 
-def test_silence_twice_takes_a_bridge_out_without_moving_anybody() -> None:
-    made = brewery(a=GOOD)
+@pytest.mark.parametrize("there_is_another", [True, False])
+def test_silence_twice_takes_a_bridge_out_and_moves_all_if_another_answers(
+    there_is_another: bool,
+) -> None:
+    made = brewery(a=GOOD, **({"b": GOOD} if there_is_another else {}))
     made.timeout(CHECK_INTERVAL)
-    assert list(made.effects()) == [CheckHealth(A)]
-    made.health_failed(A, "remote-server-timeout", 25.0)
+    assert CheckHealth(A) in list(made.effects())
+    if there_is_another:
+        made.health_answered(B, CHECK_INTERVAL)
+    made.health_failed(A, "remote-server-timeout", CHECK_INTERVAL + ANSWER_TIMEOUT)
     assert chosen(made) == A
-    assert made.next_timeout() == 25.0 + RETRY_DELAY
-    made.timeout(25.0 + RETRY_DELAY)
+    again = CHECK_INTERVAL + ANSWER_TIMEOUT + RETRY_DELAY
+    assert made.next_timeout() == again
+    made.timeout(again)
     assert list(made.effects()) == [CheckHealth(A)]
-    made.health_failed(A, "remote-server-timeout", 45.0)
-    assert chosen(made) is None
+    # Fifteen seconds after the last answer at most.
+    assert again + ANSWER_TIMEOUT < 15.0
+    made.health_failed(A, "remote-server-timeout", again + ANSWER_TIMEOUT)
+    assert chosen(made) == (B if there_is_another else None)
+    assert list(made.effects()) == ([BridgeLost(A)] if there_is_another else [])
+
+
+def test_when_all_bridges_are_silent_nobody_is_moved() -> None:
+    made = brewery(a=GOOD, b=GOOD)
+    for _ in range(2):
+        for bridge in (A, B):
+            made.health_failed(bridge, "remote-server-timeout", 10.0)
     assert list(made.effects()) == []
 
 

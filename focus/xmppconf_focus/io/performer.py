@@ -35,6 +35,7 @@ from xmppconf.xmpp.muc import (
 from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedStream, Kind
 from xmppconf_focus import effects as do
+from xmppconf_focus.brewery import ANSWER_TIMEOUT
 from xmppconf_focus.effects import Effect, RoomJid
 from xmppconf_focus.features import ASSUMED
 from xmppconf_focus.focus import Focus
@@ -260,7 +261,13 @@ class Performer:
 
     async def _check_health(self, effect: do.CheckHealth) -> None:
         try:
-            await self._ask(effect.bridge, healthcheck_to_xml(), "get")
+            await self._stream.ask(
+                effect.bridge,
+                "get",
+                healthcheck_to_xml(),
+                sender=self._jid,
+                timeout=ANSWER_TIMEOUT,
+            )
         except PeerError as error:
             self._machine.health_failed(effect.bridge, error.condition, self.driver.now())
         else:
