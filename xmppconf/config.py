@@ -164,6 +164,27 @@ class WebSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MembersSettings:
+    """Who may open rooms.  Guests come by link once a room is open."""
+
+    open: bool = True
+    """Anybody may open a room; false: only members, and guests wait for one."""
+    accounts: bool = True
+    """Accounts of the service's own domain are members."""
+    domains: tuple[str, ...] = ()
+    """Other XMPP domains whose accounts are members."""
+    guest_domains: tuple[str, ...] = ()
+    """Other XMPP domains whose accounts may come as guests; "*" stands for every one."""
+    denied_domains: tuple[str, ...] = ()
+    """XMPP domains whose accounts may not come at all."""
+    session_key: str = field(default="", metadata=SECRET)
+    """Key of the sessions of who signed in; empty: made at random, so that a restart ends
+    all sessions."""
+    session_lifetime: float = 86400.0
+    """Seconds after which one has to sign in again."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging.  No level writes names, addresses, room names or message text."""
 
@@ -181,6 +202,7 @@ class Settings:
     focus: FocusSettings = field(default_factory=FocusSettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    members: MembersSettings = field(default_factory=MembersSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

@@ -18,13 +18,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xmppconf.config import Settings
+from xmppconf.config import MembersSettings, Settings
 from xmppconf.errors import SettingsError
 
 MAX_FILE = 256 * 1024  # bytes
 
 VIDEO_CODECS = ("vp8", "vp9", "av1", "h264")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+MIN_SECRET = 32  # characters; 128 bits in hexadecimal
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -118,11 +119,30 @@ def check(settings: Settings) -> None:
         if codec not in VIDEO_CODECS:
             known = ", ".join(VIDEO_CODECS)
             raise SettingsError(f"focus.codecs: '{codec}' is not one of {known}")
+    _check_members(settings.members)
     if settings.log.level not in LOG_LEVELS:
         raise SettingsError(f"log.level: must be one of {', '.join(LOG_LEVELS)}")
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         missing = "tls_key" if settings.web.tls_certificate else "tls_certificate"
         raise SettingsError(f"web.{missing}: needed, because the other of the pair is set")
+
+
+def _check_members(members: MembersSettings) -> None:
+    for name, domains in (
+        ("domains", members.domains),
+        ("guest_domains", members.guest_domains),
+        ("denied_domains", members.denied_domains),
+    ):
+        for domain in domains:
+            if not _HOST_NAME.fullmatch(domain) and (name, domain) != (
+                "guest_domains",
+                "*",
+            ):
+                raise SettingsError(f"members.{name}: '{domain}' is not a host name")
+    if members.session_key and len(members.session_key) < MIN_SECRET:
+        raise SettingsError(f"members.session_key: shorter than {MIN_SECRET} characters")
+    if members.session_lifetime < 60:
+        raise SettingsError("members.session_lifetime: must be at least 60 seconds")
 
 
 def _is_address(text: str) -> bool:

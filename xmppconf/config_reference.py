@@ -52,7 +52,7 @@ def _section(
         lines.append(f"| `{field.name}` | {kind} | `{default}` | {own[field.name]} |")
     lines.append("")
     for name, value in inner:
-        _section(value, name, documents, lines)
+        _section(value, f"{title}.{name}" if title else name, documents, lines)
 
 
 def _documents() -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import signal
 import uuid
 from collections.abc import AsyncIterator
@@ -17,10 +18,14 @@ from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
 from xmppconf.xmpp.stream import GuardedComponent, warn_about_old_expat
 from xmppconf_focus.codecs import check_codecs
+from xmppconf_focus.domains import Domains
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.http import make_app
+from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.xmpp import FocusOnXmpp
+from xmppconf_focus.membership import Membership
+from xmppconf_focus.sessions import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +55,13 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
             "focus.component_secret, xmpp.component_port: needed to reach the server"
         )
     warn_about_old_expat()
-    focus = Focus(settings, lambda: str(uuid.uuid4()))
+    membership = make_membership(settings)
+    focus = Focus(settings, lambda: str(uuid.uuid4()), membership)
     metrics = Metrics("xmppconf_focus")
     stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
-    on_xmpp = FocusOnXmpp(settings, focus, stream, Counters(metrics, focus))
+    on_xmpp = FocusOnXmpp(
+        settings, focus, stream, Counters(metrics, focus), Members(membership)
+    )
     runner = web.AppRunner(make_app(on_xmpp, focus, metrics), access_log=None)
     await runner.setup()
     try:
@@ -69,3 +77,11 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
         await on_xmpp.close()
         await stream.close()
         await runner.cleanup()
+
+
+def make_membership(settings: Settings) -> Membership:
+    """Who is a member, with a key of its own for sessions if there is none."""
+    key = settings.members.session_key or secrets.token_urlsafe(32)
+    domains = Domains.of(settings.members, Names.of(settings)).members
+    sealer = Sealer(key, secrets.token_bytes)
+    return Membership(settings.members, domains, sealer, lambda: secrets.token_urlsafe(16))

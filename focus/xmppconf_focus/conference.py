@@ -28,6 +28,7 @@ from xmppconf_focus.effects import (
     JoinRoom,
     LeaveRoom,
     MutedMedia,
+    RevokeOwner,
     RoomJid,
     SendMute,
     ShowPresence,
@@ -35,6 +36,7 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.features import FeatureCache
 from xmppconf_focus.media_sessions import MediaSessions
+from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.occupant import Occupant
 
 SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
@@ -75,6 +77,7 @@ class Conference:
         cache: FeatureCache,
         initiator: str,
         new_id: Callable[[], str],
+        membership: Membership,
     ) -> None:
         self.room = room
         self.state = State.JOINING
@@ -82,12 +85,15 @@ class Conference:
         self.media = MediaSessions(room, settings, brewery, initiator, new_id)
         self._settings = settings
         self._cache = cache
+        self._membership = membership
         self._evicted = False
         self._waiting: list[Ticket] = []
         self._setup_deadline: float | None = None
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
         self._granted: str | None = None
+        self._owners: set[str] = set()
+        """Bare addresses of members whom we made owner for what they are."""
         self._shown: ShowPresence | None = None
         self._effects: deque[Effect] = deque()
 
@@ -203,9 +209,20 @@ class Conference:
 
     def _forget(self, nick: str) -> None:
         occupant = self.occupants.pop(nick)
+        self._owners.discard(occupant.bare_jid or "")
         self.media.remove(EndpointId(nick))
         if self._granted is not None and occupant.bare_jid == self._granted:
             self._granted = None
+
+    def identity_changed(self, bare_jid: str, now: float) -> None:
+        """Somebody signed in, or is no member any more."""
+        if (
+            bare_jid in self._owners
+            and not self._membership.identity_of(bare_jid).moderator
+        ):
+            self._owners.remove(bare_jid)
+            self._effects.append(RevokeOwner(self.room, bare_jid))
+        self._reconsider(now)
 
     # -- what participants ask ---------------------------------------------------------
     def jingle(self, endpoint: EndpointId, received: Received, now: float) -> None:
@@ -275,6 +292,15 @@ class Conference:
         self._show()
 
     def _grant_owner(self) -> None:
+        for occupant in self.occupants.values():
+            jid = occupant.bare_jid
+            if jid is None or jid in self._owners or occupant.affiliation == "owner":
+                continue
+            if self._membership.identity_of(jid).moderator:
+                self._owners.add(jid)
+                self._effects.append(GrantOwner(self.room, jid))
+        if self._owners or not self._membership.may_open(GUEST):
+            return
         if self._granted is not None or any(
             occupant.affiliation == "owner" for occupant in self.occupants.values()
         ):

@@ -69,6 +69,13 @@ class GrantOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeOwner:
+    room: RoomJid
+    jid: str
+    """Bare real address."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskFeatures:
     """Answer with `features_known`, in at most 15 s."""
 
@@ -155,6 +162,7 @@ Effect = (
     | LeaveRoom
     | ShowPresence
     | GrantOwner
+    | RevokeOwner
     | AskFeatures
     | SendColibri
     | SendOffer

@@ -26,6 +26,7 @@ from xmppconf_focus.effects import (
     Ticket,
 )
 from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.membership import GUEST, Identity, Membership, NotAuthorized
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.participant import StartMuted
 
@@ -33,11 +34,17 @@ MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joi
 
 
 class Focus:
-    """`new_id` makes random ids of at most 64 letters, digits and hyphens."""
+    """`new_id` makes random ids of at most 64 letters, digits and hyphens.
 
-    def __init__(self, settings: Settings, new_id: Callable[[], str]) -> None:
+    `membership` says who somebody is; whoever feeds it tells `identity_changed`.
+    """
+
+    def __init__(
+        self, settings: Settings, new_id: Callable[[], str], membership: Membership
+    ) -> None:
         self.conferences: dict[RoomJid, Conference] = {}
         self.brewery = Brewery()
+        self.membership = membership
         self.created = 0
         """Conferences since the start."""
         self._settings = settings.focus
@@ -56,13 +63,17 @@ class Focus:
         requester: str,
         now: float,
         start_muted: StartMuted | None = None,
+        identity: Identity = GUEST,
     ) -> None:
         """Ask for a room; `AnswerRequest` follows.  `requester` is a bare address or empty.
 
-        `start_muted` counts in the request that opens the room.  Raises `LimitExceeded`.
+        `start_muted` counts in the request that opens the room.  Raises `LimitExceeded`,
+        and `NotAuthorized` if the room is not open and `identity` may not open it.
         """
         conference = self.conferences.get(room)
         if conference is None:
+            if not self.may_open(room, identity):
+                raise NotAuthorized("only members open rooms")
             if len(self.conferences) >= self._settings.max_conferences:
                 # Somebody will leave: clients ask again by themselves.
                 self._effects.append(AnswerRequest(ticket, ready=False))
@@ -72,6 +83,16 @@ class Focus:
             conference.media.start_muted = start_muted or StartMuted()
         conference.request(ticket, now)
         self._settle(conference)
+
+    def may_open(self, room: RoomJid, identity: Identity) -> bool:
+        """Whether this room may come to be because of who asks."""
+        return self.membership.may_open(identity)
+
+    def identity_changed(self, bare_jid: str, now: float) -> None:
+        """Somebody signed in, or is no member any more."""
+        for conference in list(self.conferences.values()):
+            conference.identity_changed(bare_jid, now)
+            self._settle(conference)
 
     def adopt(self, room: RoomJid, now: float) -> None:
         """Serve a room in which we are already, for nobody has to ask for it again."""
@@ -88,6 +109,7 @@ class Focus:
             self._cache,
             self._initiator,
             self._new_id,
+            self.membership,
         )
         self.conferences[room] = conference
         self._requesters[room] = requester

@@ -14,6 +14,7 @@ from typing import Literal
 from xmppconf.config import Names
 from xmppconf.errors import NotAllowed
 from xmppconf.jid import Jid
+from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import RoomJid
 from xmppconf_focus.occupant import FOCUS_NICK
 
@@ -23,7 +24,7 @@ class Origin(enum.Enum):
 
     OCCUPANT = "occupant"  # of a room with a conference, seen there by us
     STRANGER = "stranger"  # from the rooms' host, but no occupant we know
-    LOCAL = "local"  # an account or a guest of this service
+    LOCAL = "local"  # an account or a guest of this service, or of a domain that may come
     BACKEND = "backend"  # a bridge's account, or an occupant of the brewery
     FOCUS = "focus"  # our own component
     FOREIGN = "foreign"  # another server, or a server itself
@@ -65,7 +66,10 @@ HANDLERS = (
 
 
 def origin_of(
-    sender: Jid, names: Names, is_occupant: Callable[[RoomJid, str], bool]
+    sender: Jid,
+    names: Names,
+    domains: Domains,
+    is_occupant: Callable[[RoomJid, str], bool],
 ) -> Origin:
     """Sort a sender; `is_occupant` knows the occupants of our conferences."""
     if sender.domain == names.focus:
@@ -79,7 +83,7 @@ def origin_of(
         return Origin.OCCUPANT if known else Origin.STRANGER
     if sender.domain in (names.accounts, names.internal):
         return Origin.BACKEND
-    if sender.domain in (names.members, names.guests) and sender.local:
+    if sender.local and domains.may_come(sender.domain):
         return Origin.LOCAL
     return Origin.FOREIGN
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
+from xmppconf_focus.app import make_membership
 from xmppconf_focus.brewery import BridgeStats
 from xmppconf_focus.effects import (
     AskFeatures,
@@ -29,7 +30,7 @@ from xmppconf.colibri2 import (
     Sctp,
     Transport,
 )
-from xmppconf.config import FocusSettings, Settings
+from xmppconf.config import FocusSettings, MembersSettings, Settings
 from xmppconf.ids import EndpointId, RelayId, SourceName
 from xmppconf.jingle import Action, Offer, Received
 from xmppconf.media import MediaType, Ssrc
@@ -95,12 +96,18 @@ def camera(owner: str, base: int) -> SourceSet:
 class Stage:
     """A focus with a virtual clock.  `take(kind)` removes effects of one kind, in order."""
 
-    def __init__(self, settings: FocusSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: FocusSettings | None = None,
+        members: MembersSettings | None = None,
+    ) -> None:
         self.now = 1000.0
         self._ids = iter(range(1, 1_000_000))
-        self.focus = Focus(
-            Settings(focus=settings or FocusSettings()), lambda: f"id-{next(self._ids)}"
+        whole = Settings(
+            focus=settings or FocusSettings(), members=members or MembersSettings()
         )
+        self.membership = make_membership(whole)
+        self.focus = Focus(whole, lambda: f"id-{next(self._ids)}", self.membership)
         self.effects: list[Effect] = []
 
     def take(self, kind: type[E]) -> list[E]:

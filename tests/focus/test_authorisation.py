@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from xml.etree.ElementTree import Element
 
 import pytest
+from xmppconf_focus.app import make_membership
 from xmppconf_focus.brewery import BridgeStats
 from xmppconf_focus.effects import BridgeJid, RoomJid
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind
 from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 from xmppconf_focus.occupant import Occupant
 
@@ -95,9 +97,12 @@ class Stand:
     def __init__(self, stream: ComponentStream) -> None:
         self.stream = stream
         ids = iter(range(1, 10_000))
-        self.focus = Focus(Settings(), lambda: f"id-{next(ids)}")
+        membership = make_membership(Settings())
+        self.focus = Focus(Settings(), lambda: f"id-{next(ids)}", membership)
         counters = Counters(Metrics("t"), self.focus)
-        self.on_xmpp = FocusOnXmpp(Settings(), self.focus, stream.xmpp, counters)
+        self.on_xmpp = FocusOnXmpp(
+            Settings(), self.focus, stream.xmpp, counters, Members(membership)
+        )
         stream.xmpp.session.set()
 
     def fill(self) -> None:

@@ -122,10 +122,13 @@ class Client:
 
     async def join(self) -> None:
         await self.request()
+        self.enter()
+        await self.until(self.nick)
+
+    def enter(self) -> None:
         self.stream.write(
             presence_to_xml(f"{self.room}/{self.nick}", [caps_to_xml(self.caps)], join=True)
         )
-        await self.until(self.nick)
 
     def leave(self) -> None:
         self.stream.write(presence_to_xml(f"{self.room}/{self.nick}", available=False))

@@ -129,7 +129,13 @@ def complete(settings: Settings) -> Settings:
         focus_url=settings.web.focus_url or f"http://{focus.http_host}:{focus.http_port}",
         bridges=own_bridge | settings.web.bridges,
     )
-    return replace(settings, xmpp=xmpp, focus=focus, bridge=bridge, web=web)
+    # The focus may die and come back: who signed in stays so until the service ends.
+    members = replace(
+        settings.members, session_key=settings.members.session_key or random_secret()
+    )
+    return replace(
+        settings, xmpp=xmpp, focus=focus, bridge=bridge, web=web, members=members
+    )
 
 
 def listen_host(settings: Settings) -> str:

@@ -16,11 +16,21 @@ from xmppconf.jid import Jid
 from xmppconf.strict_json import as_object, as_text, dumps, loads
 from xmppconf.xmpp.jids import parse_bare_jid
 from xmppconf.xmpp.stanza import StanzaError
-from xmppconf.xmpp.xml import FOCUS, attribute, build, children, flag, required, tag
+from xmppconf.xmpp.xml import (
+    FOCUS,
+    MAX_ATTRIBUTE,
+    attribute,
+    build,
+    children,
+    flag,
+    required,
+    tag,
+)
 
 NAME = tag(FOCUS, "conference")
 
 _MAX_TOKEN = 8192
+_MAX_SESSION_ID = 4096
 _MAX_BODY = 32 * 1024
 
 
@@ -52,7 +62,7 @@ def request_from_xml(element: Element) -> ConferenceRequest:
     return ConferenceRequest(
         room=parse_bare_jid(required(element, "room", limit=3071)),
         machine_uid=attribute(element, "machine-uid"),
-        session_id=attribute(element, "session-id"),
+        session_id=attribute(element, "session-id", limit=_MAX_SESSION_ID),
         token=attribute(element, "token", limit=_MAX_TOKEN),
         properties={
             required(item, "name"): attribute(item, "value", "") for item in properties
@@ -91,7 +101,7 @@ def answer_from_xml(element: Element | None) -> ConferenceAnswer:
         room=attribute(element, "room", ""),
         ready=flag(element, "ready"),
         focus_jid=attribute(element, "focusjid", ""),
-        session_id=attribute(element, "session-id"),
+        session_id=attribute(element, "session-id", limit=_MAX_SESSION_ID),
         identity=attribute(element, "identity"),
         properties={
             required(item, "name"): attribute(item, "value", "") for item in properties
@@ -110,7 +120,7 @@ def request_from_json(text: str, token: str | None = None) -> ConferenceRequest:
     return ConferenceRequest(
         room=parse_bare_jid(as_text(body.get("room"), "room", 3071)),
         machine_uid=_optional(body, "machineUid"),
-        session_id=_optional(body, "sessionId"),
+        session_id=_optional(body, "sessionId", _MAX_SESSION_ID),
         token=token,
         properties={name: _property(value) for name, value in properties.items()},
     )
@@ -142,9 +152,9 @@ def _properties(properties: Mapping[str, str]) -> list[Element]:
     ]
 
 
-def _optional(body: Mapping[str, Any], name: str) -> str | None:
+def _optional(body: Mapping[str, Any], name: str, limit: int = MAX_ATTRIBUTE) -> str | None:
     value = body.get(name)
-    return None if value is None else as_text(value, name)
+    return None if value is None else as_text(value, name, limit)
 
 
 def _property(value: Any) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 import xmppconf
 from xmppconf.errors import PeerError
+from xmppconf.jid import Jid
 from xmppconf.metrics import Metrics
 from xmppconf.xmpp.conference_request import (
     ConferenceAnswer,
@@ -27,7 +28,7 @@ MAX_BODY = 32 * 1024  # bytes
 class Requests(Protocol):
     """What answers conference requests; `is_connected` says whether it can."""
 
-    async def serve(self, asked: ConferenceRequest, requester: str) -> ConferenceAnswer: ...
+    async def serve(self, asked: ConferenceRequest, sender: Jid) -> ConferenceAnswer: ...
     def is_connected(self) -> bool: ...
 
 
@@ -59,10 +60,13 @@ async def request_conference(request: web.Request) -> web.Response:
     try:
         body = (await request.read()).decode()
         asked = request_from_json(body, token if kind.lower() == "bearer" else None)
-        answer = await request.app[REQUESTS].serve(asked, "")
+        answer = await request.app[REQUESTS].serve(asked, Jid("", "", ""))
     except UnicodeDecodeError:
         return web.Response(status=400, text="HTTP 400 bad-request")
     except PeerError as error:
+        if error.condition == "not-acceptable":
+            # The stock client looks for these words, and not at the beginning.
+            return web.Response(status=400, text="HTTP 400 invalid-session")
         status = {
             "not-authorized": 403,
             "forbidden": 403,

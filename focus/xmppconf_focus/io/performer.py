@@ -113,6 +113,8 @@ class Performer:
             case do.GrantOwner():
                 grant = affiliation_to_xml(effect.jid, "owner")
                 self.tell(effect.room, grant)
+            case do.RevokeOwner():
+                self.tell(effect.room, affiliation_to_xml(effect.jid, "none"))
             case do.AskFeatures():
                 self._spawn(self._ask_features(effect))
             case do.SendColibri():

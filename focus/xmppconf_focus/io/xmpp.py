@@ -19,6 +19,7 @@ from xmppconf.xmpp.conference_request import (
     ConferenceRequest,
     answer_to_xml,
     request_from_xml,
+    session_invalid,
 )
 from xmppconf.xmpp.disco import (
     DiscoInfo,
@@ -37,13 +38,16 @@ from xmppconf.xmpp.stream import GuardedStream, Request, iq_handler
 from xmppconf.xmpp.xml import build
 from xmppconf_focus import effects as do
 from xmppconf_focus.conference import MuteRequest
+from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import RoomJid, Ticket
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_of
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.performer import GOOD_BYE, Performer
 from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
+from xmppconf_focus.membership import SessionInvalid
 from xmppconf_focus.occupant import FOCUS_NICK
 
 DISCO_NODE = "urn:xmppconf:focus"
@@ -66,9 +70,20 @@ class FocusOnXmpp:
     """Construct before the stream connects; `stream` must be the focus's component."""
 
     def __init__(
-        self, settings: Settings, focus: Focus, stream: GuardedStream, counters: Counters
+        self,
+        settings: Settings,
+        focus: Focus,
+        stream: GuardedStream,
+        counters: Counters,
+        members: Members,
     ) -> None:
         self.names = Names.of(settings)
+        self.members = members
+        self._domains = Domains.of(settings.members, self.names)
+        self._properties = {
+            "authentication": "false" if settings.members.open else "true",
+            "sipGatewayEnabled": "false",
+        }
         self.jid = f"{self.names.focus_jid}/focus"
         self.machine = focus
         self.stream = stream
@@ -93,9 +108,11 @@ class FocusOnXmpp:
         stream.add_event_handler("disconnected", self._disconnected)
         stream.listen(presence=self._presence, message=self._message)
         self._register()
+        members.start(self._identity_changed)
 
     async def close(self) -> None:
         """Leave rooms and bridges, then drop what is still waiting."""
+        await self.members.close()
         self._brewery.disconnected()
         self.machine.stop()
         self._out.driver.pump()
@@ -121,13 +138,17 @@ class FocusOnXmpp:
         self._out.driver.pump()
 
     # -- conference requests ------------------------------------------------------------
-    async def serve(self, asked: ConferenceRequest, requester: str) -> ConferenceAnswer:
+    async def serve(self, asked: ConferenceRequest, sender: Jid) -> ConferenceAnswer:
         """Make a room ready; raises `PeerError`.
 
-        `requester` is a bare address, or empty for a request that came over HTTP.
+        `sender` is as stamped by servers, or empty for a request that came over HTTP.
         """
         if asked.room.domain != self.names.rooms:
             raise PeerError("room is not on our rooms' host")
+        try:
+            admission = await self.members.admit(asked, sender)
+        except SessionInvalid:
+            raise session_invalid() from None
         ready = False
         if self.stream.session.is_set():
             ticket = Ticket(next(self._tickets))
@@ -136,7 +157,9 @@ class FocusOnXmpp:
                 room = RoomJid(asked.room.bare)
                 start_muted = start_muted_from(asked.properties)
                 now = self._out.driver.now()
-                self.machine.request(ticket, room, requester, now, start_muted)
+                self.machine.request(
+                    ticket, room, sender.bare, now, start_muted, admission.identity
+                )
                 self._out.driver.pump()
                 ready = await self._requests[ticket]
             finally:
@@ -145,8 +168,14 @@ class FocusOnXmpp:
             asked.room.bare,
             ready,
             self.names.focus_jid,
-            properties={"authentication": "false", "sipGatewayEnabled": "false"},
+            admission.session_id,
+            admission.shown,
+            self._properties,
         )
+
+    def _identity_changed(self, bare_jid: str) -> None:
+        self.machine.identity_changed(bare_jid, self._out.driver.now())
+        self._out.driver.pump()
 
     def _answer_request(self, answer: do.AnswerRequest) -> None:
         future = self._requests.get(answer.ticket)
@@ -159,7 +188,7 @@ class FocusOnXmpp:
 
     async def _conference_request(self, request: Request) -> Element:
         asked = request_from_xml(request.payload)
-        return answer_to_xml(await self.serve(asked, request.sender.bare))
+        return answer_to_xml(await self.serve(asked, request.sender))
 
     # -- other requests -------------------------------------------------------------------
     def _register(self) -> None:
@@ -190,7 +219,7 @@ class FocusOnXmpp:
         iq_handler(self.stream, handler.kind.value, (handler.type,), checked)
 
     def _origin(self, sender: Jid) -> Any:
-        return origin_of(sender, self.names, self.machine.is_occupant)
+        return origin_of(sender, self.names, self._domains, self.machine.is_occupant)
 
     async def _jingle(self, request: Request) -> None:
         received = jingle_from_xml(request.payload)

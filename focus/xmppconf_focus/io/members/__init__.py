@@ -1,0 +1,1 @@
+"""Where members come from: the sources that know them, and what asks those."""
