@@ -51,6 +51,9 @@ class Engine:
             first packets of an encoding, or a keyframe with another size; audio that is
             dropped, as silence or because others are louder, does not count
         ("source-silent", source, encoding)  nothing for 2 s
+        ("layers", source, [(encoding, spatial, temporal, height, frames per second, bits
+            per second)])  all layers a video source has come in, once a second; height 0
+            is unknown, a rate includes what the layer depends on, 0 if it does not come
         ("levels", conference, data: bytes)  records of struct "<IIB3x": source (u32),
             milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit
             (u8); batched, at most every 40 ms
@@ -157,12 +160,14 @@ class Engine:
         ssrc: int,
         rtx_ssrc: int | None,
         max_encoding: int,
+        max_spatial: int,
         max_temporal: int,
     ) -> None:
         """Forward `source` to the transport `receiver` under `ssrc`.
 
         Video goes at the best active encoding not above `max_encoding`; -1 pauses without
-        forgetting.  `max_temporal` caps the temporal layer (VP8), 7 means all.  The same
+        forgetting.  `max_spatial` (VP9, AV1) and `max_temporal` (VP8, VP9, and what has
+        dependency descriptors) cap its layers, 7 means all.  The same
         `ssrc` given to another source of the receiver moves the slot: the outgoing sequence
         numbers, timestamps and codec ids go on where they were.
         """
@@ -243,6 +248,7 @@ class MediaMachine:
         ssrc: int,
         rtx_ssrc: int | None,
         max_encoding: int,
+        max_spatial: int,
         max_temporal: int,
     ) -> None: ...
     def remove_route(self, now: int, receiver: int, source: int) -> None: ...

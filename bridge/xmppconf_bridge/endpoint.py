@@ -39,6 +39,7 @@ class Route:
     ssrc: int
     rtx_ssrc: int | None
     max_encoding: int
+    max_spatial: int
     max_temporal: int
 
 

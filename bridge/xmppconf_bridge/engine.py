@@ -215,6 +215,7 @@ class Commands(Protocol):
         ssrc: int,
         rtx_ssrc: int | None,
         max_encoding: int,
+        max_spatial: int,
         max_temporal: int,
     ) -> None: ...
     def set_relay(self, receiver: int, source: int, encodings: int) -> None: ...
@@ -366,6 +367,7 @@ class PacketEngine:
         ssrc: int,
         rtx_ssrc: int | None,
         max_encoding: int,
+        max_spatial: int,
         max_temporal: int,
     ) -> None:
         self._queue(
@@ -376,6 +378,7 @@ class PacketEngine:
                 ssrc,
                 rtx_ssrc,
                 max_encoding,
+                max_spatial,
                 max_temporal,
             )
         )

@@ -62,10 +62,11 @@ def set_route(
     source: int,
     slot: Slot,
     encoding: int,
+    spatial: int = ALL,
     temporal: int = ALL,
 ) -> None:
     """Tell the engine, if it does not know yet."""
-    route = Route(slot.ssrc, slot.rtx_ssrc, encoding, temporal)
+    route = Route(slot.ssrc, slot.rtx_ssrc, encoding, spatial, temporal)
     if receiver.routes.get(source) != route:
         receiver.routes[source] = route
         if slot.mid is not None and slot.ssrc not in receiver.stamped:
@@ -77,6 +78,7 @@ def set_route(
             slot.ssrc,
             slot.rtx_ssrc,
             encoding,
+            spatial,
             temporal,
         )
 

@@ -278,9 +278,7 @@ class VideoForwarding:
         if slot is None:
             return
         if layer is not None:
-            routing.set_route(
-                self._engine, receiver, number, slot, layer.encoding, layer.temporal
-            )
+            routing.set_route(self._engine, receiver, number, slot, *layer.rank)
         elif number in receiver.routes:
             routing.set_route(self._engine, receiver, number, slot, routing.PAUSED)
 

@@ -251,7 +251,7 @@ def test_audio_goes_from_one_transport_to_another(
         engine.set_srtp(number, 7, key, salt, key, salt)
     other.set_srtp(2, 7, key, salt, key, salt)
     engine.set_sources(1, [(50, "audio", [(5, None)])])
-    engine.set_route(2, 50, 5, None, 0, 7)
+    engine.set_route(2, 50, 5, None, 0, 7, 7)
     sender = SrtpContext(7, key, salt)
     sequence, deadline = 0, time.monotonic() + 10
     # Each engine has its own thread and queue: what comes before the route is dropped.

@@ -161,7 +161,7 @@ def run(weather: Weather) -> tuple[list[Sent], list[Sent], list[tuple[int, bool,
     limits = (2, 7)
     model.limit(*limits)
     start = 1000
-    media.set_route(start * MS, RECEIVER, SOURCE, SLOT, None, *limits)
+    media.set_route(start * MS, RECEIVER, SOURCE, SLOT, None, limits[0], 7, limits[1])
     got: list[Sent] = []
     expected: list[Sent] = []
     flowing: set[int] = set()
@@ -170,7 +170,7 @@ def run(weather: Weather) -> tuple[list[Sent], list[Sent], list[tuple[int, bool,
         if chance.random() < weather.changes:
             limits = (chance.choice((-1, 0, 1, 2, 2)), chance.choice((0, 1, 2, 7)))
             model.limit(*limits)
-            media.set_route(now * MS, RECEIVER, SOURCE, SLOT, None, *limits)
+            media.set_route(now * MS, RECEIVER, SOURCE, SLOT, None, limits[0], 7, limits[1])
         flowing.add(packet.encoding)
         media.receive_rtp(now * MS, SENDER, written(packet, recovered=recovered))
         if not recovered or packet.encoding in model.highest:

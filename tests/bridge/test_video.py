@@ -90,7 +90,7 @@ class Call(BridgeBench):
         self.engine.calls += [("set_route", *call) for call in taken if call[0] != number]
         return {
             names[source]: (encoding, temporal)
-            for receiver, source, _, _, encoding, temporal in taken
+            for receiver, source, _, _, encoding, _, temporal in taken
             if receiver == number
         }
 

@@ -108,7 +108,7 @@ class Bridge:
         media = "video" if self.run.kind == "vp8" else "audio"
         self.engine.set_sources(1, [(SOURCE, media, [(SSRC, None)])])
         for receiver in range(2, self.run.receivers + 2):
-            self.engine.set_route(receiver, SOURCE, 5000 + receiver, None, 0, 7)
+            self.engine.set_route(receiver, SOURCE, 5000 + receiver, None, 0, 7, 7)
 
     def measure(self, seconds: float) -> dict[str, Any]:
         self._say(f"run {self.run.kind} {self.run.size} {self.run.rate} 1")

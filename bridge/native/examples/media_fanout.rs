@@ -71,6 +71,7 @@ fn room(receivers: u32) -> Media {
             ssrc: 5,
             rtx_ssrc: None,
             max_encoding: 2,
+            max_spatial: 7,
             max_temporal: 7,
         });
     }

@@ -73,6 +73,7 @@ fn room(microphones: u32, loudest: usize) -> Media {
                 ssrc: source,
                 rtx_ssrc: None,
                 max_encoding: 0,
+                max_spatial: 7,
                 max_temporal: 7,
             });
         }

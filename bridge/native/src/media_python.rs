@@ -101,7 +101,7 @@ impl PyMediaMachine {
         Ok(())
     }
 
-    #[pyo3(signature = (now, receiver, source, ssrc, rtx_ssrc, max_encoding, max_temporal))]
+    #[pyo3(signature = (now, receiver, source, ssrc, rtx_ssrc, max_encoding, max_spatial, max_temporal))]
     #[allow(clippy::too_many_arguments)] // as `Engine.set_route`
     fn set_route(
         &mut self,
@@ -111,10 +111,18 @@ impl PyMediaMachine {
         ssrc: u32,
         rtx_ssrc: Option<u32>,
         max_encoding: i32,
+        max_spatial: u8,
         max_temporal: u8,
     ) {
-        let command =
-            Command::SetRoute { receiver, source, ssrc, rtx_ssrc, max_encoding, max_temporal };
+        let command = Command::SetRoute {
+            receiver,
+            source,
+            ssrc,
+            rtx_ssrc,
+            max_encoding,
+            max_spatial,
+            max_temporal,
+        };
         self.media.apply(now, command, &mut self.out);
     }
 

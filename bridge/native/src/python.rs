@@ -71,6 +71,16 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
             media::Event::SourceSilent { source, encoding } => {
                 ("source-silent", source, encoding).into_pyobject(py)
             }
+            media::Event::Layers { source, layers } => {
+                let layers: Vec<_> = layers
+                    .iter()
+                    .map(|one| {
+                        let layer = (one.encoding, one.spatial, one.temporal);
+                        (layer.0, layer.1, layer.2, one.height, one.frame_rate, one.bitrate)
+                    })
+                    .collect();
+                ("layers", source, layers).into_pyobject(py)
+            }
             media::Event::Levels { conference, records } => {
                 ("levels", conference, PyBytes::new(py, &records)).into_pyobject(py)
             }
@@ -285,6 +295,7 @@ impl PyEngine {
         self.command(Command::Media(media::Command::RequestKeyframe { source }))
     }
 
+    #[allow(clippy::too_many_arguments)] // a command's fields, by name
     fn set_route(
         &self,
         receiver: u32,
@@ -292,6 +303,7 @@ impl PyEngine {
         ssrc: u32,
         rtx_ssrc: Option<u32>,
         max_encoding: i32,
+        max_spatial: u8,
         max_temporal: u8,
     ) -> PyResult<()> {
         self.command(Command::Media(media::Command::SetRoute {
@@ -300,6 +312,7 @@ impl PyEngine {
             ssrc,
             rtx_ssrc,
             max_encoding,
+            max_spatial,
             max_temporal,
         }))
     }

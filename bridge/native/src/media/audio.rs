@@ -1,7 +1,7 @@
 //! What becomes of an audio packet: whether anybody gets it is decided here once, and what is
 //! dropped leaves no gap, so that an open microphone nobody hears costs nothing per receiver.
 
-use super::codec::{vp8, Codec};
+use super::codec::{self, Codec};
 use super::engine::Media;
 use super::extension::{Extension, EXTENSIONS};
 use super::fan_out::Original;
@@ -179,7 +179,7 @@ impl Media {
                 keyframe: true,
                 empty: false,
                 late_start: false,
-                vp8: vp8::Descriptor::default(),
+                frame: codec::Frame::default(),
             },
             codec: found.meaning.codec,
             payload_type: header.payload_type,

@@ -8,6 +8,7 @@ use super::loudness::Loudest;
 use super::payload_types::PayloadTypes;
 use super::projection::Projection;
 use super::rtcp_write;
+use super::selection::Limits;
 use super::source::{Route, Source};
 use super::table::Table;
 use super::transport::{Origin, Transport};
@@ -160,8 +161,17 @@ impl Media {
                     self.want_keyframe(now, index, out);
                 }
             }
-            Command::SetRoute { receiver, source, ssrc, rtx_ssrc, max_encoding, max_temporal } => {
-                let wants = (max_encoding, max_temporal);
+            Command::SetRoute {
+                receiver,
+                source,
+                ssrc,
+                rtx_ssrc,
+                max_encoding,
+                max_spatial,
+                max_temporal,
+            } => {
+                let layers = Limits { spatial: max_spatial, temporal: max_temporal };
+                let wants = (max_encoding, layers);
                 self.set_route(now, (receiver, source), ssrc, rtx_ssrc, wants, out);
             }
             Command::SetRelay { receiver, source, encodings } => {
@@ -253,7 +263,7 @@ impl Media {
         (receiver_id, source_id): (u32, u32),
         ssrc: u32,
         rtx_ssrc: Option<u32>,
-        (max_encoding, max_temporal): (i32, u8),
+        (max_encoding, layers): (i32, Limits),
         out: &mut impl Output,
     ) {
         let (Some(receiver), Some(source)) =
@@ -304,7 +314,7 @@ impl Media {
         };
         route.rtx_ssrc = rtx_ssrc;
         route.mid = mid;
-        route.projection.limit(max_encoding, max_temporal);
+        route.projection.limit(max_encoding, layers);
         let starts = route.projection.current().is_none() && max_encoding >= 0;
         if target.kind == Kind::Video && (starts || route_waits(target, receiver, flowing)) {
             self.want_keyframe(now, source, out);

@@ -1,6 +1,6 @@
 //! One packet goes out to its receivers, to each under its own numbers and header.
 
-use super::codec::{self, vp8, Codec};
+use super::codec::{self, dependency, Codec, Detail, Frame};
 use super::engine::Media;
 use super::extension::{Extension, Ids, EXTENSIONS};
 use super::forward::MAX_CATCH_UP;
@@ -8,7 +8,7 @@ use super::header::{Fields, HeaderWriter};
 use super::interface::*;
 use super::projection::{Incoming, Outgoing, Verdict};
 use super::reception::Order;
-use super::source::{Route, SenderClock, Source};
+use super::source::{self, Route, SenderClock, Source};
 use super::table::Table;
 use super::transport::Transport;
 
@@ -84,12 +84,13 @@ impl Media {
         };
         let context = context(source, encoding);
         let Source { routes, encodings, .. } = source;
-        let Some(kept) = encodings.get(usize::from(encoding)) else {
+        let Some(source::Incoming { cache: Some(cache), reception, memory, .. }) =
+            encodings.get_mut(usize::from(encoding))
+        else {
             return;
         };
-        let Some(cache) = &kept.cache else { return };
         let mut desk = Desk { transports, writer, stats };
-        for number in kept.reception.newest(MAX_CATCH_UP) {
+        for number in reception.newest(MAX_CATCH_UP) {
             let sequence = number as u16;
             let cached = cache.get(sequence);
             let payload = cached.as_ref().map(|cached| cached.payload).unwrap_or_default();
@@ -107,7 +108,7 @@ impl Media {
                     // What came and is not kept was padding.
                     empty: true,
                     late_start: false,
-                    vp8: vp8::Descriptor::default(),
+                    frame: Frame::default(),
                 },
                 codec: Codec::OtherVideo,
                 payload_type: 255,
@@ -123,7 +124,7 @@ impl Media {
                 let meaning =
                     owner.and_then(|owner| owner.payload_types.meaning(cached.payload_type));
                 let Some(meaning) = meaning else { continue };
-                let frame = codec::inspect(meaning.codec, copy, cached.descriptor);
+                let frame = codec::inspect(meaning.codec, copy, cached.descriptor, memory, true);
                 original.codec = meaning.codec;
                 original.payload_type = cached.payload_type;
                 original.marker = cached.marker;
@@ -134,7 +135,7 @@ impl Media {
                 incoming.timestamp = cached.timestamp;
                 incoming.keyframe = frame.keyframe;
                 incoming.empty = false;
-                incoming.vp8 = frame.vp8;
+                incoming.frame = frame;
             }
             desk.writer.reset();
             for route in routes.iter_mut().filter(|route| route.behind) {
@@ -197,15 +198,20 @@ impl Desk<'_> {
         let Some(receiver) = self.transports.get_mut(route.receiver) else {
             return;
         };
-        if incoming.vp8.picture_id.is_some() || incoming.vp8.tl0_picture_index.is_some() {
-            let index = outgoing.tl0_picture_index;
-            incoming.vp8.rewrite(payload, outgoing.picture_id, index);
+        incoming.frame.rewrite(payload, outgoing.picture, outgoing.index);
+        let mut room = [0; dependency::MAX_DESCRIPTOR];
+        let mut descriptor = None;
+        if let (Detail::Dependency(frame), Some(original)) =
+            (&incoming.frame.detail, values[Extension::DependencyDescriptor as usize])
+        {
+            let length = dependency::rewrite(original, frame.layout, &change(outgoing), &mut room);
+            descriptor = length.and_then(|length| room.get(..length));
         }
         let starts = before != Some(incoming.encoding)
             && route.projection.current() == Some(incoming.encoding);
         route.behind |= starts && incoming.late_start;
         // An audio stream that goes on elsewhere begins a talk spurt (RFC 3551, 4.1).
-        let marker = *marker || (starts && codec.is_audio());
+        let marker = *marker || outgoing.ends || (starts && codec.is_audio());
         let ids = ids_for(receiver, mapping.transport_cc);
         let transport_sequence = next_transport_sequence(receiver, ids);
         let bytes = self.writer.write(
@@ -219,6 +225,7 @@ impl Desk<'_> {
                 ssrc: route.ssrc,
                 transport_sequence,
                 mid: route.mid,
+                descriptor,
             },
         );
         let size = bytes.len() + payload.len();
@@ -258,6 +265,15 @@ pub(super) fn next_transport_sequence(receiver: &mut Transport, ids: Ids) -> u16
         receiver.transport_sequence = receiver.transport_sequence.wrapping_add(1);
     }
     receiver.transport_sequence
+}
+
+pub(super) fn change(outgoing: Outgoing) -> dependency::Change {
+    dependency::Change {
+        frame: outgoing.picture,
+        templates: outgoing.index,
+        mask: outgoing.mask,
+        targets: outgoing.targets,
+    }
 }
 
 /// The header of a packet with one byte of padding and nothing else.

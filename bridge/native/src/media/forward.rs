@@ -1,7 +1,7 @@
 //! What becomes of a received RTP packet before it is copied to its receivers.
 
 use super::cache::{Cache, Cached};
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Frame};
 use super::engine::Media;
 use super::extension::{Extension, EXTENSIONS};
 use super::fan_out::Original;
@@ -285,7 +285,17 @@ impl Media {
         let descriptor = header.extensions.get(Extension::DependencyDescriptor, packet);
         let empty = payload.is_empty();
         self.stats.dropped_padding += u64::from(empty);
-        let frame = codec::inspect(found.meaning.codec, payload, descriptor);
+        let codec = found.meaning.codec;
+        // Not one that a newer one has come before.
+        let newest = incoming.keyframe.is_none_or(|at| {
+            order != Order::Late || (header.timestamp.wrapping_sub(at) as i32) > 0
+        });
+        let frame = if empty {
+            Frame::default()
+        } else {
+            codec::inspect(codec, payload, descriptor, &mut incoming.memory, newest)
+        };
+        let descriptor = descriptor.filter(|_| frame.keeps_descriptor());
         if frame.size.is_some() && frame.size != incoming.size && incoming.may_tell_size(now) {
             incoming.size = frame.size;
             out.event(Event::SourceActive {
@@ -294,11 +304,7 @@ impl Media {
                 size: frame.size,
             });
         }
-        let read = found.meaning.codec != Codec::OtherVideo;
-        // Not one that a newer one has come before.
-        let newest = incoming.keyframe.is_none_or(|at| {
-            order != Order::Late || (header.timestamp.wrapping_sub(at) as i32) > 0
-        });
+        let read = codec != Codec::OtherVideo;
         if frame.keyframe && read && !empty && newest && incoming.keyframe != Some(header.timestamp)
         {
             incoming.keyframe = Some(header.timestamp);
@@ -320,6 +326,9 @@ impl Media {
                 },
             );
         }
+        if !empty {
+            incoming.meter.count(&frame, header.timestamp, payload.len());
+        }
         let keyframe = frame.keyframe && !empty;
         let late_start = keyframe
             && read
@@ -335,7 +344,7 @@ impl Media {
             keyframe,
             empty,
             late_start,
-            vp8: frame.vp8,
+            frame,
         };
         let waiting = self.copy_to_all(now, found, incoming, packet, out);
         if late_start {
@@ -374,7 +383,8 @@ impl Media {
         let value = |kind| header.extensions.get(kind, head).filter(|value| !value.is_empty());
         values[Extension::Orientation as usize] =
             value(Extension::Orientation).filter(|value| value.len() == 1);
-        values[Extension::DependencyDescriptor as usize] = value(Extension::DependencyDescriptor);
+        values[Extension::DependencyDescriptor as usize] =
+            value(Extension::DependencyDescriptor).filter(|_| incoming.frame.keeps_descriptor());
         let original = Original {
             incoming,
             codec: found.meaning.codec,

@@ -1,7 +1,7 @@
 //! What the fuzz targets run: any bytes, as a stranger with the right keys could send them.
 //! Corpora in `tests/data/fuzz/`; plain tests replay them.
 
-use super::codec::{self, Codec};
+use super::codec::{self, dependency, Codec, Detail, Memory};
 use super::extension::ExtensionMap;
 use super::interface::*;
 use super::rtcp::{self, Rtcp};
@@ -10,6 +10,8 @@ use super::Media;
 
 const SLOT: u32 = 0x5107;
 const TCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+const DEPENDENCY: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 
 /// Checks that what is sent is sound, and throws it away.
@@ -33,7 +35,8 @@ impl Output for Checked {
 
 /// Transport 1 sends audio (SSRC 1) and three encodings of video (2, 3, 4; rtx 5, 6, 7) to 2.
 /// Payload types: 0 opus, 1 vp8, 2 vp9, 3 av1, 4 h264, 5 rtx of 1, 6 red of 0, which 2 has not
-/// negotiated; ids 1 level, 5 transport-cc.
+/// negotiated; ids 1 level, 5 transport-cc,
+/// 11 dependency descriptor.
 fn room() -> Media {
     let mut media = Media::new(1);
     let mut apply = |command| media.apply(0, command, &mut Checked);
@@ -62,6 +65,7 @@ fn room() -> Media {
             extensions: vec![
                 HeaderExtension { id: 1, uri: LEVEL.into() },
                 HeaderExtension { id: 5, uri: TCC.into() },
+                HeaderExtension { id: 11, uri: DEPENDENCY.into() },
             ],
         });
     }
@@ -81,6 +85,7 @@ fn room() -> Media {
             ssrc: SLOT + source,
             rtx_ssrc: Some(SLOT + 10 + source),
             max_encoding: 2,
+            max_spatial: 1,
             max_temporal: 1,
         });
     }
@@ -169,23 +174,53 @@ pub fn rtcp(data: &[u8]) {
     });
 }
 
-/// Any payload and dependency descriptor; what VP8 numbers are written can be read again.
+/// Any payload and dependency descriptor; what numbers are written can be read again.
 pub fn codecs(data: &[u8]) {
     for codec in [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::OtherVideo] {
-        let frame = codec::inspect(codec, data, None);
-        codec::inspect(codec, data, Some(data));
-        if codec != Codec::Vp8 || codec::vp8::parse(data).is_none() {
+        let mut memory = Memory::default();
+        let frame = codec::inspect(codec, data, None, &mut memory, true);
+        let described = codec::inspect(codec, data, Some(data), &mut memory, true);
+        if let Detail::Dependency(described) = described.detail {
+            describe(data, &described, &mut memory);
+        }
+        if !frame.rewrites_payload() {
             continue;
         }
         let mut copy = [0; 64];
         let length = data.len().min(copy.len());
         copy[..length].copy_from_slice(&data[..length]);
-        frame.vp8.rewrite(&mut copy[..length], 0x155, 0x77);
-        let Some(again) = codec::vp8::parse(&copy[..length]) else {
+        frame.rewrite(&mut copy[..length], 0x155, 0x77);
+        let again = codec::inspect(codec, &copy[..length], None, &mut memory, true);
+        if !again.rewrites_payload() {
+            continue;
+        }
+        assert_eq!((again.keyframe, again.layer()), (frame.keyframe, frame.layer()));
+        assert!(again.picture().is_none_or(|id| id & 0x7f == 0x55));
+        assert!(again.index().is_none_or(|index| index == 0x77));
+    }
+}
+
+/// A descriptor that was changed says the same but for what was changed.
+fn describe(data: &[u8], before: &dependency::Descriptor, memory: &mut Memory) {
+    assert_eq!(dependency::layout(data), Some(before.layout));
+    for targets in [0, before.targets.count] {
+        let mask = before.targets.mask(0);
+        let change = dependency::Change { frame: 0xabcd, templates: 64, mask, targets };
+        let mut room = [0; dependency::MAX_DESCRIPTOR];
+        let Some(length) = dependency::rewrite(data, before.layout, &change, &mut room) else {
             continue;
         };
-        assert_eq!(again.keyframe, frame.keyframe);
-        assert!(again.picture_id.is_none_or(|id| id.value & 0x7f == 0x55));
-        assert!(again.tl0_picture_index.is_none_or(|index| index == 0x77));
+        let frame = codec::inspect(Codec::Av1, &[], room.get(..length), memory, true);
+        let Detail::Dependency(after) = frame.detail else {
+            panic!("what was written cannot be read");
+        };
+        let active = if targets > 0 { mask } else { before.targets.active };
+        assert_eq!((after.frame, after.targets.active), (0xabcd, active));
+        assert_eq!((after.spatial, after.temporal), (before.spatial, before.temporal));
+        assert_eq!((after.starts, after.ends), (before.starts, before.ends));
+        assert_eq!(after.references, before.references);
+        for target in 0..before.targets.count {
+            assert_eq!(after.indication(target), before.indication(target));
+        }
     }
 }

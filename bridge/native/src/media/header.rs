@@ -13,7 +13,7 @@ const MAX_HEADER: usize = 820;
 
 /// The fields that differ between receivers of one packet.
 #[derive(Clone, Copy, Debug)]
-pub struct Fields {
+pub struct Fields<'a> {
     pub marker: bool,
     pub payload_type: u8,
     pub sequence: u16,
@@ -23,6 +23,8 @@ pub struct Fields {
     pub transport_sequence: u16,
     /// As above.
     pub mid: Option<Mid>,
+    /// The receiver's own dependency descriptor.
+    pub descriptor: Option<&'a [u8]>,
 }
 
 /// A header in the making.
@@ -33,6 +35,8 @@ pub struct HeaderWriter {
     transport_sequence_at: usize,
     mid_at: usize,
     mid_length: usize,
+    descriptor_at: usize,
+    descriptor_length: usize,
     laid_out: bool,
 }
 
@@ -45,6 +49,8 @@ impl Default for HeaderWriter {
             transport_sequence_at: 0,
             mid_at: 0,
             mid_length: 0,
+            descriptor_at: 0,
+            descriptor_length: 0,
             laid_out: false,
         }
     }
@@ -62,13 +68,21 @@ impl HeaderWriter {
         &mut self,
         ids: &Ids,
         values: &[Option<&[u8]>; EXTENSIONS],
-        fields: Fields,
+        fields: Fields<'_>,
     ) -> &[u8] {
         let mid =
             fields.mid.as_ref().map(Mid::as_bytes).filter(|_| ids[Extension::Mid as usize] != 0);
         let mid = mid.unwrap_or_default();
-        if !self.laid_out || self.ids != *ids || self.mid_length != mid.len() {
-            self.lay_out(ids, values, mid.len());
+        let descriptor = fields
+            .descriptor
+            .filter(|_| ids[Extension::DependencyDescriptor as usize] != 0)
+            .unwrap_or_default();
+        if !self.laid_out
+            || self.ids != *ids
+            || self.mid_length != mid.len()
+            || self.descriptor_length != descriptor.len()
+        {
+            self.lay_out(ids, values, mid.len(), descriptor);
         }
         self.bytes[1] = fields.payload_type & 0x7f | if fields.marker { 0x80 } else { 0 };
         self.bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
@@ -79,17 +93,30 @@ impl HeaderWriter {
             self.bytes[at..at + 2].copy_from_slice(&fields.transport_sequence.to_be_bytes());
         }
         self.bytes[self.mid_at..self.mid_at + mid.len()].copy_from_slice(mid);
+        let at = self.descriptor_at;
+        self.bytes[at..at + descriptor.len()].copy_from_slice(descriptor);
         &self.bytes[..self.length]
     }
 
-    fn lay_out(&mut self, ids: &Ids, values: &[Option<&[u8]>; EXTENSIONS], mid_length: usize) {
+    fn lay_out(
+        &mut self,
+        ids: &Ids,
+        values: &[Option<&[u8]>; EXTENSIONS],
+        mid_length: usize,
+        descriptor: &[u8],
+    ) {
         self.ids = *ids;
         self.mid_at = 0;
         self.mid_length = mid_length;
+        self.descriptor_at = 0;
+        self.descriptor_length = descriptor.len();
         self.laid_out = true;
         self.transport_sequence_at = 0;
         let wanted = |kind: Extension| match (ids[kind as usize], values[kind as usize]) {
             (0, _) | (_, None) => None,
+            (id, _) if kind == Extension::DependencyDescriptor && !descriptor.is_empty() => {
+                Some((id, descriptor))
+            }
             (id, Some(value)) => Some((id, value)),
         };
         let transport_cc = ids[Extension::TransportCc as usize];
@@ -112,6 +139,9 @@ impl HeaderWriter {
         for kind in FORWARDED {
             if let Some((id, value)) = wanted(kind) {
                 at = self.element(at, two_byte, id, value);
+                if kind == Extension::DependencyDescriptor && !descriptor.is_empty() {
+                    self.descriptor_at = at - descriptor.len();
+                }
             }
         }
         if at == HEADER_LENGTH + 4 {
@@ -162,7 +192,7 @@ mod tests {
         ExtensionMap::new(&ids.map(|(id, uri)| HeaderExtension { id, uri: uri.into() }))
     }
 
-    const FIELDS: Fields = Fields {
+    const FIELDS: Fields<'static> = Fields {
         marker: true,
         payload_type: 100,
         sequence: 7,
@@ -170,6 +200,7 @@ mod tests {
         ssrc: 9,
         transport_sequence: 0xabcd,
         mid: None,
+        descriptor: None,
     };
 
     #[test]

@@ -122,13 +122,14 @@ pub enum Command {
     RequestKeyframe {
         source: u32,
     },
-    /// Forward `source` to `receiver` under `ssrc`; `max_encoding` -1 pauses.
+    /// Forward `source` to `receiver` under `ssrc`; `max_encoding` -1 pauses, 7 of layers is all.
     SetRoute {
         receiver: u32,
         source: u32,
         ssrc: u32,
         rtx_ssrc: Option<u32>,
         max_encoding: i32,
+        max_spatial: u8,
         max_temporal: u8,
     },
     /// Send those encodings of `source` that are in the bit mask to another bridge, `receiver`:
@@ -163,6 +164,20 @@ pub enum Command {
     },
 }
 
+/// What one layer costs, with all that it depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerFigures {
+    pub encoding: u8,
+    pub spatial: u8,
+    pub temporal: u8,
+    /// The smaller side in pixels, 0 unknown.
+    pub height: u16,
+    /// Frames per second.
+    pub frame_rate: f64,
+    /// Bits per second, 0 if it does not come.
+    pub bitrate: u32,
+}
+
 /// Something for the control side to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -174,6 +189,11 @@ pub enum Event {
     SourceSilent {
         source: u32,
         encoding: u8,
+    },
+    /// All layers that a video source has come in, once a second.
+    Layers {
+        source: u32,
+        layers: Vec<LayerFigures>,
     },
     /// Records of 12 bytes, little endian: source (u32), milliseconds (u32, wraps),
     /// RFC 6464 byte (u8), three zero bytes.

@@ -4,9 +4,10 @@
 //! other content (with AES-GCM a repeated packet index would give the key stream away); a
 //! packet that was lost on its way to us keeps its number, one that we drop leaves none.
 
-use super::codec::vp8;
+use super::codec::{Detail, Frame};
 use super::interface::{Time, MILLISECOND, SECOND};
 use super::reception::Order;
+use super::selection::{Decision, Limits, Selection};
 use super::sent::{Sent, SentRing, Shift, State, SENT};
 
 const VIDEO_CLOCK: u64 = 90_000;
@@ -24,8 +25,9 @@ pub struct Numbers {
     /// The newest given out.
     pub sequence: u16,
     pub timestamp: u32,
-    pub picture_id: u16,
-    pub tl0_picture_index: u8,
+    /// As in [`Shift`]; of template ids the first that is free.
+    pub picture: u16,
+    pub index: u8,
     pub rtx_sequence: u16,
     /// For sender reports.
     pub packets: u32,
@@ -40,8 +42,8 @@ impl Numbers {
         Numbers {
             sequence: (random & 0x7fff) as u16,
             timestamp: (random >> 16) as u32,
-            picture_id: (random >> 48) as u16 & 0x3fff,
-            tl0_picture_index: (random >> 40) as u8,
+            picture: (random >> 48) as u16 & 0x3fff,
+            index: (random >> 40) as u8,
             rtx_sequence: (random >> 24) as u16 & 0x7fff,
             packets: 0,
             octets: 0,
@@ -62,7 +64,7 @@ pub struct Incoming {
     pub empty: bool,
     /// The beginning of a keyframe that came late, and what followed is still kept.
     pub late_start: bool,
-    pub vp8: vp8::Descriptor,
+    pub frame: Frame,
 }
 
 /// The numbers to send a packet under.
@@ -70,8 +72,14 @@ pub struct Incoming {
 pub struct Outgoing {
     pub sequence: u16,
     pub timestamp: u32,
-    pub picture_id: u16,
-    pub tl0_picture_index: u8,
+    pub picture: u16,
+    /// TL0PICIDX, or what template ids are shifted by.
+    pub index: u8,
+    /// It ends a picture, though its sender goes on with larger layers.
+    pub ends: bool,
+    /// Decode targets to name, of so many; none if 0.
+    pub targets: u8,
+    pub mask: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +95,7 @@ pub enum Verdict {
 #[derive(Debug)]
 struct Frames {
     ring: SentRing,
-    /// The frame that packets are being decided for, by incoming timestamp.
-    timestamp: Option<u32>,
-    forwarded: bool,
-    /// The highest temporal layer that is decodable for the receiver.
-    temporal: u8,
+    selection: Selection,
     switched_at: Option<Time>,
 }
 
@@ -105,7 +109,6 @@ pub struct Projection {
     /// To another bridge: this encoding and no other, all of it, whatever it begins with and
     /// under its own timestamps and codec ids.
     only: Option<u8>,
-    max_temporal: u8,
     /// Outgoing minus incoming.
     sequence_shift: u16,
     shift: Shift,
@@ -123,7 +126,6 @@ impl Projection {
             current: None,
             max_encoding: None,
             only: None,
-            max_temporal: 7,
             sequence_shift: 0,
             shift: Shift::default(),
             newest_incoming: 0,
@@ -133,13 +135,8 @@ impl Projection {
     }
 
     pub fn video(numbers: Numbers) -> Self {
-        let frames = Frames {
-            ring: SentRing::default(),
-            timestamp: None,
-            forwarded: false,
-            temporal: 7,
-            switched_at: None,
-        };
+        let frames =
+            Frames { ring: SentRing::default(), selection: Selection::new(), switched_at: None };
         Projection { frames: Some(frames), ..Projection::audio(numbers) }
     }
 
@@ -149,9 +146,11 @@ impl Projection {
     }
 
     /// What may be forwarded; a negative `max_encoding` pauses at once.
-    pub fn limit(&mut self, max_encoding: i32, max_temporal: u8) {
+    pub fn limit(&mut self, max_encoding: i32, layers: Limits) {
         self.max_encoding = u8::try_from(max_encoding).ok();
-        self.max_temporal = max_temporal.min(7);
+        if let Some(frames) = &mut self.frames {
+            frames.selection.limit(layers);
+        }
         if self.max_encoding.is_none() {
             self.current = None;
         }
@@ -194,11 +193,13 @@ impl Projection {
         (allowed != 0).then(|| 7 - allowed.leading_zeros() as u8)
     }
 
-    /// Whether a keyframe would help: nothing, or not the best allowed encoding, is forwarded.
+    /// Whether a keyframe would help: nothing, or not the best that is allowed, is forwarded.
     pub fn waits(&self, flowing: u8) -> bool {
-        self.frames.is_some()
-            && self.only.is_none()
-            && self.wanted(flowing).is_some_and(|wanted| self.current != Some(wanted))
+        self.only.is_none()
+            && self.frames.as_ref().is_some_and(|frames| {
+                self.wanted(flowing)
+                    .is_some_and(|wanted| self.current != Some(wanted) || frames.selection.waits())
+            })
     }
 
     /// Whether this packet can be of interest at all; cheap, for the fan-out loop.
@@ -299,21 +300,17 @@ impl Projection {
         self.sequence_shift = self.numbers.sequence.wrapping_add(1).wrapping_sub(packet.sequence);
         if self.only.is_none() {
             self.shift.timestamp = timestamp.wrapping_sub(packet.timestamp);
-            if let Some(id) = packet.vp8.picture_id {
-                self.shift.picture_id =
-                    (self.numbers.picture_id.wrapping_add(1)).wrapping_sub(id.value);
+            if let Some(picture) = packet.frame.picture() {
+                self.shift.picture = self.numbers.picture.wrapping_add(1).wrapping_sub(picture);
             }
-            if let Some(index) = packet.vp8.tl0_picture_index {
-                self.shift.tl0_picture_index =
-                    self.numbers.tl0_picture_index.wrapping_add(1).wrapping_sub(index);
+            if let Some(index) = packet.frame.index() {
+                self.shift.index = self.numbers.index.wrapping_add(1).wrapping_sub(index);
             }
         }
         self.newest_incoming = packet.sequence;
         self.first_incoming = packet.sequence;
         if let Some(frames) = &mut self.frames {
-            frames.timestamp = Some(packet.timestamp);
-            frames.forwarded = true;
-            frames.temporal = self.max_temporal;
+            frames.selection.begin(packet.timestamp, &packet.frame);
             frames.switched_at = Some(now);
         }
         self.current = Some(packet.encoding);
@@ -331,7 +328,7 @@ impl Projection {
                 incoming,
                 encoding: packet.encoding,
                 state: State::Missing,
-                temporal: frames.temporal,
+                layers: frames.selection.layers(),
                 shift: self.shift,
                 ..Sent::default()
             });
@@ -346,48 +343,37 @@ impl Projection {
         if self.only.is_some() {
             return true;
         }
-        if frames.timestamp == Some(packet.timestamp) {
-            return frames.forwarded;
+        let leaving = self.current > self.max_encoding;
+        let decision = frames.selection.decide(packet.timestamp, &packet.frame, leaving);
+        if decision == Decision::Leave && matches!(packet.frame.detail, Detail::Vp8(_)) {
+            // Its decoders take a gap for a loss; others' frames refer back by differences.
+            self.shift.picture = self.shift.picture.wrapping_sub(1);
         }
-        let over = self.current > self.max_encoding;
-        let max = if over { 0 } else { self.max_temporal };
-        frames.timestamp = Some(packet.timestamp);
-        frames.temporal = if packet.keyframe { max } else { frames.temporal.min(max) };
-        frames.forwarded = match packet.vp8.temporal_layer {
-            None => true,
-            Some(layer) if layer <= frames.temporal => true,
-            Some(layer)
-                if layer == frames.temporal + 1 && layer <= max && packet.vp8.layer_sync =>
-            {
-                frames.temporal = layer;
-                true
-            }
-            Some(_) => false,
-        };
-        if !frames.forwarded && packet.vp8.picture_id.is_some() {
-            self.shift.picture_id = self.shift.picture_id.wrapping_sub(1);
-        }
-        frames.forwarded
+        decision == Decision::Forward
     }
 
     fn forward(&mut self, now: Time, packet: &Incoming) -> Outgoing {
-        let outgoing =
+        let mut outgoing =
             shifted(packet, packet.sequence.wrapping_add(self.sequence_shift), self.shift);
         self.numbers.sequence = outgoing.sequence;
         self.advance_clock(now, outgoing.timestamp);
-        if packet.vp8.picture_id.is_some() {
-            self.numbers.picture_id = outgoing.picture_id;
-        }
-        if packet.vp8.tl0_picture_index.is_some() {
-            self.numbers.tl0_picture_index = outgoing.tl0_picture_index;
-        }
+        self.note_numbers(packet, outgoing);
         if let Some(frames) = &mut self.frames {
+            let layers = frames.selection.layers();
+            if self.only.is_none() {
+                outgoing.ends = layers.end_with(&packet.frame);
+                (outgoing.mask, outgoing.targets) = frames.selection.names(&packet.frame);
+            }
             frames.ring.put(Sent {
                 sequence: outgoing.sequence,
                 incoming: packet.sequence,
                 encoding: packet.encoding,
                 state: State::Sent,
+                layers,
                 shift: self.shift,
+                ends: outgoing.ends,
+                targets: outgoing.targets,
+                mask: outgoing.mask,
                 sent_at: (now / MILLISECOND) as u32,
                 ..Sent::default()
             });
@@ -395,21 +381,30 @@ impl Projection {
         outgoing
     }
 
+    fn note_numbers(&mut self, packet: &Incoming, outgoing: Outgoing) {
+        if packet.frame.picture().is_some() {
+            self.numbers.picture = outgoing.picture;
+        }
+        if let Some(index) = packet.frame.index() {
+            let last = packet.frame.index_step().wrapping_sub(1);
+            self.numbers.index = index.wrapping_add(self.shift.index).wrapping_add(last);
+        }
+    }
+
     /// Count on from a dropped packet: those `missing` before it may still come, with numbers up
     /// to its own.
     fn pass_over(&mut self, now: Time, packet: &Incoming, missing: u16) {
-        let Outgoing { timestamp, picture_id, tl0_picture_index, .. } =
-            shifted(packet, 0, self.shift);
-        self.advance_clock(now, timestamp);
+        let outgoing = shifted(packet, 0, self.shift);
+        self.advance_clock(now, outgoing.timestamp);
+        self.note_numbers(packet, outgoing);
+        // Nothing says which numbers those of a packet without any are.
         let numbers = &mut self.numbers;
-        numbers.picture_id = match packet.vp8.picture_id {
-            Some(_) => picture_id,
-            None => numbers.picture_id.wrapping_add(missing),
-        };
-        numbers.tl0_picture_index = match packet.vp8.tl0_picture_index {
-            Some(_) => tl0_picture_index,
-            None => numbers.tl0_picture_index.wrapping_add(missing as u8),
-        };
+        if packet.frame.picture().is_none() {
+            numbers.picture = numbers.picture.wrapping_add(missing);
+        }
+        if packet.frame.index().is_none() {
+            numbers.index = numbers.index.wrapping_add(missing as u8);
+        }
     }
 
     /// Remember the newest timestamp and when it was first seen.
@@ -443,11 +438,14 @@ impl Projection {
         else {
             return Verdict::Drop;
         };
-        let unwanted =
-            packet.vp8.temporal_layer.is_some_and(|layer| layer > entry.temporal) || packet.empty;
+        let layers = entry.layers;
+        let whole = self.only.is_some();
+        let unwanted = packet.empty || !(whole || layers.include(&packet.frame));
         entry.state = if unwanted { State::Padding } else { State::Sent };
         entry.sent_at = (now / MILLISECOND) as u32;
-        let outgoing = shifted(packet, entry.sequence, entry.shift);
+        let mut outgoing = shifted(packet, entry.sequence, entry.shift);
+        outgoing.ends = !whole && layers.end_with(&packet.frame);
+        entry.ends = outgoing.ends;
         if unwanted {
             Verdict::Fill(outgoing)
         } else {
@@ -470,16 +468,18 @@ impl Projection {
 }
 
 fn shifted(packet: &Incoming, sequence: u16, shift: Shift) -> Outgoing {
+    let frame = &packet.frame;
+    let picture = frame.picture().unwrap_or(0).wrapping_add(shift.picture);
     Outgoing {
         sequence,
         timestamp: packet.timestamp.wrapping_add(shift.timestamp),
-        picture_id: packet.vp8.picture_id.map_or(0, |id| {
-            let mask = if id.wide { 0x7fff } else { 0x7f };
-            id.value.wrapping_add(shift.picture_id) & mask
-        }),
-        tl0_picture_index: packet
-            .vp8
-            .tl0_picture_index
-            .map_or(0, |index| index.wrapping_add(shift.tl0_picture_index)),
+        picture: picture & frame.picture_mask(),
+        index: match &frame.detail {
+            Detail::Dependency(_) => shift.index,
+            _ => frame.index().unwrap_or(0).wrapping_add(shift.index),
+        },
+        ends: false,
+        targets: 0,
+        mask: 0,
     }
 }

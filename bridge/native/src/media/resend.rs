@@ -1,6 +1,6 @@
 //! Answering receivers' NACKs from what was kept of the senders' packets (RFC 4588).
 
-use super::codec::{self, Codec};
+use super::codec::{self, dependency, Codec};
 use super::engine::Media;
 use super::extension::{Extension, EXTENSIONS};
 use super::fan_out::{ids_for, next_transport_sequence};
@@ -72,25 +72,39 @@ impl Media {
         let (original, payload) = room.split_at_mut(2);
         original.copy_from_slice(&sequence.to_be_bytes());
         payload.copy_from_slice(cached.payload);
-        let vp8 = codec::vp8::parse(payload).unwrap_or_default();
-        if mapping.codec == Codec::Vp8 {
-            let wide = vp8.picture_id.map_or(0, |id| id.value.wrapping_add(sent.shift.picture_id));
-            let index = vp8.tl0_picture_index.unwrap_or(0);
-            vp8.rewrite(payload, wide & 0x7fff, index.wrapping_add(sent.shift.tl0_picture_index));
+        if matches!(mapping.codec, Codec::Vp8 | Codec::Vp9) {
+            let frame =
+                codec::inspect(mapping.codec, payload, None, &mut codec::Memory::default(), false);
+            let picture = frame.picture().unwrap_or(0).wrapping_add(sent.shift.picture);
+            let index = frame.index().unwrap_or(0).wrapping_add(sent.shift.index);
+            frame.rewrite(payload, picture & frame.picture_mask(), index);
         }
+        let mut bytes = [0; dependency::MAX_DESCRIPTOR];
+        let descriptor = cached.descriptor.and_then(|original| {
+            let change = dependency::Change {
+                frame: dependency::frame_number(original)?.wrapping_add(sent.shift.picture),
+                templates: sent.shift.index,
+                mask: sent.mask,
+                targets: sent.targets,
+            };
+            let layout = dependency::layout(original)?;
+            let length = dependency::rewrite(original, layout, &change, &mut bytes)?;
+            bytes.get(..length)
+        });
         let orientation = cached.orientation.map(|value| [value]);
         let mut values = [None; EXTENSIONS];
         values[Extension::Orientation as usize] = orientation.as_ref().map(|value| &value[..]);
         values[Extension::DependencyDescriptor as usize] = cached.descriptor;
         let ids = ids_for(transport, mapping.transport_cc);
         let mut fields = Fields {
-            marker: cached.marker,
+            marker: cached.marker || sent.ends,
             payload_type: mapping.payload_type,
             sequence,
             timestamp: cached.timestamp.wrapping_add(sent.shift.timestamp),
             ssrc: route.ssrc,
             transport_sequence: sent.transport_sequence,
             mid: route.mid,
+            descriptor,
         };
         let rtx = mapping.rtx.zip(route.rtx_ssrc);
         if let Some((payload_type, ssrc)) = rtx {

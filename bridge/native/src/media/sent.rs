@@ -1,6 +1,7 @@
 //! The last packets of one outgoing video stream: where each came from and how it was changed,
 //! so that late packets find their place and lost ones can be sent again.
 
+use super::selection::Layers;
 use super::sequence;
 
 /// Packets that are remembered; a power of two.
@@ -21,8 +22,10 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shift {
     pub timestamp: u32,
-    pub picture_id: u16,
-    pub tl0_picture_index: u8,
+    /// Picture ids, or frame numbers of dependency descriptors.
+    pub picture: u16,
+    /// TL0PICIDX, or template ids.
+    pub index: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,9 +34,14 @@ pub struct Sent {
     pub incoming: u16,
     pub encoding: u8,
     pub state: State,
-    /// Of a missing packet: the highest temporal layer that would have been forwarded.
-    pub temporal: u8,
+    /// What was being forwarded of the encoding.
+    pub layers: Layers,
     pub resends: u8,
+    /// It got a marker that its sender did not give it.
+    pub ends: bool,
+    /// Decode targets that were named with it, of so many; none if 0.
+    pub targets: u8,
+    pub mask: u32,
     pub shift: Shift,
     /// Of the first transmission, which a plain retransmission repeats.
     pub transport_sequence: u16,

@@ -1,9 +1,11 @@
 //! A source: its encodings as they come in, and the routes they go out on.
 
 use super::cache::Cache;
-use super::interface::{Encoding, Kind, Mid, Time, MILLISECOND};
+use super::codec::Memory;
+use super::interface::{Encoding, Kind, LayerFigures, Mid, Time, MILLISECOND};
 use super::keyframes::KeyframeRequests;
 use super::loudness::Loudness;
+use super::meter::{self, Meter};
 use super::nack::Nacks;
 use super::payload_types::Mapping;
 use super::projection::Projection;
@@ -46,6 +48,8 @@ pub struct Incoming {
     size_told: Option<Time>,
     /// The last keyframe, by RTP timestamp.
     pub keyframe: Option<u32>,
+    pub memory: Memory,
+    pub meter: Meter,
     pub nack_at: Option<Time>,
     /// Of audio: how many numbers were closed, and the newest of them.
     closed: u16,
@@ -66,6 +70,8 @@ impl Incoming {
             size: None,
             size_told: None,
             keyframe: None,
+            memory: Memory::default(),
+            meter: Meter::default(),
             nack_at: None,
             closed: 0,
             closed_last: 0,
@@ -184,6 +190,7 @@ pub struct Source {
     /// Its newest packet was among the loudest.
     pub loud: bool,
     level_told: Option<Time>,
+    metered: Option<Time>,
 }
 
 impl Source {
@@ -203,6 +210,7 @@ impl Source {
             loudness: Loudness::default(),
             loud: false,
             level_told: None,
+            metered: None,
         }
     }
 
@@ -230,6 +238,7 @@ impl Source {
         if let Some(incoming) = self.encodings.get_mut(encoding) {
             incoming.last_packet = Some(now);
         }
+        self.metered.get_or_insert(now);
         let bit = 1u8 << (encoding % 8);
         if self.flowing & bit != 0 && now < self.flow_checked + FLOW_CHECK {
             return;
@@ -241,6 +250,27 @@ impl Source {
                 self.flowing |= 1 << (index % 8);
             }
         }
+    }
+
+    /// Figures of all layers, once a second while something flows.
+    pub fn measure(&mut self, now: Time) -> Option<Vec<LayerFigures>> {
+        let since = self.metered?;
+        let elapsed = now.saturating_sub(since);
+        if elapsed < meter::INTERVAL {
+            return None;
+        }
+        let flows = self.encodings.iter().any(|incoming| incoming.active);
+        self.metered = flows.then_some(now);
+        let mut figures = Vec::with_capacity(MAX_ENCODINGS * meter::LAYERS);
+        for (encoding, incoming) in (0u8..).zip(&mut self.encodings) {
+            incoming.meter.tell(encoding, elapsed, &mut figures);
+        }
+        flows.then_some(figures)
+    }
+
+    /// When `measure` has something to tell.
+    pub fn measured_at(&self) -> Option<Time> {
+        self.metered.map(|at| at + meter::INTERVAL)
     }
 
     /// Whether an audio level may be told now.

@@ -1,6 +1,7 @@
 //! The machine as a whole: packets in, packets out.
 
 mod audio;
+mod layers;
 mod links;
 mod relays;
 
@@ -159,6 +160,7 @@ impl Room {
             ssrc,
             rtx_ssrc: Some(ssrc + 1),
             max_encoding,
+            max_spatial: 7,
             max_temporal: 7,
         });
     }
@@ -306,6 +308,7 @@ fn dropped_temporal_layers_leave_no_gap() {
         ssrc: SLOT,
         rtx_ssrc: None,
         max_encoding: 0,
+        max_spatial: 7,
         max_temporal: 0,
     });
     let first = room.video(0, 1, 0, &vp8(true, 1, 1, 0)).remove(0);
@@ -397,6 +400,7 @@ fn without_rtx_the_packet_is_repeated_byte_for_byte() {
         ssrc: SLOT,
         rtx_ssrc: None,
         max_encoding: 0,
+        max_spatial: 7,
         max_temporal: 7,
     });
     room.video(0, 1, 0, &vp8(true, 1, 1, 0));
@@ -598,6 +602,17 @@ fn an_encoding_falls_silent_and_comes_back() {
         room.out.events,
         [
             Event::SourceActive { source: VIDEO, encoding: 1, size: None },
+            Event::Layers {
+                source: VIDEO,
+                layers: vec![LayerFigures {
+                    encoding: 1,
+                    spatial: 0,
+                    temporal: 0,
+                    height: 0,
+                    frame_rate: 1.0,
+                    bitrate: 8 * (10 + 68),
+                }],
+            },
             Event::SourceSilent { source: VIDEO, encoding: 1 },
             Event::SourceActive { source: VIDEO, encoding: 1, size: None },
         ]
@@ -667,23 +682,9 @@ fn parsers_survive_every_length_and_random_bytes() {
                 _ => {}
             }
         }
-        for codec in CODECS {
-            super::codec::inspect(codec, input, Some(input));
-            super::codec::inspect(codec, input, None);
-        }
-        let mut copy = data;
-        if let Some(vp8) = super::codec::vp8::parse(input) {
-            vp8.rewrite(&mut copy[..length], 5, 6);
-            let again = super::codec::vp8::parse(&copy[..length]).unwrap();
-            assert_eq!((again.keyframe, again.size), (vp8.keyframe, vp8.size));
-            assert!(again.picture_id.is_none_or(|id| id.value == 5));
-            assert!(again.tl0_picture_index.is_none_or(|index| index == 6));
-        }
+        super::fuzzing::codecs(input);
     }
 }
-
-use super::codec::Codec;
-const CODECS: [Codec; 5] = [Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H264, Codec::OtherVideo];
 
 #[test]
 fn the_whole_path_survives_hostile_participants() {

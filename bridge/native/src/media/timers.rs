@@ -95,6 +95,12 @@ impl Media {
             }
         }
         let source = self.sources.get_mut(index)?;
+        if source.measured_at().is_some_and(|at| at <= now) {
+            if let Some(layers) = source.measure(now) {
+                out.event(Event::Layers { source: source.id, layers });
+            }
+        }
+        earlier(&mut next, source.measured_at());
         if source.keyframes.due(now) {
             self.ask_keyframe(index, out);
         }

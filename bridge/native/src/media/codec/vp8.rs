@@ -1,13 +1,6 @@
 //! The VP8 payload descriptor (RFC 7741, 4.2) and keyframe header (4.3).
 
-/// A number in the descriptor and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureId {
-    pub value: u16,
-    /// 15 bits rather than 7.
-    pub wide: bool,
-    at: u8,
-}
+use super::PictureId;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Descriptor {
@@ -30,15 +23,9 @@ pub fn parse(payload: &[u8]) -> Option<Descriptor> {
         let flags = *payload.get(1)?;
         at = 2;
         if flags & 0x80 != 0 {
-            let high = *payload.get(at)?;
-            let wide = high & 0x80 != 0;
-            let value = if wide {
-                u16::from(high & 0x7f) << 8 | u16::from(*payload.get(at + 1)?)
-            } else {
-                u16::from(high)
-            };
-            descriptor.picture_id = Some(PictureId { value, wide, at: at as u8 });
-            at += if wide { 2 } else { 1 };
+            let id = PictureId::parse(payload, at)?;
+            descriptor.picture_id = Some(id);
+            at += id.length();
         }
         if flags & 0x40 != 0 {
             descriptor.tl0_picture_index = Some(*payload.get(at)?);
@@ -68,14 +55,7 @@ impl Descriptor {
     /// Write other numbers into the `payload` that this was read from.
     pub fn rewrite(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
         if let Some(id) = self.picture_id {
-            let at = usize::from(id.at);
-            if id.wide {
-                if let Some(bytes) = payload.get_mut(at..at + 2) {
-                    bytes.copy_from_slice(&(picture_id | 0x8000).to_be_bytes());
-                }
-            } else if let Some(byte) = payload.get_mut(at) {
-                *byte = picture_id as u8 & 0x7f;
-            }
+            id.write(payload, picture_id);
         }
         if self.tl0_picture_index.is_some() {
             if let Some(byte) = payload.get_mut(usize::from(self.tl0_at)) {
