@@ -30,6 +30,9 @@ PARTS = {
     "web": "xmppconf_web.app",
 }
 
+#: The load generator knows its own options.
+LOAD = "xmppconf_bridge.generator.app"
+
 #: Options that stand for one setting each.
 _SHORTCUTS = {
     "domain": "domain",
@@ -61,7 +64,11 @@ def _run(options: argparse.Namespace) -> int:
     if command == "config" and options.reference:
         print(import_module("xmppconf.config_reference").reference(), end="")
         return 0
+    if command == "load" and options.config is None and options.state is not None:
+        options.config = options.state / "run.toml"
     settings = _settings(options)
+    if command == "load":
+        return int(import_module(LOAD).main(settings, options))
     if command == "config":
         print(
             import_module("xmppconf.config_file").to_toml(settings, secrets=False), end=""
@@ -137,8 +144,17 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--reference", action="store_true", help="print the page on all settings"
             )
+    _add_load(commands, common)
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_load(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Only a command line that begins with it loads its options, and the engine."""
+    text = "load a running service with participants, and tell what they got"
+    load = commands.add_parser("load", help=text, description=text, parents=[common])
+    if "load" in sys.argv[1:2]:
+        import_module(LOAD).add_arguments(load)
 
 
 def _add(

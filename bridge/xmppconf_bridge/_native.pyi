@@ -260,3 +260,67 @@ class MediaMachine:
 
     def take_rtcp(self) -> list[tuple[int, bytes]]: ...
     def stats(self) -> dict[str, int]: ...
+
+@final
+class LoadGenerator:
+    """Participants that load a bridge; `generator/native.py` gives it types and says more.
+
+    Ids of header extensions are 1 to 14, 0 for none.
+    """
+
+    def __init__(self, allowed: list[str]) -> None:
+        """Addresses besides loopback that may be sent to; ValueError for what is none."""
+
+    def add_peer(
+        self,
+        host: str,
+        port: int,
+        ufrag: str,
+        pwd: str,
+        remote_ufrag: str,
+        remote_pwd: str,
+        *,
+        controlling: bool = False,
+        transport_cc: int = 0,
+        verify: int = 1,
+    ) -> int:
+        """Raises ValueError for an address that may not be reached or a peer too many,
+        OSError if there is no socket."""
+
+    def local_address(self, peer: int) -> tuple[str, int]: ...
+    def set_srtp(
+        self,
+        peer: int,
+        profile: int,
+        send_key: bytes,
+        send_salt: bytes,
+        receive_key: bytes,
+        receive_salt: bytes,
+    ) -> None: ...
+    def send_dtls(self, peer: int, datagrams: list[bytes]) -> None: ...
+    def add_stream(
+        self,
+        peer: int,
+        ssrc: int,
+        payload_type: int,
+        *,
+        size: int,
+        rate: int,
+        picture: tuple[int, int] | None = None,
+        transport_cc: int = 0,
+        audio_level: int = 0,
+        level: int = 0,
+        mid: tuple[int, str] | None = None,
+    ) -> None:
+        """ValueError for a size outside 24 to 1200, or more than a generator may have."""
+
+    def set_sending(self, sending: bool) -> None: ...
+    def reset(self) -> None: ...
+    def run(self, seconds: float) -> list[tuple[Any, ...]]:
+        """Work that long or until there is an event: ("valid", peer), ("failed", peer),
+        ("dtls", peer, data)."""
+
+    def sent(self) -> list[tuple[int, int, int]]: ...
+    def figures(self) -> list[dict[str, Any]]: ...
+    def delays(self) -> tuple[int, int, int]:
+        """Microseconds that half, 99 % and 99.9 % of the packets did not exceed."""

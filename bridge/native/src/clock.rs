@@ -15,6 +15,19 @@ pub fn monotonic() -> Time {
     clock(ClockId::Monotonic)
 }
 
+/// Nanoseconds of CLOCK_REALTIME, which is the one that the kernel stamps datagrams with.
+pub fn realtime() -> Time {
+    clock(ClockId::Realtime)
+}
+
+/// Do nothing until `due` by [`monotonic`].
+pub fn sleep_until(due: Time) {
+    let left = due.saturating_sub(monotonic());
+    if left > 0 {
+        std::thread::sleep(std::time::Duration::from_nanos(left));
+    }
+}
+
 /// The start of a stage that is timed in builds for profiling.
 #[derive(Clone, Copy)]
 pub struct Stage(Time);

@@ -17,6 +17,7 @@ pub mod engine;
 pub mod fuzzing;
 pub mod ice;
 pub mod id_map;
+pub mod load;
 pub mod media;
 pub mod outgoing;
 pub mod socket;
@@ -25,6 +26,8 @@ pub mod stun;
 pub mod transports;
 pub mod worker;
 
+#[cfg(feature = "python")]
+mod load_python;
 #[cfg(feature = "python")]
 mod media_python;
 #[cfg(feature = "python")]

@@ -445,5 +445,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PROFILE_AEAD_AES_256_GCM", 0x0008)?;
     module.add_class::<PyEngine>()?;
     module.add_class::<PySrtpContext>()?;
+    module.add_class::<crate::load_python::PyLoadGenerator>()?;
     module.add_class::<crate::media_python::PyMediaMachine>()
 }

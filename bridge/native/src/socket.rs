@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSo
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 
-use rustix::net::sockopt;
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 
 use crate::ice::Path;
 
@@ -48,6 +48,7 @@ impl Socket {
         if sockopt::set_socket_send_buffer_size(&udp, send).is_err() {
             sockopt::set_socket_send_buffer_size(&udp, send / 2)?;
         }
+        forbid_fragments(&udp, address);
         let local = udp.local_addr()?;
         Ok(Self { udp, local, segmentation: true })
     }
@@ -56,11 +57,41 @@ impl Socket {
         self.local
     }
 
+    /// Have the kernel note when datagrams arrive, for batches made with room for it.
+    pub fn note_arrivals(&self) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        // SAFETY: the option takes an int, and that is what pointer and length name.
+        let result = unsafe {
+            libc::setsockopt(
+                self.udp.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_TIMESTAMPNS,
+                ptr::from_ref(&on).cast(),
+                mem::size_of_val(&on) as libc::socklen_t,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
     /// Whether datagrams of one length to one destination are handed over together; ends by
     /// itself where the system cannot.
     pub fn set_segmentation(&mut self, segmentation: bool) {
         self.segmentation = segmentation;
     }
+}
+
+/// Media is never worth fragments (RFC 8445 has none either), and a datagram that cannot be
+/// fragmented needs no number from the kernel, which costs 5 % of a send.
+fn forbid_fragments(udp: &UdpSocket, address: SocketAddr) {
+    // Where it cannot be set, datagrams go out as they did.
+    let _ = match address {
+        SocketAddr::V4(_) => sockopt::set_ip_mtu_discover(udp, Ipv4PathMtuDiscovery::PROBE),
+        SocketAddr::V6(_) => sockopt::set_ipv6_mtu_discover(udp, Ipv6PathMtuDiscovery::PROBE),
+    };
 }
 
 impl AsFd for Socket {
@@ -138,9 +169,16 @@ const NO_HEADER: libc::mmsghdr = libc::mmsghdr {
 
 const NO_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
 
-/// Buffers for one `recvmmsg`.  Holds raw pointers, so it stays on its thread.
+/// Room for one control message with a time.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Arrival([u8; 32]);
+
+/// Buffers for one `recvmmsg`.
 pub struct ReceiveBatch {
     data: Vec<u8>,
+    /// As many as there are slots if arrivals are asked for, else none.
+    arrivals: Vec<Arrival>,
     names: Vec<Name>,
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
@@ -152,6 +190,7 @@ impl Default for ReceiveBatch {
     fn default() -> Self {
         Self {
             data: vec![0; SLOT * RECEIVE_BATCH],
+            arrivals: Vec::new(),
             names: vec![Name::EMPTY; RECEIVE_BATCH],
             vectors: vec![NO_VECTOR; RECEIVE_BATCH],
             headers: vec![NO_HEADER; RECEIVE_BATCH],
@@ -160,7 +199,16 @@ impl Default for ReceiveBatch {
     }
 }
 
+// SAFETY: its pointers name memory of its own vectors, which stays where it is when the batch
+// itself is moved, to another thread as well.
+unsafe impl Send for ReceiveBatch {}
+
 impl ReceiveBatch {
+    /// One with room for the times that [`Socket::note_arrivals`] asks for.
+    pub fn with_arrivals() -> Self {
+        Self { arrivals: vec![Arrival([0; 32]); RECEIVE_BATCH], ..Self::default() }
+    }
+
     /// How many datagrams waited; 0 if none.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         let slots = self.data.chunks_exact_mut(SLOT);
@@ -175,8 +223,14 @@ impl ReceiveBatch {
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_flags = 0;
         }
-        // SAFETY: every header points to one name and one vector, every vector to one slot; all
-        // of them are owned by `self`, never resized, and borrowed mutably for the call.
+        let headers = self.headers.iter_mut().take(self.stale);
+        for (header, arrival) in headers.zip(&mut self.arrivals) {
+            header.msg_hdr.msg_control = arrival.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = mem::size_of::<Arrival>() as _;
+        }
+        // SAFETY: every header points to one name and one vector, perhaps one control buffer,
+        // every vector to one slot; all of them are owned by `self`, never resized, and borrowed
+        // mutably for the call.
         let count = unsafe {
             libc::recvmmsg(
                 socket.udp.as_raw_fd(),
@@ -195,6 +249,29 @@ impl ReceiveBatch {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
             _ => Err(error),
+        }
+    }
+
+    /// When datagram `index` of the last batch came, in nanoseconds of CLOCK_REALTIME.
+    pub fn arrival(&self, index: usize) -> Option<u64> {
+        let header = &self.headers.get(index)?.msg_hdr;
+        self.arrivals.get(index)?;
+        // SAFETY: the kernel has written the control buffer that the header points to, and its
+        // length; `CMSG_FIRSTHDR` looks at the length, and the message's own length is checked
+        // before its value is read, as its bytes may not be aligned.
+        unsafe {
+            let message = libc::CMSG_FIRSTHDR(header);
+            let whole = libc::CMSG_LEN(mem::size_of::<libc::timespec>() as _) as usize;
+            if message.is_null()
+                || (*message).cmsg_level != libc::SOL_SOCKET
+                || (*message).cmsg_type != libc::SO_TIMESTAMPNS
+                || ((*message).cmsg_len as usize) < whole
+            {
+                return None;
+            }
+            let time: libc::timespec = ptr::read_unaligned(libc::CMSG_DATA(message).cast());
+            let seconds = u64::try_from(time.tv_sec).ok()?;
+            seconds.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
         }
     }
 
@@ -275,6 +352,9 @@ impl Default for SendBatch {
         }
     }
 }
+
+// SAFETY: as with `ReceiveBatch`.
+unsafe impl Send for SendBatch {}
 
 impl SendBatch {
     pub fn is_full(&self) -> bool {
@@ -557,6 +637,30 @@ mod tests {
         }
         let flushed = batch.flush(&mut ours);
         assert_eq!((flushed.packets, flushed.refused), (2, 2));
+    }
+
+    #[test]
+    fn the_kernel_tells_when_datagrams_came() {
+        let (_, theirs) = sockets("127.0.0.1:0");
+        theirs.note_arrivals().unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let realtime = crate::clock::realtime;
+        let mut batch = ReceiveBatch::with_arrivals();
+        for _ in 0..2 {
+            let before = realtime();
+            sender.send_to(b"x", theirs.local()).unwrap();
+            sender.send_to(b"y", theirs.local()).unwrap();
+            assert_eq!(batch.receive(&theirs).unwrap(), 2);
+            // The first ones after the option was set have the time of being read.
+            let after = realtime();
+            for index in 0..2 {
+                assert!((before..=after).contains(&batch.arrival(index).unwrap()));
+            }
+        }
+        let mut plain = ReceiveBatch::default();
+        sender.send_to(b"x", theirs.local()).unwrap();
+        assert_eq!(plain.receive(&theirs).unwrap(), 1);
+        assert_eq!(plain.arrival(0), None);
     }
 
     #[test]

@@ -1,0 +1,1 @@
+"""What of the load generator waits for sockets, servers and processes."""

@@ -1,0 +1,122 @@
+"""What the participants of a load send and watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from xmppconf.errors import UsageError
+
+MAX_PARTICIPANTS = 500
+MAX_SECONDS = 3600.0
+#: Of everything the participants send together.
+MAX_RATE = 100_000  # packets a second
+
+#: RFC 6464 with the voice bit: clearly audible.
+SPEAKING = 0x80 | 20
+#: Open, and quieter than who speaks.
+OPEN = 0x80 | 60
+
+SMALL = (320, 180)
+LARGE = (1280, 720)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One encoding of a picture, or a voice."""
+
+    size: int
+    """Octets of the RTP payload."""
+    rate: int
+    """Packets a second."""
+    picture: tuple[int, int] = SMALL
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One participant."""
+
+    audio: Layer | None = None
+    level: int = OPEN
+    video: tuple[Layer, ...] = ()
+    """Encodings, lowest first."""
+    watches: int = -1
+    """Pictures of others; -1: all."""
+    large: int | None = None
+    """Which participant it has on stage."""
+    audios_expected: int = 0
+    videos_expected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named load."""
+
+    name: str
+    people: tuple[Person, ...]
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.people) <= MAX_PARTICIPANTS:
+            raise UsageError(f"a load has 2 to {MAX_PARTICIPANTS} participants")
+        if self.packets_sent > MAX_RATE:
+            raise UsageError(f"a load sends at most {MAX_RATE} packets a second")
+
+    @property
+    def packets_sent(self) -> int:
+        """Of all participants, a second."""
+        layers = [layer for one in self.people for layer in one.video]
+        layers += [one.audio for one in self.people if one.audio is not None]
+        return sum(layer.rate for layer in layers)
+
+
+def fan_out(receivers: int, rate: int, size: int = 1100) -> Scenario:
+    """One picture to all: `rate` packets of `size` octets a second."""
+    sender = Person(video=(Layer(size, rate),))
+    others = (Person(videos_expected=1),) * receivers
+    return Scenario(f"1 to {receivers}, {size} B, {rate}/s", (sender, *others))
+
+
+def meeting(senders: int = 30, listeners: int = 0, size: int = 1100) -> Scenario:
+    """Everybody watches nine, one of them large, and hears three.
+
+    The first is large for all but itself, who has the second; all send a small picture, and
+    those two a large one too.
+    """
+    if senders < 10:
+        raise UsageError("a meeting has ten cameras or more")
+    small, large = Layer(size, 30), Layer(size, 150, LARGE)
+    voice = Layer(160, 50)
+    people = []
+    for number in range(senders + listeners):
+        speaks = number < 3
+        person = Person(
+            watches=9,
+            large=1 if number == 0 else 0,
+            videos_expected=9,
+            audios_expected=2 if speaks else 3,
+        )
+        if number < senders:
+            both = (small, large) if number < 2 else (small,)
+            person = replace(person, video=both)
+        if speaks:
+            person = replace(person, audio=voice, level=SPEAKING)
+        people.append(person)
+    name = f"{senders} people, 8 small and 1 large, 3 voices"
+    if listeners:
+        name = f"{senders} people and {listeners} listeners, 8 small and 1 large, 3 voices"
+    return Scenario(name, tuple(people))
+
+
+def microphones(people: int = 100, loudest: int = 5) -> Scenario:
+    """All microphones open, nobody has a camera; a few are louder than the others."""
+    voice = Layer(160, 50)
+    return Scenario(
+        f"{people} open microphones",
+        tuple(
+            Person(
+                audio=voice,
+                level=SPEAKING + number if number < loudest else OPEN + number % 40,
+                audios_expected=loudest - 1 if number < loudest else loudest,
+            )
+            for number in range(people)
+        ),
+    )
