@@ -1,4 +1,5 @@
-"""The messages between client and bridge, over a data channel or a WebSocket.
+"""The messages between client and bridge, and between bridges, over a data channel or a
+WebSocket.
 
 One JSON object per text message, told apart by `colibriClass`.  Field names are the
 wire's inside this module and ours outside.  Fields that are not known are ignored.
@@ -12,6 +13,7 @@ from typing import Any
 from xmppconf import limits
 from xmppconf.channel_messages import (
     UNLIMITED,
+    AddReceiver,
     AudioSourcesMap,
     ClientHello,
     ConnectionStats,
@@ -47,6 +49,7 @@ from xmppconf.strict_json import (
 
 __all__ = [
     "UNLIMITED",
+    "AddReceiver",
     "AudioSourcesMap",
     "ClientHello",
     "ConnectionStats",
@@ -128,11 +131,12 @@ def _to_json(message: Message) -> dict[str, Any]:
                 "include": list(include),
                 "exclude": list(exclude),
             }
-        case SourceVideoType(source, video_type):
+        case SourceVideoType(source, video_type, owner):
             return {
                 "colibriClass": "SourceVideoTypeMessage",
                 "sourceName": source,
                 "videoType": video_type.value,
+                **_given(endpointId=owner),
             }
         case ForwardedSources(sources):
             return {"colibriClass": "ForwardedSources", "forwardedSources": list(sources)}
@@ -165,6 +169,13 @@ def _to_json(message: Message) -> dict[str, Any]:
             return {
                 "colibriClass": "ConnectionStats",
                 "estimatedDownlinkBandwidth": bandwidth,
+            }
+        case AddReceiver(bridge, source, constraints):
+            return {
+                "colibriClass": "AddReceiver",
+                "bridgeId": bridge,
+                "sourceName": source,
+                "videoConstraints": _constraints_to_json(constraints),
             }
 
 
@@ -372,7 +383,9 @@ _READERS: dict[str, Callable[[dict[str, Any]], Message]] = {
     "ReceiverVideoConstraints": _receiver_constraints,
     "ReceiverAudioSubscription": _audio_subscription,
     "SourceVideoTypeMessage": lambda v: SourceVideoType(
-        _name(v.get("sourceName")), _video_type(v.get("videoType"))
+        _name(v.get("sourceName")),
+        _video_type(v.get("videoType")),
+        None if v.get("endpointId") is None else _endpoint(v["endpointId"]),
     ),
     "ForwardedSources": lambda v: ForwardedSources(_names(v.get("forwardedSources"))),
     "VideoSourcesMap": lambda v: VideoSourcesMap(tuple(map(_mapped_video, _mapped(v)))),
@@ -385,5 +398,10 @@ _READERS: dict[str, Callable[[dict[str, Any]], Message]] = {
     "EndpointConnectivityStatusChangeEvent": _connectivity,
     "ConnectionStats": lambda v: ConnectionStats(
         as_integer(v.get("estimatedDownlinkBandwidth"), "bandwidth", -1, _MAX_BANDWIDTH)
+    ),
+    "AddReceiver": lambda v: AddReceiver(
+        as_text(v.get("bridgeId"), "bridgeId", _MAX_NAME),
+        _name(v.get("sourceName")),
+        _constraints(v.get("videoConstraints")),
     ),
 }

@@ -80,10 +80,12 @@ class ReceiverAudioSubscription:
 
 @dataclass(frozen=True, slots=True)
 class SourceVideoType:
-    """What the sender's source shows; `VideoType.NONE` is muted."""
+    """What a source shows; `VideoType.NONE` is muted."""
 
     source: SourceName
     video_type: VideoType
+    endpoint: EndpointId | None = None
+    """Whose source it is, between bridges; None: the sender's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,15 @@ class ConnectionStats:
     """Bits per second."""
 
 
+@dataclass(frozen=True, slots=True)
+class AddReceiver:
+    """From bridge to bridge: somebody behind the sender wants `source` up to this."""
+
+    bridge: str
+    source: SourceName
+    constraints: VideoConstraints
+
+
 Message = (
     ClientHello
     | ServerHello
@@ -168,4 +179,5 @@ Message = (
     | DominantSpeaker
     | EndpointConnectivity
     | ConnectionStats
+    | AddReceiver
 )

@@ -115,6 +115,10 @@ class BridgeSettings:
     """Public URL before `/colibri-ws`, such as wss://meet.example; empty: no WebSocket."""
     region: str = ""
     """Region announced to the focus."""
+    relays: bool = True
+    """Share conferences with other bridges when the focus says so."""
+    relay_id: str = ""
+    """What other bridges call this one; empty: the same as `id`."""
     max_endpoints: int = 500
     """Endpoints of all conferences together."""
     trust_bandwidth: bool = True

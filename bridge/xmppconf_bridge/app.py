@@ -24,6 +24,7 @@ from xmppconf.driver import Driver
 from xmppconf.errors import SettingsError
 from xmppconf.log import setup as setup_log
 from xmppconf.media import MAX_SSRC
+from xmppconf.transport import Candidate
 from xmppconf_bridge import addresses, colibri, health, load, stats
 from xmppconf_bridge.bridge import (
     PWD_LENGTH,
@@ -39,6 +40,7 @@ from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
+from xmppconf_bridge.link_sockets import Sockets
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import Channel
 
@@ -95,6 +97,7 @@ class Running:
             options.websocket_base,
             options.max_endpoints,
             options.loudest,
+            (options.relay_id or options.id) if options.relays else "",
         )
         environment = Environment(
             clock.monotonic,
@@ -102,6 +105,7 @@ class Running:
             random_ssrc,
             Certificates(clock.monotonic),
             _make_channel,
+            self._bind_link,
         )
         self.bridge = Bridge(identity, self.engine, environment, _policy(options))
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
@@ -179,6 +183,12 @@ class Running:
         self.driver.close()
         self.engine.close()
 
+    def _bind_link(self) -> tuple[tuple[Candidate, ...], Sockets]:
+        hosts = [(host, 0) for host, _ in self.engine.local_addresses()]
+        first, bound = self.engine.bind(hosts)
+        public = self._settings.bridge.public_addresses
+        return addresses.candidates(bound, public), (first, len(bound))
+
     def _engine_stopped(self) -> None:
         self.engine_has_stopped = True
         if self._on_stopped is not None:
@@ -189,6 +199,7 @@ class Running:
             "healthy": self.is_healthy(),
             "version": __version__,
             "region": self._settings.bridge.region,
+            "relay_id": self.bridge.identity.relay_id,
             "wall": clock.wall(),
         }
 
@@ -337,10 +348,12 @@ def _make_channel(
     on_open: Callable[[], None],
     on_message: Callable[[str], None],
     on_close: Callable[[], None],
+    *,
+    opens: bool = False,
 ) -> Channel:
     from xmppconf_bridge.io.sctp import DataChannel
 
-    return DataChannel(send, on_open, on_message, on_close)
+    return DataChannel(send, on_open, on_message, on_close, opens=opens)
 
 
 def _never(effect: NoReturn) -> None:

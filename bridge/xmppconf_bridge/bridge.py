@@ -6,10 +6,11 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
-from xmppconf.colibri2 import EndpointRequest
-from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.colibri2 import EndpointRequest, RelayRequest, Transport
+from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.transport import Candidate
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
@@ -29,8 +30,15 @@ from xmppconf_bridge.engine import (
     SourceActive,
     SourceSilent,
 )
-from xmppconf_bridge.expiry import CHECK_INTERVAL, EMPTY_CONFERENCE, EXPIRE_INTERVAL
+from xmppconf_bridge.expiry import (
+    CHECK_INTERVAL,
+    EMPTY_CONFERENCE,
+    EXPIRE_INTERVAL,
+    UNOCCUPIED_CONFERENCE,
+)
+from xmppconf_bridge.link_sockets import BindLink, LinkSockets
 from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.relay import Relay
 from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
 
 log = logging.getLogger(__name__)
@@ -51,6 +59,8 @@ class Identity:
     max_endpoints: int = 500
     loudest: int = 5
     """Microphones of one conference that are heard at a time; 0: all."""
+    relay_id: str = ""
+    """What other bridges call this one; empty: it is linked to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,11 @@ class Environment:
     certificate: Callable[[], Certificate]
     """The certificate for new transports."""
     make_channel: MakeChannel
+    bind_link: BindLink
+    """Binds sockets that one link uses alone; raises `OSError`."""
+
+
+Peer = Endpoint | Relay
 
 
 class Bridge:
@@ -86,7 +101,8 @@ class Bridge:
         self._by_number: dict[int, Conference] = {}
         self._by_source: dict[int, Conference] = {}
         self._by_socket_id: dict[str, Conference] = {}
-        self._transports: dict[int, tuple[Conference, Endpoint]] = {}
+        self._transports: dict[int, tuple[Conference, Peer]] = {}
+        self._link_sockets = LinkSockets(environment.bind_link)
         # Only these can have timers; the connected majority is not asked again and again.
         self._handshaking: dict[int, EndpointTransport] = {}
         self._check_at: float | None = None
@@ -94,7 +110,7 @@ class Bridge:
 
     @property
     def endpoint_count(self) -> int:
-        return len(self._transports)
+        return sum(len(one.endpoints) for one in self.conferences.values())
 
     def next_number(self) -> int:
         """An id that is new to the engine."""
@@ -145,35 +161,78 @@ class Bridge:
             visitor=request.visitor,
         )
         endpoint.constraints = ReceiverConstraints(last_n=self.policy.initial_last_n)
-        transport = request.transport
-        endpoint.has_data_channel = transport is not None and transport.sctp is not None
+        transport = request.transport or Transport()
+        endpoint.has_data_channel = transport.sctp is not None
+        make_channel = environment.make_channel if endpoint.has_data_channel else None
+        self._add_transport(conference, endpoint, transport, make_channel)
+        self.counters.endpoints += 1
+        conference.add(endpoint)
+        return endpoint
+
+    def create_relay(self, conference: Conference, request: RelayRequest) -> Relay:
+        """Raises `OSError` if there are no sockets left for it."""
+        environment = self._environment
+        transport = request.transport or Transport()
+        opens = transport.sctp is not None and transport.sctp.role == "client"
+        relay = Relay(
+            request.id,
+            self.identity.relay_id,
+            request.mesh,
+            conference.links,
+            self._clock,
+            password=environment.token(PASSWORD_LENGTH),
+            opens_channel=opens,
+        )
+        relay.has_data_channel = transport.sctp is not None
+        make = partial(environment.make_channel, opens=opens)
+        self._add_transport(
+            conference,
+            relay,
+            transport,
+            make if relay.has_data_channel else None,
+            relay.id if transport.use_unique_port else None,
+        )
+        self.counters.relays += 1
+        conference.links.add(relay)
+        return relay
+
+    def expire_relay(self, conference: Conference, relay_id: RelayId) -> None:
+        conference.links.expire(relay_id)
+        self._forget_transports(conference)
+
+    def _add_transport(
+        self,
+        conference: Conference,
+        peer: Peer,
+        transport: Transport,
+        make_channel: MakeChannel | None,
+        link: RelayId | None = None,
+    ) -> None:
+        """`link` names the other bridge for which it needs sockets of its own."""
+        number = self.next_number()
+        candidates, sockets = self.identity.candidates, None
+        if link is not None:
+            candidates, sockets = self._link_sockets.take(link, number)
+        environment = self._environment
         local = Local(
             environment.token(UFRAG_LENGTH),
             environment.token(PWD_LENGTH),
             environment.certificate(),
-            self.identity.candidates,
+            candidates,
         )
-        number = self.next_number()
         self.engine.add_transport(
             number,
             conference.number,
             local.ufrag,
             local.pwd,
-            controlling=transport is not None and transport.ice_controlling,
+            controlling=transport.ice_controlling,
+            sockets=sockets,
         )
-        endpoint.transport = EndpointTransport(
-            number,
-            self.engine,
-            local,
-            endpoint,
-            self._clock,
-            environment.make_channel if endpoint.has_data_channel else None,
+        peer.transport = EndpointTransport(
+            number, self.engine, local, peer, self._clock, make_channel
         )
-        self._transports[number] = (conference, endpoint)
-        self._handshaking[number] = endpoint.transport
-        self.counters.endpoints += 1
-        conference.add(endpoint)
-        return endpoint
+        self._transports[number] = (conference, peer)
+        self._handshaking[number] = peer.transport
 
     def expire_endpoint(self, conference: Conference, endpoint_id: EndpointId) -> None:
         conference.expire(endpoint_id)
@@ -188,6 +247,15 @@ class Bridge:
         path = f"{identity.id}/{conference.socket_id}/{endpoint.id}"
         base = identity.websocket_base.rstrip("/")
         return (f"{base}/colibri-ws/{path}?pwd={endpoint.password}",)
+
+    def relay_socket_urls(self, conference: Conference, relay: Relay) -> tuple[str, ...]:
+        """None for a link with a data channel."""
+        identity = self.identity
+        if not identity.websocket_base or relay.has_data_channel:
+            return ()
+        path = f"{identity.id}/{conference.socket_id}/{relay.id}"
+        base = identity.websocket_base.rstrip("/")
+        return (f"{base}/colibri-relay-ws/{path}?pwd={relay.password}",)
 
     def find(self, socket_id: str, endpoint_id: str) -> tuple[Conference, Endpoint] | None:
         """The endpoint that a WebSocket's path names."""
@@ -236,8 +304,8 @@ class Bridge:
                     return conference
             case Bandwidth(number, estimate):
                 found = self._transports.get(number)
-                if found is not None:
-                    conference, endpoint = found
+                if found is not None and isinstance(found[1], Endpoint):
+                    conference, endpoint = found[0], found[1]
                     conference.bandwidth_changed(endpoint, estimate)
                     return conference
             case LostEvents(count):
@@ -250,17 +318,20 @@ class Bridge:
         found = self._transports.get(event.transport)
         if found is None:
             return
-        _, endpoint = found
+        _, peer = found
         match event:
             case DtlsDatagram(_, data):
-                endpoint.transport.dtls_datagram(data)
+                peer.transport.dtls_datagram(data)
             case IceValid():
-                self.counters.ice_succeeded += 1
-                endpoint.activity.ice_failed = False
-                endpoint.transport.ice_valid()
+                self.counters.ice_succeeded += isinstance(peer, Endpoint)
+                peer.activity.ice_failed = False
+                peer.transport.ice_valid()
             case IceFailed():
-                self.counters.ice_failed += 1
-                endpoint.activity.ice_failed = True
+                if isinstance(peer, Endpoint):
+                    self.counters.ice_failed += 1
+                else:
+                    self.counters.relay_ice_failed += 1
+                peer.activity.ice_failed = True
 
     # -- time ---------------------------------------------------------------------------
     def next_timeout(self) -> float | None:
@@ -300,15 +371,21 @@ class Bridge:
         for conference in tuple(self.conferences.values()):
             conference.expire_gone(now)
             self._forget_transports(conference)
-            old = now - conference.created_at > EMPTY_CONFERENCE
-            if old and not conference.endpoints:
+            if conference.endpoints:
+                continue
+            # A link keeps itself alive, also when no focus is left to end it.
+            since, patience = conference.created_at, EMPTY_CONFERENCE
+            if conference.links.relays:
+                since, patience = conference.occupied_at, UNOCCUPIED_CONFERENCE
+            if now - since > patience:
                 self.expire_conference(conference)
 
     def _forget_transports(self, conference: Conference) -> None:
-        for number, (owner, endpoint) in tuple(self._transports.items()):
-            if owner is conference and endpoint.transport.is_closed:
+        for number, (owner, peer) in tuple(self._transports.items()):
+            if owner is conference and peer.transport.is_closed:
                 del self._transports[number]
                 self._handshaking.pop(number, None)
+                self._link_sockets.release(number)
 
     def _new_slot_ssrc(self) -> Callable[[], int]:
         """Makes SSRCs that are unique for one receiver."""

@@ -1,7 +1,7 @@
-"""The bridge channel of one endpoint, over a data channel, a WebSocket or both.
+"""The bridge channel of one peer, over a data channel, a WebSocket or both.
 
 What carries the messages is outside; here is which carrier to use, and how many messages
-an endpoint may send.
+an endpoint, or another bridge, may send.
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ class Bucket:
 class BridgeChannel:
     """Sends on the carrier that was last heard from."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 1) -> None:
+        """`share` is how many endpoints' messages may come over it."""
         self._carriers: list[Carrier] = []  # the last heard from at the end
         self._socket: WebSocketCarrier | None = None
-        self._messages = Bucket(RATE, BURST)
-        self._size = Bucket(SIZE_RATE, SIZE_BURST)
-        self._patience = Bucket(RATE, PATIENCE)
+        self._messages = Bucket(RATE * share, BURST * share)
+        self._size = Bucket(SIZE_RATE * share, SIZE_BURST * share)
+        self._patience = Bucket(RATE * share, PATIENCE * share)
         self.sent = 0
         self.dropped = 0
 
@@ -111,9 +112,9 @@ class BridgeChannel:
             self.sent += 1
             self._carriers[-1].send(serialize(message))
 
-    def close(self) -> None:
-        """The endpoint is expired: its client shall not come back with this password."""
+    def close(self, reason: str = "endpoint closed") -> None:
+        """Its peer is expired and shall not come back with this password."""
         self._carriers.clear()
         if self._socket is not None:
             socket, self._socket = self._socket, None
-            socket.close(1001, "endpoint closed")
+            socket.close(1001, reason)

@@ -16,19 +16,23 @@ from xmppconf.colibri2 import (
     EndpointAnswer,
     EndpointRequest,
     Reason,
+    RelayAnswer,
+    RelayRequest,
     Sctp,
     Transport,
 )
 from xmppconf.errors import Condition
 from xmppconf.ids import BRIDGE_OWNER, SourceName
-from xmppconf.media import MediaType, Ssrc
+from xmppconf.media import MediaDescription, MediaType, Ssrc
 from xmppconf.sources import MediaSource
 from xmppconf_bridge import media
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.relay import MAX_ENDPOINTS, Relay, crossing
 
 SCTP_PORT = 5000
+MAX_RELAYS = 50  # of one conference
 
 
 def modify(bridge: Bridge, request: ConferenceModify) -> ConferenceModified:
@@ -42,17 +46,23 @@ def modify(bridge: Bridge, request: ConferenceModify) -> ConferenceModified:
         answers = tuple(
             _modify_endpoint(bridge, conference, request, one) for one in request.endpoints
         )
+        links = tuple(_modify_relay(bridge, conference, one) for one in request.relays)
     finally:
         conference.settle()
         # A conference that nobody got into shall not stay and block its meeting id.
-        if not conference.endpoints and (not request.create or request.endpoints):
+        empty = not conference.endpoints and not conference.links.relays
+        if empty and (not request.create or request.endpoints):
             bridge.expire_conference(conference)
     created = request.create or any(one.create for one in request.endpoints)
-    return ConferenceModified(answers, _feedback_sources(conference) if created else None)
+    feedback = _feedback_sources(conference) if created else None
+    return ConferenceModified(answers, feedback, links)
 
 
 def _check_shape(request: ConferenceModify) -> None:
-    if request.relays or request.has_connects:
+    relays = request.relays
+    if request.has_connects or (relays and request.endpoints):
+        _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)
+    if len(relays) > 1 and not all(one.expire for one in relays):
         _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)
     if len(request.endpoints) > 1 and not all(map(_is_batchable, request.endpoints)):
         _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)
@@ -153,9 +163,7 @@ def _update(
 ) -> None:
     if request.media:
         endpoint.media = media.merge(endpoint.media, request.media)
-        number = endpoint.transport.number
-        bridge.engine.set_payload_types(number, media.payload_types(endpoint.media))
-        bridge.engine.set_header_extensions(number, media.header_extensions(endpoint.media))
+        _tell_media(bridge, endpoint.transport.number, endpoint.media)
         conference.media_changed(endpoint)
     if request.transport is not None and request.transport.ice is not None:
         endpoint.transport.set_remote(request.transport.ice)
@@ -165,6 +173,70 @@ def _update(
         conference.set_muted(endpoint, request.force_mute)
     if request.initial_last_n is not None and not endpoint.constraints.spoken:
         endpoint.constraints = endpoint.constraints.with_last_n(request.initial_last_n)
+
+
+def _modify_relay(
+    bridge: Bridge, conference: Conference, request: RelayRequest
+) -> RelayAnswer:
+    if not bridge.identity.relay_id:
+        _refuse("feature-not-implemented", Reason.FEATURE_NOT_IMPLEMENTED)
+    if request.expire:
+        bridge.expire_relay(conference, request.id)
+        return RelayAnswer(request.id, expire=True)
+    relay = conference.links.relays.get(request.id)
+    if request.create:
+        if relay is not None:
+            _refuse("conflict", text="relay exists")
+        relay = _create_relay(bridge, conference, request)
+    elif relay is None:
+        # Not item-not-found, which a focus takes for the word of the room.
+        _refuse("bad-request", text="unknown relay")
+    if request.media:
+        relay.media = media.merge(relay.media, crossing(request.media))
+        _tell_media(bridge, relay.transport.number, relay.media)
+    if request.transport is not None and request.transport.ice is not None:
+        relay.transport.set_remote(request.transport.ice)
+    for endpoint in request.endpoints:
+        if endpoint.expire:
+            conference.links.expire_relayed(relay, endpoint.id)
+        elif endpoint.create or endpoint.id in relay.endpoints:
+            _check_room(relay, endpoint)
+            conference.links.set_relayed(relay, endpoint.id, endpoint.sources)
+    if not request.create:
+        return RelayAnswer(request.id)
+    ice = relay.transport.describe(bridge.relay_socket_urls(conference, relay))
+    # The role in the answer is the other bridge's.
+    role = "server" if relay.opens_channel else "client"
+    sctp = Sctp(SCTP_PORT, role) if relay.has_data_channel else None
+    return RelayAnswer(request.id, transport=Transport(ice=ice, sctp=sctp))
+
+
+def _create_relay(bridge: Bridge, conference: Conference, request: RelayRequest) -> Relay:
+    transport = request.transport
+    if transport is None:
+        _refuse("bad-request", text="a relay needs a transport")
+    if transport.sctp is not None and transport.sctp.port not in (None, SCTP_PORT):
+        _refuse("bad-request", text="sctp port is not 5000")
+    if request.id == bridge.identity.relay_id:
+        _refuse("bad-request", text="a bridge is not linked to itself")
+    if len(conference.links.relays) >= MAX_RELAYS:
+        _refuse("resource-constraint", text="too many relays")
+    try:
+        return bridge.create_relay(conference, request)
+    except OSError:
+        _refuse("resource-constraint", text="no sockets left")
+
+
+def _check_room(relay: Relay, endpoint: EndpointRequest) -> None:
+    if endpoint.id not in relay.endpoints and len(relay.endpoints) >= MAX_ENDPOINTS:
+        _refuse("resource-constraint", text="too many endpoints behind a relay")
+
+
+def _tell_media(
+    bridge: Bridge, transport: int, described: tuple[MediaDescription, ...]
+) -> None:
+    bridge.engine.set_payload_types(transport, media.payload_types(described))
+    bridge.engine.set_header_extensions(transport, media.header_extensions(described))
 
 
 def _describe(bridge: Bridge, conference: Conference, endpoint: Endpoint) -> Transport:

@@ -11,30 +11,38 @@ from collections.abc import Callable, Iterable, Sequence
 from xmppconf.bridge_channel import (
     DominantSpeaker,
     EndpointConnectivity,
+    EndpointStats,
     ForwardedSources,
     Message,
     ServerHello,
+    SourceVideoType,
 )
 from xmppconf.colibri2 import ForceMute
 from xmppconf.errors import PeerError
-from xmppconf.ids import EndpointId, MeetingId, SourceName
+from xmppconf.ids import EndpointId, MeetingId, RelayId, SourceName
 from xmppconf.log import ConferenceLog, Personal
 from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
-from xmppconf_bridge import inbox, media, routing
+from xmppconf_bridge import inbox, routing
 from xmppconf_bridge.audio import AudioForwarding
 from xmppconf_bridge.channel import WebSocketCarrier
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.layers import Figure
+from xmppconf_bridge.links import Links
 from xmppconf_bridge.media import BridgeSource
-from xmppconf_bridge.owners import Owners
 from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.sender_constraints import SenderConstraints
+from xmppconf_bridge.source_table import Sender, SourceTable
 from xmppconf_bridge.speech import DominantSpeakerIdentification
+from xmppconf_bridge.transport import EndpointTransport
 from xmppconf_bridge.video import VideoForwarding
 
 MAX_EARLY_VIDEO_TYPES = 20  # of one endpoint
+
+#: In larger conferences statistics go only to those who look at their sender.
+STATS_FILTER_THRESHOLD = 20
 
 #: Audio levels reach us in batches; deciding this much later (seconds) keeps the gaps
 #: between batches from counting as silence.
@@ -67,19 +75,31 @@ class Conference:
         self.socket_id = socket_id
         self.feedback = feedback
         self.created_at = clock()
+        self.occupied_at = self.created_at
+        """When an endpoint was last here."""
         self.endpoints: dict[EndpointId, Endpoint] = {}
-        self.sources: dict[int, BridgeSource] = {}
+        self.senders: dict[EndpointId, Sender] = {}
+        """All who may have sources, here and behind other bridges."""
+        self._table = SourceTable(feedback, next_number, clock)
+        self.sources = self._table.by_number
         self.speech = DominantSpeakerIdentification()
         self.counters = counters
         self.policy = policy
         self._engine = engine
         self._clock = clock
-        self._next_number = next_number
-        self._owners = Owners(*feedback)
         self._by_source = by_source
+        wishes = SenderConstraints()
         self._video = VideoForwarding(
-            engine, self.endpoints, self.sources, self.speech, policy, clock
+            engine,
+            self.endpoints,
+            self.senders,
+            self.sources,
+            self.speech,
+            policy,
+            clock,
+            wishes,
         )
+        self.links = Links(self, engine, counters, wishes)
         self._settling = False
         self._log = ConferenceLog(logging.getLogger(__name__), meeting_id)
         engine.add_conference(number, *feedback)
@@ -89,7 +109,10 @@ class Conference:
 
     # -- endpoints ----------------------------------------------------------------------
     def add(self, endpoint: Endpoint) -> None:
+        # Whoever moves here from another bridge may be told of here first.
+        self.links.forget(endpoint.id)
         self.endpoints[endpoint.id] = endpoint
+        self.senders[endpoint.id] = endpoint
         self._log.info("endpoint %s came", Personal(endpoint.id))
 
     def expire(self, endpoint_id: EndpointId) -> None:
@@ -99,6 +122,7 @@ class Conference:
             return
         self.set_sources(endpoint, ())
         del self.endpoints[endpoint_id]
+        del self.senders[endpoint_id]
         self._video.receiver_gone(endpoint)
         self.speech.endpoint_gone(endpoint_id)
         self._free(endpoint)
@@ -108,7 +132,9 @@ class Conference:
         """Free everything; nobody is told of the others' going."""
         for endpoint in self.endpoints.values():
             self._free(endpoint)
+        self.links.close()
         self.endpoints.clear()
+        self.senders.clear()
         for number in self.sources:
             self._by_source.pop(number, None)
         self.sources.clear()
@@ -136,69 +162,52 @@ class Conference:
 
     # -- sources ------------------------------------------------------------------------
     def set_sources(self, endpoint: Endpoint, sources: Iterable[MediaSource]) -> None:
-        """Replace what `endpoint` sends; names that stay keep their state.
-
-        An SSRC that belongs to somebody else, or to the bridge, makes its source void:
-        the focus checks that, and what slips through must harm nobody.
-        """
-        before = endpoint.sources
-        refused = 0
-        for source in before.values():
-            self._owners.release(source)
-        after: dict[SourceName, BridgeSource] = {}
-        if not before and not sources:
+        """Replace what `endpoint` sends; names that stay keep their state."""
+        if not self.replace_sources(endpoint, sources):
             return
-        for description in sources:
-            encodings = media.encodings_of(description)
-            if description.name in after or not self._owners.claim(encodings):
-                refused += 1
-                continue
-            known = before.get(description.name)
-            if known is None or known.encodings != encodings:
-                video_type = endpoint.early_video_types.pop(
-                    description.name, description.video_type or VideoType.CAMERA
-                )
-                known = BridgeSource(
-                    self._next_number(),
-                    description.name,
-                    endpoint.id,
-                    description.media_type,
-                    encodings,
-                    video_type,
-                    self._clock(),
-                )
-            after[description.name] = known
-        if refused:
-            self.counters.rejected_sources += refused
-            self._log.warning(
-                "endpoint %s: %d sources refused", Personal(endpoint.id), refused
-            )
-        kept = {source.number for source in after.values()}
-        for source in before.values():
-            if source.number not in kept:
-                self.sources.pop(source.number, None)
-                self._by_source.pop(source.number, None)
-                self._video.source_gone(source)
-        endpoint.sources = after
-        for source in after.values():
-            self.sources[source.number] = source
-            self._by_source[source.number] = self
         if endpoint.transport.is_closed:
             return
-        self._engine.set_sources(
-            endpoint.transport.number,
-            [
-                (source.number, source.media_type.value, list(source.encodings))
-                for source in after.values()
-            ],
-        )
+        self.announce(endpoint.transport, endpoint.sources.values())
         if endpoint.muted != ForceMute():
             self.set_muted(endpoint, endpoint.muted)
-        if before.keys() != after.keys() or any(
-            before[name] is not source for name, source in after.items()
-        ):
+
+    def replace_sources(
+        self,
+        sender: Sender,
+        sources: Iterable[MediaSource],
+        link: RelayId | None = None,
+    ) -> bool:
+        """As above; `link` leads to `sender`.  Whether the engine must be told."""
+        if not sender.sources and not sources:
+            return False
+        replaced = self._table.replace(sender, sources, link)
+        if replaced.refused:
+            self.counters.rejected_sources += replaced.refused
+            self._log.warning(
+                "endpoint %s: %d sources refused", Personal(sender.id), replaced.refused
+            )
+        for source in replaced.gone:
+            self._by_source.pop(source.number, None)
+            self._video.source_gone(source)
+            self.links.crossing.source_gone(source)
+        for source in sender.sources.values():
+            self._by_source[source.number] = self
+        if replaced.is_news:
             self._audio.sources_changed()
             self._video.sources_changed()
+            self.links.crossing.sources_changed()
+        return True
+
+    def announce(
+        self, transport: EndpointTransport, sources: Iterable[BridgeSource]
+    ) -> None:
+        self._engine.set_sources(
+            transport.number,
+            [
+                (source.number, source.media_type.value, list(source.encodings))
+                for source in sources
+            ],
+        )
 
     def set_muted(self, endpoint: Endpoint, muted: ForceMute) -> None:
         endpoint.muted = muted
@@ -207,13 +216,18 @@ class Conference:
             self._engine.set_muted(source.number, muted.audio if audio else muted.video)
 
     def set_video_type(
-        self, endpoint: Endpoint, name: SourceName, video_type: VideoType
+        self, sender: Sender, name: SourceName, video_type: VideoType
     ) -> None:
-        source = endpoint.sources.get(name)
+        over = self.links.relayed.get(sender.id)
+        self.links.share(
+            SourceVideoType(name, video_type, sender.id),
+            over=None if over is None else over.relay,
+        )
+        source = sender.sources.get(name)
         if source is None:
             # The message may come before the focus tells us of the source.
-            if len(endpoint.early_video_types) < MAX_EARLY_VIDEO_TYPES:
-                endpoint.early_video_types[name] = video_type
+            if len(sender.early_video_types) < MAX_EARLY_VIDEO_TYPES:
+                sender.early_video_types[name] = video_type
             return
         if source.video_type is video_type:
             return
@@ -221,7 +235,7 @@ class Conference:
         self._video.sources_changed()
         if video_type is VideoType.NONE:
             return
-        for receiver in self._others(endpoint.id):
+        for receiver in self._others(sender.id):
             if receiver.rewriting and receiver.is_ready:
                 entry = routing.video_map(receiver, [source])
                 if entry.sources:
@@ -237,6 +251,7 @@ class Conference:
         if source.media_type is MediaType.VIDEO:
             height = min(size) if size is not None else 0
             self._video.source_began(source, encoding, height if height > 0 else None)
+            self.links.crossing.layers_changed(source)
         else:
             self._audio.source_began(source)
 
@@ -246,13 +261,14 @@ class Conference:
             return
         if source.media_type is MediaType.VIDEO:
             self._video.source_ended(source, encoding)
+            self.links.crossing.layers_changed(source)
         elif not source.active_since:
             self._audio.source_ended(source)
 
     def source_measured(self, number: int, figures: Sequence[Figure]) -> None:
         source = self.sources.get(number)
-        if source is not None:
-            self._video.source_measured(source, figures)
+        if source is not None and self._video.source_measured(source, figures):
+            self.links.crossing.layers_changed(source)
 
     def bandwidth_changed(self, endpoint: Endpoint, estimate: int) -> None:
         """`estimate` is of the way to `endpoint`, in bits per second."""
@@ -265,9 +281,13 @@ class Conference:
         endpoint.channel.send_message(ServerHello())
         self.channel_opened(endpoint)
 
+    def tell_constraints(self, sender: Sender) -> None:
+        """Tell whoever sends these sources again in which heights they are wanted."""
+        self._video.channel_opened(sender.sources.values())
+
     def channel_opened(self, endpoint: Endpoint) -> None:
         """Bring the client up to date, on every new carrier."""
-        self._video.channel_opened(endpoint)
+        self.tell_constraints(endpoint)
         endpoint.channel.send_message(
             ForwardedSources(tuple(endpoint.video.forwarded.values()))
         )
@@ -281,6 +301,11 @@ class Conference:
         for other in self.endpoints.values():
             if not other.activity.is_active:
                 endpoint.channel.send_message(EndpointConnectivity(other.id, active=False))
+        for further in self.links.relayed.values():
+            if not further.is_active:
+                endpoint.channel.send_message(
+                    EndpointConnectivity(further.id, active=False)
+                )
         if self.speech.dominant is not None:
             endpoint.channel.send_message(self._speaker_message())
         self._mark_all_media(endpoint)
@@ -299,11 +324,20 @@ class Conference:
             if endpoint.id != but:
                 endpoint.channel.send_message(message)
 
-    def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool:
+    def share_stats(self, message: EndpointStats, sender: EndpointId) -> None:
+        """Pass on the statistics of `sender` to those here who look at it."""
+        filtered = len(self.senders) > STATS_FILTER_THRESHOLD
+        for receiver in self.endpoints.values():
+            if receiver.id != sender and (
+                not filtered or self._is_interested(receiver, sender)
+            ):
+                receiver.channel.send_message(message)
+
+    def _is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool:
         """Whether `receiver` looks at, or listens to, `sender`."""
         return sender in self.speech.recent or any(
             source.number in receiver.video.wanted or receiver.constraints.singles_out(name)
-            for name, source in self.endpoints[sender].sources.items()
+            for name, source in self.senders[sender].sources.items()
         )
 
     def constraints_changed(self, endpoint: Endpoint) -> None:
@@ -348,15 +382,21 @@ class Conference:
             stats = self._engine.transport_stats(endpoint.transport.number)
             endpoint.activity.seen(None if stats is None else stats["last_activity"])
             if endpoint.activity.check(now) and not endpoint.visitor:
-                self.broadcast(
-                    EndpointConnectivity(endpoint.id, active=endpoint.activity.is_active)
+                change = EndpointConnectivity(
+                    endpoint.id, active=endpoint.activity.is_active
                 )
+                self.broadcast(change)
+                self.links.share(change)
+        self.links.check()
+        if self.endpoints:
+            self.occupied_at = now
         self.settle()
 
     def expire_gone(self, now: float) -> None:
         for endpoint in tuple(self.endpoints.values()):
             if endpoint.activity.is_expired(now):
                 self.expire(endpoint.id)
+        self.links.expire_gone(now)
 
     # -- who gets what ------------------------------------------------------------------
     def settle(self) -> None:
@@ -366,6 +406,7 @@ class Conference:
         self._settling = True
         try:
             self._audio.settle()
+            self.links.crossing.settle()
             self._video.settle()
         finally:
             self._settling = False

@@ -12,6 +12,9 @@ class Counters:
     ice_succeeded: int = 0
     ice_failed: int = 0
     dtls_failed: int = 0
+    relays: int = 0
+    relay_ice_failed: int = 0
+    relay_dtls_failed: int = 0
     rejected_sources: int = 0
     """Sources whose SSRCs belonged to somebody else already."""
     rejected_messages: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xmppconf.bridge_channel import VideoConstraints
+from xmppconf.bridge_channel import SenderSourceConstraints, VideoConstraints
 from xmppconf.colibri2 import ForceMute
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaDescription, MediaType, VideoType
@@ -139,6 +139,10 @@ class Endpoint:
     @property
     def reports_bandwidth(self) -> bool:
         return reports_bandwidth(self.media)
+
+    def constrain(self, source: SourceName, height: int) -> None:
+        """Tell the client in which height at most anybody wants its `source`."""
+        self.channel.send_message(SenderSourceConstraints(source, height))
 
     # -- from the transport -------------------------------------------------------------
     def transport_connected(self) -> None:

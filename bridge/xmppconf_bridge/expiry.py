@@ -8,7 +8,8 @@ FIRST_ACTIVITY = 15.0  # seconds a new endpoint may take to its first packet
 INACTIVE_AFTER = 8.0
 EXPIRE_AFTER = 60.0
 EXPIRE_UNSEEN_AFTER = 120.0  # for endpoints that never showed any activity
-EMPTY_CONFERENCE = 20.0  # seconds a conference may live without endpoints
+EMPTY_CONFERENCE = 20.0  # seconds a conference may live without endpoints and links
+UNOCCUPIED_CONFERENCE = 60.0  # the same with links to other bridges only
 
 
 class Activity:

@@ -22,25 +22,24 @@ from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import VideoType
 from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.endpoint import AudioSubscription, Endpoint
+from xmppconf_bridge.links import Links
 from xmppconf_bridge.policy import VideoPolicy
-
-#: In larger conferences statistics go only to those who look at their sender.
-STATS_FILTER_THRESHOLD = 20
 
 
 class Room(Protocol):
     """The conference, as far as messages can change it."""
 
     endpoints: dict[EndpointId, Endpoint]
+    links: Links
     policy: VideoPolicy
 
     def broadcast(self, message: Message, *, but: EndpointId | None = None) -> None: ...
+    def share_stats(self, message: EndpointStats, sender: EndpointId) -> None: ...
     def set_video_type(
-        self, endpoint: Endpoint, name: SourceName, video_type: VideoType
+        self, sender: Endpoint, name: SourceName, video_type: VideoType
     ) -> None: ...
     def constraints_changed(self, endpoint: Endpoint) -> None: ...
     def subscription_changed(self, endpoint: Endpoint) -> None: ...
-    def is_interested(self, receiver: Endpoint, sender: EndpointId) -> bool: ...
 
 
 def receive(room: Room, sender: Endpoint, text: str) -> None:
@@ -81,18 +80,19 @@ def _pass_on(room: Room, sender: Endpoint, message: EndpointMessage) -> None:
     stamped = replace(message, sender=sender.id)
     if message.to == "":
         room.broadcast(stamped, but=sender.id)
+        room.links.share(stamped)
         return
-    receiver = room.endpoints.get(EndpointId(message.to))
+    to = EndpointId(message.to)
+    receiver = room.endpoints.get(to)
     if receiver is not None and receiver is not sender:
         receiver.channel.send_message(stamped)
+    elif to in room.links.relayed:
+        room.links.relayed[to].relay.channel.send_message(stamped)
 
 
 def _share_stats(room: Room, sender: Endpoint, message: EndpointStats) -> None:
     if sender.visitor:
         raise PeerError("a visitor may not address others")
     stamped = replace(message, sender=sender.id)
-    filtered = len(room.endpoints) > STATS_FILTER_THRESHOLD
-    for receiver in room.endpoints.values():
-        if receiver is sender or (filtered and not room.is_interested(receiver, sender.id)):
-            continue
-        receiver.channel.send_message(stamped)
+    room.share_stats(stamped, sender.id)
+    room.links.share(stamped)

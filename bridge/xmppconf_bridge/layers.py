@@ -211,6 +211,19 @@ class SourceLayers:
             )
         return found
 
+    def within(self, height: int) -> int:
+        """The encodings of up to `height` that come or may come, as a bit mask; if none of
+        them comes, the lowest that does besides."""
+        known = dict(self._heights)
+        known.update((one[0], one[3]) for one in self._figures if one[3] > 0)
+        heights = encoding_heights(known, self._count)
+        fitting = {
+            index for index, one in enumerate(heights) if height < 0 or one <= height
+        }
+        if not fitting & self._active:
+            fitting.add(min(self._active, default=0))
+        return sum(1 << index for index in fitting)
+
     def layers(self) -> tuple[Layer, ...]:
         if self._layers is None:
             self._layers = tuple(self._measured() if self._figures else self._assumed())

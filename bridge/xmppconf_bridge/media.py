@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from xmppconf.ids import EndpointId, SourceName
+from xmppconf.ids import EndpointId, RelayId, SourceName
 from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc, VideoType
 from xmppconf.sources import MediaSource, Semantics
 from xmppconf_bridge.layers import SourceLayers
@@ -26,6 +26,8 @@ class BridgeSource:
     encodings: Encodings
     video_type: VideoType
     created_at: float
+    link: RelayId | None = None
+    """The other bridge that its owner is behind."""
     active_since: dict[int, float] = field(default_factory=dict)
     """When each encoding that flows now began, by index."""
     sent_constraint: int | None = None

@@ -23,6 +23,7 @@ class Description(TypedDict):
     healthy: bool
     version: str
     region: str
+    relay_id: str
     wall: float
     """Seconds since 1970-01-01 UTC."""
 
@@ -46,6 +47,8 @@ def presence_statistics(
     }
     if description["region"]:
         statistics["region"] = description["region"]
+    if description["relay_id"]:
+        statistics["relay_id"] = description["relay_id"]
     return statistics
 
 

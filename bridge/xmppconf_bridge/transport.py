@@ -1,4 +1,4 @@
-"""One endpoint's transport: ICE credentials, DTLS, SRTP keys and the data channel.
+"""One peer's transport: ICE credentials, DTLS, SRTP keys and the data channel.
 
 The packet engine answers ICE and carries the datagrams; here is decided when DTLS starts,
 in which role, and what becomes of its results.
@@ -43,7 +43,10 @@ class MakeChannel(Protocol):
         on_open: Callable[[], None],
         on_message: Callable[[str], None],
         on_close: Callable[[], None],
-    ) -> Channel: ...
+        *,
+        opens: bool = False,
+    ) -> Channel:
+        """`opens`: we are the client of SCTP and open the channel."""
 
 
 class Owner(Protocol):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from xmppconf.bridge_channel import (
     ConnectionStats,
     ForwardedSources,
-    SenderSourceConstraints,
     VideoConstraints,
 )
 from xmppconf.ids import EndpointId
@@ -25,6 +24,7 @@ from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.policy import VideoPolicy, least_limit
 from xmppconf_bridge.sender_constraints import SenderConstraints
 from xmppconf_bridge.slots import SLOTS
+from xmppconf_bridge.source_table import Sender
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 
 MAX_AGE = 5.0  # seconds until an allocation is worked out anew without any other reason
@@ -39,19 +39,23 @@ class VideoForwarding:
         self,
         engine: Commands,
         endpoints: Mapping[EndpointId, Endpoint],
+        owners: Mapping[EndpointId, Sender],
         sources: Mapping[int, BridgeSource],
         speech: DominantSpeakerIdentification,
         policy: VideoPolicy,
         clock: Callable[[], float],
+        senders: SenderConstraints,
     ) -> None:
-        """The mappings are the conference's own, and live."""
+        """The mappings are the conference's own, and live; `owners` has all who may send,
+        here and behind other bridges, whose wishes are in `senders` as well."""
         self._engine = engine
         self._endpoints = endpoints
         self._sources = sources
         self._speech = speech
         self._policy = policy
         self._clock = clock
-        self._senders = SenderConstraints()
+        self._owners = owners
+        self._senders = senders
         self._due: set[EndpointId] = set()  # receivers whose video must be worked out
 
     # -- what changed -------------------------------------------------------------------
@@ -78,9 +82,12 @@ class VideoForwarding:
         if source.layers.ended(encoding):
             self._mark_receivers(source)
 
-    def source_measured(self, source: BridgeSource, figures: Sequence[Figure]) -> None:
-        if source.layers.measured(figures):
+    def source_measured(self, source: BridgeSource, figures: Sequence[Figure]) -> bool:
+        """Whether it has other layers now."""
+        changed = source.layers.measured(figures)
+        if changed:
             self._mark_receivers(source)
+        return changed
 
     def bandwidth_changed(self, receiver: Endpoint, estimate: int) -> None:
         """`estimate` is of the way to `receiver`, in bits per second."""
@@ -92,7 +99,6 @@ class VideoForwarding:
     def source_gone(self, source: BridgeSource) -> None:
         for receiver in self._endpoints.values():
             routing.forget_source(self._engine, receiver, source)
-        self._senders.source_gone(source.number)
 
     def receiver_gone(self, receiver: Endpoint) -> None:
         self._senders.update(receiver.id, receiver.video.wanted, {})
@@ -138,27 +144,25 @@ class VideoForwarding:
             if source is not None and height != (source.sent_constraint or 0):
                 self._constrain(source, height)
 
-    def channel_opened(self, endpoint: Endpoint) -> None:
-        """Tell the owner of sources what is wanted of them."""
-        for source in endpoint.sources.values():
+    def channel_opened(self, sources: Iterable[BridgeSource]) -> None:
+        """Tell the owners of sources what is wanted of them."""
+        for source in sources:
             if source.sent_constraint is not None:
                 self._constrain(source, source.sent_constraint)
 
     def _by_speech(self) -> list[BridgeSource]:
-        owners = dict.fromkeys((*self._speech.recent, *self._endpoints))
+        owners = dict.fromkeys((*self._speech.recent, *self._owners))
         return [
             source
             for owner in owners
-            if owner in self._endpoints
-            for source in self._endpoints[owner].sources.values()
+            if owner in self._owners
+            for source in self._owners[owner].sources.values()
             if source.media_type is MediaType.VIDEO
         ]
 
     def _constrain(self, source: BridgeSource, height: int) -> None:
         source.sent_constraint = height
-        self._endpoints[source.owner].channel.send_message(
-            SenderSourceConstraints(source.name, height)
-        )
+        self._owners[source.owner].constrain(source.name, height)
 
     # -- one receiver -------------------------------------------------------------------
     def _bandwidth(self, receiver: Endpoint) -> float:

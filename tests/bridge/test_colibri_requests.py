@@ -176,7 +176,7 @@ def test_creation_answers_with_transport_and_feedback_sources() -> None:
     ice = endpoint.transport.ice
     assert ice is not None
     [added] = bench.engine.take("add_transport")
-    assert added[1:] == (bench.conference.number, ice.ufrag, ice.pwd, True)
+    assert added[1:] == (bench.conference.number, ice.ufrag, ice.pwd, True, None)
     conference, password = bench.conference, bench.endpoint("a").password
     assert ice.web_sockets == (
         f"wss://meet.example/colibri-ws/bridge-1/{conference.socket_id}/a?pwd={password}",

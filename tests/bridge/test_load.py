@@ -9,7 +9,7 @@ from xmppconf_bridge.load import CPU_LIMIT, PACKET_LIMIT, Load
 
 from tests.support.fake_engine import BridgeBench
 
-#: What a stock bridge shows in presence when it filters, less the relay's name.
+#: What a stock bridge shows in presence when it filters.
 PRESENCE = {
     "average_participant_stress",
     "colibri2",
@@ -18,6 +18,7 @@ PRESENCE = {
     "graceful_shutdown",
     "healthy",
     "region",
+    "relay_id",
     "release",
     "shutting_down",
     "stress_level",
@@ -69,7 +70,13 @@ def test_health_needs_a_recent_success() -> None:
 def test_presence_has_what_a_stock_focus_reads_and_nothing_about_calls() -> None:
     bench = BridgeBench()
     shown = stats.presence_statistics(
-        bench.bridge, Load(), healthy=True, version="1.0", region="here", wall=0.0
+        bench.bridge,
+        Load(),
+        healthy=True,
+        version="1.0",
+        region="here",
+        relay_id="r1",
+        wall=0.0,
     )
     assert set(shown) == PRESENCE
     assert (shown["drain"], shown["shutting_down"]) == (False, False)

@@ -18,6 +18,7 @@ from xmppconf_bridge.transport import Channel
 
 from tests.support.clock import Clock
 from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.transport import Candidate
 
 Call = tuple[Any, ...]
 NO_POLICY = VideoPolicy()
@@ -91,7 +92,12 @@ class NoDataChannel(RecordingCarrier):
 
 
 def _no_channel(
-    send: object, on_open: object, on_message: object, on_close: object
+    send: object,
+    on_open: object,
+    on_message: object,
+    on_close: object,
+    *,
+    opens: bool = False,
 ) -> Channel:
     return NoDataChannel()
 
@@ -102,6 +108,7 @@ class BridgeBench:
     def __init__(self, policy: VideoPolicy = NO_POLICY, **identity: Any) -> None:
         self.engine = FakeEngine()
         self.clock = Clock(1000.0)
+        self.bound = 0
         numbers, tokens = itertools.count(900_001), itertools.count(1)
         environment = Environment(
             clock=lambda: self.clock.now,
@@ -109,6 +116,7 @@ class BridgeBench:
             random_ssrc=lambda: next(numbers),
             certificate=certificate,
             make_channel=_no_channel,
+            bind_link=self._bind_link,
         )
         self.bridge = Bridge(
             Identity("bridge-1", (), **identity),
@@ -116,6 +124,10 @@ class BridgeBench:
             environment,
             policy,
         )
+
+    def _bind_link(self) -> tuple[tuple[Candidate, ...], tuple[int, int]]:
+        self.bound += 1
+        return (Candidate("192.0.2.1", 40_000 + self.bound),), (self.bound, 1)
 
     @property
     def conference(self) -> Conference:

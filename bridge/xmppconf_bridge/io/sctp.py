@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiortc import RTCDataChannel
+from aiortc import RTCDataChannel, RTCDataChannelParameters
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
 from xmppconf_bridge.sctp_guard import may_parse
@@ -32,10 +32,10 @@ class _Dtls:
     """What aiortc's association needs of a DTLS transport."""
 
     state = "connected"
-    _role = "server"
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], role: str) -> None:
         self._send = send
+        self._role = role  # of SCTP, by which aiortc numbers its streams
 
     def _register_data_receiver(self, receiver: RTCSctpTransport) -> None:
         """Data reaches the association through `DataChannel.receive`."""
@@ -59,7 +59,11 @@ class DataChannel:
         on_open: Callable[[], None],
         on_message: Callable[[str], None],
         on_close: Callable[[], None],
+        *,
+        opens: bool = False,
     ) -> None:
+        """`opens`: be the client and open the channel, as one of two bridges does."""
+        self._opens = opens
         self._on_open = on_open
         self._on_message = on_message
         self._on_close = on_close
@@ -67,7 +71,8 @@ class DataChannel:
         self._channel: RTCDataChannel | None = None
         self._closed = False
         self._packets: asyncio.Queue[bytes] = asyncio.Queue(MAX_PACKETS)
-        self._sctp = RTCSctpTransport(_Dtls(send), port=PORT)  # type: ignore[arg-type]
+        dtls = _Dtls(send, "client" if opens else "server")
+        self._sctp = RTCSctpTransport(dtls, port=PORT)  # type: ignore[arg-type]
         self._sctp.on("datachannel", self._opened)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -106,6 +111,8 @@ class DataChannel:
     async def _run(self) -> None:
         try:
             await self._sctp.start(RTCSctpCapabilities(maxMessageSize=0), PORT)
+            if self._opens:
+                self._open()
             while not self._closed:
                 await self._sctp._handle_data(await self._packets.get())
                 self._check_bounds()
@@ -118,6 +125,11 @@ class DataChannel:
             self._fail(f"the association failed: {type(error).__name__}")
         finally:
             await self._sctp.stop()
+
+    def _open(self) -> None:
+        # Stock bridges call it so, on stream 0.
+        channel = RTCDataChannel(self._sctp, RTCDataChannelParameters(label="default"))
+        channel.on("open", lambda: self._opened(channel))
 
     def _check_bounds(self) -> None:
         if self._sctp._advertised_rwnd < _RECEIVE_WINDOW - MAX_REASSEMBLY:
