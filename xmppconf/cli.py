@@ -78,6 +78,8 @@ def _run(options: argparse.Namespace) -> int:
         return _run_part(PARTS[command], settings)
     state = import_module("xmppconf.serve.state")
     folder: Path = options.state or state.default_folder()
+    if command == "member":
+        return int(import_module("xmppconf.member_cli").main(options, settings, folder))
     module = {"serve": "xmppconf.serve.app", "doctor": "xmppconf.serve.doctor"}[command]
     return int(import_module(module).main(settings, folder))
 
@@ -145,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
                 "--reference", action="store_true", help="print the page on all settings"
             )
     _add_load(commands, common)
+    text = "change or show the list of members (members.json in the state folder)"
+    _add_member(commands.add_parser("member", help=text, description=text), common)
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -155,6 +159,42 @@ def _add_load(commands: Any, common: argparse.ArgumentParser) -> None:
     load = commands.add_parser("load", help=text, description=text, parents=[common])
     if "load" in sys.argv[1:2]:
         import_module(LOAD).add_arguments(load)
+
+
+def _add_member(member: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = member.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (
+        (
+            "add",
+            "add a member, or change one; the password is asked for, or read from stdin",
+        ),
+        ("remove", "remove a member; their sessions end within a minute"),
+        ("list", "show all members"),
+        ("import", "add or change the members of a CSV file"),
+    ):
+        action = actions.add_parser(name, help=text, description=text, parents=[common])
+        _add(action, "--state", "DIR", "folder for what the service writes", Path)
+        if name in ("add", "remove"):
+            action.add_argument("user", metavar="USER")
+        if name == "add":
+            _add(action, "--name", "NAME", "the name shown to others")
+            _add(action, "--expires", "DAY", "last day of membership, such as 2027-12-31")
+            action.add_argument(
+                "--generate", action="store_true", help="make up a password and print it"
+            )
+            action.add_argument(
+                "--not-moderator",
+                action="store_true",
+                help="may open rooms but does not moderate them",
+            )
+        if name == "list":
+            action.add_argument("--json", action="store_true", help="for scripts")
+        if name == "import":
+            action.add_argument(
+                "csv",
+                metavar="FILE",
+                help="columns user, password and, if you like, name, moderator, expires",
+            )
 
 
 def _add(

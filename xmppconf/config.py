@@ -165,6 +165,98 @@ class WebSettings:
     """The same from one IPv4 address or IPv6 /64 network; loopback (a proxy) is exempt."""
     max_requests_per_minute: int = 300
     """Conference requests from one such address; half a minute's worth may come at once."""
+    max_sign_ins_per_minute: int = 10
+    """Tries to sign in from one such address; half of them may come at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JwtSettings:
+    """Members who come with a JSON Web Token (RFC 7519).  One of the four key sources."""
+
+    secret: str = field(default="", metadata=SECRET)
+    """Shared secret for HS256, HS384, HS512; at least 32 characters."""
+    key_file: str = ""
+    """PEM file with a public key, for RS, PS or ES algorithms."""
+    jwks_file: str = ""
+    """File with a JWK set of public keys (RFC 7517)."""
+    jwks_url: str = ""
+    """URL of such a set; read when an unknown key id comes, at most once in 30 s."""
+    algorithms: tuple[str, ...] = ("HS256", "RS256", "ES256")
+    """Algorithms accepted; the key's kind decides which of them may be used with it."""
+    issuer: str = ""
+    """What `iss` must be; empty: anything."""
+    audience: str = ""
+    """What `aud` must be or contain; empty: anything."""
+    any_room: bool = False
+    """Accept tokens whose `room` is `*`; false: a token must name the one room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OidcSettings:
+    """Members who log in at an OpenID Connect provider."""
+
+    issuer: str = ""
+    """The provider's URL; empty: off.  Its settings are read from there."""
+    client_id: str = ""
+    """This service's name at the provider."""
+    client_secret: str = field(default="", metadata=SECRET)
+    """Its secret; empty for a public client."""
+    label: str = "single sign-on"
+    """What the sign-in page calls the provider."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    """Scopes asked for."""
+    groups_claim: str = "groups"
+    """Claim that lists a person's groups."""
+    groups: tuple[str, ...] = ()
+    """Groups whose people are members; empty: everybody who can log in."""
+    moderator_groups: tuple[str, ...] = ()
+    """Groups whose people are moderators; empty: every member."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LdapSettings:
+    """Members of a directory: a bind with their password decides.  Needs xmppconf[ldap]."""
+
+    url: str = ""
+    """ldaps://, ldap:// or ldapi:// URL; empty: off."""
+    start_tls: bool = True
+    """Begin TLS on ldap://; without it passwords cross the network in the clear."""
+    ca_file: str = ""
+    """PEM file of the authority that signed its certificate; empty: the system's."""
+    user_dn: str = ""
+    """Where a user is, such as uid={user},ou=people,dc=example; empty: search."""
+    base: str = ""
+    """Where to search, such as ou=people,dc=example."""
+    filter: str = "(uid={user})"
+    """What to search for; must match one entry."""
+    bind_dn: str = ""
+    """Who searches; empty: nobody in particular."""
+    bind_password: str = field(default="", metadata=SECRET)
+    """Its password."""
+    name_attribute: str = "cn"
+    """Attribute shown as the person's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlSettings:
+    """Members in a database.  PostgreSQL needs `xmppconf[postgresql]`."""
+
+    url: str = field(default="", metadata=SECRET)
+    """sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; empty: off."""
+    query: str = ""
+    """One query with `:user`.  Either it has `:password` too and gives a row if that is
+    right, or its column `password` is an Argon2id hash.  Columns `name`, `moderator` and
+    `expires` (seconds since 1970) are read if they are there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    """Members known to a program of yours, asked by HTTP."""
+
+    url: str = ""
+    """Where to POST `user` and `password` as JSON; empty: off."""
+    secret: str = field(default="", metadata=SECRET)
+    """Sent along as a bearer token, so that it knows who asks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +273,20 @@ class MembersSettings:
     """Other XMPP domains whose accounts may come as guests; "*" stands for every one."""
     denied_domains: tuple[str, ...] = ()
     """XMPP domains whose accounts may not come at all."""
+    file: str = ""
+    """The list that `xmppconf member` writes; empty: members.json in the state folder."""
     session_key: str = field(default="", metadata=SECRET)
     """Key of the sessions of who signed in; empty: made at random, so that a restart ends
     all sessions."""
     session_lifetime: float = 86400.0
     """Seconds after which one has to sign in again."""
+    internal_hosts: tuple[str, ...] = ()
+    """Hosts of login servers that may have private addresses, and be asked without TLS."""
+    jwt: JwtSettings = field(default_factory=JwtSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
+    ldap: LdapSettings = field(default_factory=LdapSettings)
+    sql: SqlSettings = field(default_factory=SqlSettings)
+    hook: HookSettings = field(default_factory=HookSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,13 +18,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xmppconf.config import MembersSettings, Settings
+from xmppconf.config import LdapSettings, MembersSettings, Settings
 from xmppconf.errors import SettingsError
 
 MAX_FILE = 256 * 1024  # bytes
 
 VIDEO_CODECS = ("vp8", "vp9", "av1", "h264")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+JWT_ALGORITHMS = (
+    *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
+)
 MIN_SECRET = 32  # characters; 128 bits in hexadecimal
 
 _HOST_NAME = re.compile(
@@ -139,10 +143,39 @@ def _check_members(members: MembersSettings) -> None:
                 "*",
             ):
                 raise SettingsError(f"members.{name}: '{domain}' is not a host name")
-    if members.session_key and len(members.session_key) < MIN_SECRET:
-        raise SettingsError(f"members.session_key: shorter than {MIN_SECRET} characters")
+    for name, secret in (
+        ("session_key", members.session_key),
+        ("jwt.secret", members.jwt.secret),
+    ):
+        if secret and len(secret) < MIN_SECRET:
+            raise SettingsError(f"members.{name}: shorter than {MIN_SECRET} characters")
+    if "-----BEGIN" in members.jwt.secret:
+        # Whoever knows the public key could then sign tokens with it.
+        raise SettingsError("members.jwt.secret: is a key; name its file in jwt.key_file")
     if members.session_lifetime < 60:
         raise SettingsError("members.session_lifetime: must be at least 60 seconds")
+    for algorithm in members.jwt.algorithms:
+        if algorithm not in JWT_ALGORITHMS:
+            known = ", ".join(JWT_ALGORITHMS)
+            raise SettingsError(
+                f"members.jwt.algorithms: '{algorithm}' is not one of {known}"
+            )
+    if members.oidc.issuer and not members.oidc.client_id:
+        raise SettingsError("members.oidc.client_id: needed with an issuer")
+    if members.ldap.url:
+        _check_ldap(members.ldap)
+    if members.sql.url and not re.search(r"(?<!:):user\b", members.sql.query):
+        raise SettingsError("members.sql.query: has no ':user'")
+
+
+def _check_ldap(ldap: LdapSettings) -> None:
+    if not ldap.url.startswith(("ldap://", "ldaps://", "ldapi://")):
+        raise SettingsError("members.ldap.url: must begin with ldap, ldaps or ldapi")
+    if not ldap.user_dn and not ldap.base:
+        raise SettingsError("members.ldap: needs user_dn, or a base to search in")
+    pattern = "user_dn" if ldap.user_dn else "filter"
+    if "{user}" not in getattr(ldap, pattern):
+        raise SettingsError(f"members.ldap.{pattern}: has no '{{user}}'")
 
 
 def _is_address(text: str) -> bool:

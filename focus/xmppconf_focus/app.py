@@ -59,10 +59,9 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     focus = Focus(settings, lambda: str(uuid.uuid4()), membership)
     metrics = Metrics("xmppconf_focus")
     stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
-    on_xmpp = FocusOnXmpp(
-        settings, focus, stream, Counters(metrics, focus), Members(membership)
-    )
-    runner = web.AppRunner(make_app(on_xmpp, focus, metrics), access_log=None)
+    members = Members(settings.members, membership)
+    on_xmpp = FocusOnXmpp(settings, focus, stream, Counters(metrics, focus), members)
+    runner = web.AppRunner(make_app(on_xmpp, focus, metrics, members), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.focus.http_host, settings.focus.http_port)

@@ -35,6 +35,8 @@ EVERYBODY = frozenset(Origin)
 
 class Kind(enum.StrEnum):
     CONFERENCE_REQUEST = "{http://jitsi.org/protocol/focus}conference"
+    LOGIN_URL = "{http://jitsi.org/protocol/focus}login-url"
+    LOGOUT = "{http://jitsi.org/protocol/focus}logout"
     JINGLE = "{urn:xmpp:jingle:1}jingle"
     MUTE_AUDIO = "{http://jitsi.org/jitmeet/audio}mute"
     MUTE_VIDEO = "{http://jitsi.org/jitmeet/video}mute"
@@ -56,6 +58,8 @@ _OCCUPANTS = frozenset({Origin.OCCUPANT})
 
 HANDLERS = (
     Handler(Kind.CONFERENCE_REQUEST, "set", frozenset({Origin.LOCAL})),
+    Handler(Kind.LOGIN_URL, "get", frozenset({Origin.LOCAL})),
+    Handler(Kind.LOGOUT, "set", frozenset({Origin.LOCAL})),
     Handler(Kind.JINGLE, "set", _OCCUPANTS),
     Handler(Kind.MUTE_AUDIO, "set", _OCCUPANTS),
     Handler(Kind.MUTE_VIDEO, "set", _OCCUPANTS),

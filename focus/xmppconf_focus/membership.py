@@ -215,8 +215,7 @@ class Membership:
 
     def sign_in(self, member: Member, machine_uid: str, now: float) -> SignedIn:
         """A session for a member at one browser; raises `PeerError`."""
-        if not MIN_MACHINE_UID <= len(machine_uid) <= MAX_USER:
-            raise PeerError("machine-uid is missing, or no random id")
+        check_machine_uid(machine_uid)
         session = Session(
             id=self._new_id(),
             source=member.source,
@@ -277,6 +276,12 @@ class Membership:
     def effects(self) -> Iterator[IdentityChanged]:
         while self._effects:
             yield self._effects.popleft()
+
+
+def check_machine_uid(machine_uid: str) -> None:
+    """Raises `PeerError` for what cannot be a browser's random id."""
+    if not MIN_MACHINE_UID <= len(machine_uid) <= MAX_USER:
+        raise PeerError("machine-uid is missing, or no random id")
 
 
 def _identity(member: Member) -> Identity:

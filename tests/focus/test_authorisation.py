@@ -21,7 +21,7 @@ from xmppconf_focus.occupant import Occupant
 
 from tests.focus.support import MODERN, ROOM
 from tests.support.xmpp import ComponentStream, component_stream
-from xmppconf.config import Settings
+from xmppconf.config import MembersSettings, Settings
 from xmppconf.ids import EndpointId
 from xmppconf.metrics import Metrics
 
@@ -54,6 +54,9 @@ LOCAL = {"guest", "guest's bare address", "occupant's real address", "member"}
 #: Who gets a result; and what those in a room get who ask for what is not theirs.
 ALLOWED: dict[Kind, dict[str, str]] = {
     Kind.CONFERENCE_REQUEST: dict.fromkeys(LOCAL, "result"),
+    Kind.LOGIN_URL: dict.fromkeys(LOCAL, "result"),
+    # Its session is none; who may not ask does not even learn that.
+    Kind.LOGOUT: dict.fromkeys(LOCAL, "not-acceptable"),
     Kind.JINGLE: {
         "moderator": "result",
         "occupant": "bad-request",
@@ -80,6 +83,8 @@ ALLOWED: dict[Kind, dict[str, str]] = {
 
 BODIES = {
     Kind.CONFERENCE_REQUEST: f"room='{ROOM}'/>",
+    Kind.LOGIN_URL: f"room='{ROOM}' machine-uid='f00d'/>",
+    Kind.LOGOUT: "session-id='x'/>",
     # Ann's session and what only she may do with it.
     Kind.JINGLE: "action='session-info' sid='{sid}'/>",
     # Bob is to be muted, which takes a moderator.
@@ -100,8 +105,9 @@ class Stand:
         membership = make_membership(Settings())
         self.focus = Focus(Settings(), lambda: f"id-{next(ids)}", membership)
         counters = Counters(Metrics("t"), self.focus)
+        self.members = Members(MembersSettings(), membership)
         self.on_xmpp = FocusOnXmpp(
-            Settings(), self.focus, stream.xmpp, counters, Members(membership)
+            Settings(), self.focus, stream.xmpp, counters, self.members
         )
         stream.xmpp.session.set()
 

@@ -35,7 +35,7 @@ def test_locks_have_hashes_and_no_addresses(name: str) -> None:
     if name == "dev":
         wanted = [*wanted, *PROJECT["dependency-groups"]["dev"]]
     for requirement in wanted:
-        package = re.split(r"[<>=]", requirement)[0].lower()
+        package = re.split(r"[<>=\[]", requirement)[0].lower()
         assert package in pins, f"{package} is not locked; run script/lock"
 
 

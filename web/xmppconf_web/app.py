@@ -29,7 +29,7 @@ from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
 from xmppconf_web.fairness import Allowance, Held
 from xmppconf_web.headers import security_headers
-from xmppconf_web.io import bridge, focus, pages, status, xmpp
+from xmppconf_web.io import bridge, focus, login, pages, status, xmpp
 from xmppconf_web.io.state import GATEWAY, Gateway
 from xmppconf_web.origins import is_host
 
@@ -55,7 +55,7 @@ def make_app(settings: Settings, static: Path | None = None) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     folder = static or Path(xmppconf_web.__file__).parent / "static"
     app[pages.FILES] = pages.list_files(folder)
-    for module in (xmpp, bridge, focus, status, pages):
+    for module in (xmpp, bridge, focus, login, status, pages):
         app.add_routes(module.routes())
     metrics = Metrics("xmppconf_web")
     limits = settings.web
@@ -76,10 +76,11 @@ def make_app(settings: Settings, static: Path | None = None) -> web.Application:
                     "refused",
                     "Requests refused",
                     "reason",
-                    ("origin", "sockets", "requests", "upstream"),
+                    ("origin", "sockets", "requests", "sign_ins", "upstream"),
                 ),
                 held=Held(limits.max_sockets, limits.max_sockets_per_address),
                 requests=Allowance(limits.max_requests_per_minute),
+                sign_ins=Allowance(limits.max_sign_ins_per_minute),
             )
             metrics.gauge("sockets", "Open WebSockets", lambda: len(gateway.sockets))
             app[GATEWAY] = gateway

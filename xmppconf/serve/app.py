@@ -32,6 +32,8 @@ def main(settings: Settings, state: Path) -> int:
     folder = StateFolder(state)
     try:
         settings = complete(settings)
+        list_file = settings.members.file or str(folder.path.absolute() / "members.json")
+        settings = replace(settings, members=replace(settings.members, file=list_file))
         check(settings)
         write_private(folder.run_file, to_toml(settings, secrets=True))
         files = prosody.Files(folder.path / "prosody")

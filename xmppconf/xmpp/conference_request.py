@@ -145,6 +145,28 @@ def session_invalid() -> StanzaError:
     return StanzaError("not-acceptable", build(FOCUS, "session-invalid"))
 
 
+def login_room_from_xml(element: Element) -> Jid:
+    """The room of `<login-url/>`; raises `PeerError`."""
+    required(element, "machine-uid")
+    room = attribute(element, "room", limit=3071)
+    if room is None:
+        raise StanzaError("not-acceptable")
+    return parse_bare_jid(room)
+
+
+def login_url_to_xml(url: str) -> Element:
+    return build(FOCUS, "login-url", {"url": url})
+
+
+def session_from_logout(element: Element) -> str:
+    """The session id of `<logout/>`; raises `PeerError`."""
+    return required(element, "session-id", limit=_MAX_SESSION_ID)
+
+
+def logout_to_xml() -> Element:
+    return build(FOCUS, "logout")
+
+
 def _properties(properties: Mapping[str, str]) -> list[Element]:
     return [
         build(FOCUS, "property", {"name": name, "value": value})

@@ -21,6 +21,8 @@ from xmppconf.xmpp.conference_request import (
 )
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.io.counters import participants, usable_bridges
+from xmppconf_focus.io.members import sign_in
+from xmppconf_focus.io.members.admission import Members
 
 MAX_BODY = 32 * 1024  # bytes
 
@@ -37,8 +39,12 @@ FOCUS: web.AppKey[Focus] = web.AppKey("focus")
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 
 
-def make_app(requests: Requests, focus: Focus, metrics: Metrics) -> web.Application:
+def make_app(
+    requests: Requests, focus: Focus, metrics: Metrics, members: Members
+) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
+    app[sign_in.MEMBERS] = members
+    app.add_routes(sign_in.routes())
     app[REQUESTS], app[FOCUS], app[METRICS] = requests, focus, metrics
     app.add_routes(
         [

@@ -6,10 +6,11 @@ import asyncio
 import itertools
 import logging
 from typing import Any
+from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 import xmppconf
-from xmppconf.config import Names, Settings
+from xmppconf.config import Names, Settings, public_url
 from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId
 from xmppconf.jid import Jid, split
@@ -18,7 +19,11 @@ from xmppconf.xmpp.conference_request import (
     ConferenceAnswer,
     ConferenceRequest,
     answer_to_xml,
+    login_room_from_xml,
+    login_url_to_xml,
+    logout_to_xml,
     request_from_xml,
+    session_from_logout,
     session_invalid,
 )
 from xmppconf.xmpp.disco import (
@@ -45,6 +50,7 @@ from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_o
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.members.admission import Members
+from xmppconf_focus.io.members.fetch import SourceUnavailable
 from xmppconf_focus.io.performer import GOOD_BYE, Performer
 from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
 from xmppconf_focus.membership import SessionInvalid
@@ -79,6 +85,8 @@ class FocusOnXmpp:
     ) -> None:
         self.names = Names.of(settings)
         self.members = members
+        self._settings = settings
+        self._public_url = public_url(settings)
         self._domains = Domains.of(settings.members, self.names)
         self._properties = {
             "authentication": "false" if settings.members.open else "true",
@@ -149,6 +157,9 @@ class FocusOnXmpp:
             admission = await self.members.admit(asked, sender)
         except SessionInvalid:
             raise session_invalid() from None
+        except SourceUnavailable:
+            # Clients give up at an error; this one may be over when they ask again.
+            return ConferenceAnswer(asked.room.bare, False, self.names.focus_jid)
         ready = False
         if self.stream.session.is_set():
             ticket = Ticket(next(self._tickets))
@@ -190,11 +201,27 @@ class FocusOnXmpp:
         asked = request_from_xml(request.payload)
         return answer_to_xml(await self.serve(asked, request.sender))
 
+    async def _login_url(self, request: Request) -> Element:
+        """Where a stock client sends its user: to its password dialog, or to our page."""
+        room = login_room_from_xml(request.payload)
+        if self._settings.members.accounts:
+            return login_url_to_xml(f"./{quote(room.local)}?login=true")
+        return login_url_to_xml(f"{self._public_url}/login?room={quote(room.local)}")
+
+    async def _logout(self, request: Request) -> Element:
+        try:
+            self.members.sign_out(session_from_logout(request.payload))
+        except SessionInvalid:
+            raise session_invalid() from None
+        return logout_to_xml()
+
     # -- other requests -------------------------------------------------------------------
     def _register(self) -> None:
         serve_disco(self.stream, INFO, DISCO_NODE)
         answers = {
             Kind.CONFERENCE_REQUEST: self._conference_request,
+            Kind.LOGIN_URL: self._login_url,
+            Kind.LOGOUT: self._logout,
             Kind.JINGLE: self._jingle,
             Kind.MUTE_AUDIO: self._mute,
             Kind.MUTE_VIDEO: self._mute,

@@ -44,7 +44,12 @@ async def show_page(request: web.Request) -> web.StreamResponse:
             raise web.HTTPNotFound(text="no such page\n")
         if name != text:
             raise web.HTTPFound("/" + quote(name))
-    index = files.get("/index.html")
+    return page(request)
+
+
+def page(request: web.Request) -> web.StreamResponse:
+    """The one page that the client is; its script looks at the path."""
+    index = request.app[FILES].get("/index.html")
     if index is None:
         raise web.HTTPServiceUnavailable(
             text="the client is not built: run script/bootstrap\n"

@@ -25,6 +25,7 @@ class Gateway:
     refused: Counter
     held: Held
     requests: Allowance
+    sign_ins: Allowance
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
 
@@ -48,6 +49,15 @@ def check_origin(request: web.Request) -> str | None:
         gateway.refused.increment("origin")
         raise web.HTTPForbidden(text="not from this page\n")
     return origin
+
+
+def check_own_origin(request: web.Request) -> None:
+    """Refuse pages of every other site, those that may open sockets too; with 403."""
+    gateway = request.app[GATEWAY]
+    origin = request.headers.get("Origin")
+    if not may_connect(origin, request.host, gateway.public_url, ()):
+        gateway.refused.increment("origin")
+        raise web.HTTPForbidden(text="not from this page\n")
 
 
 @contextmanager
