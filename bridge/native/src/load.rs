@@ -34,7 +34,7 @@ pub const MAX_STREAMS: usize = 4096;
 pub const MAX_RATE: u64 = 200_000;
 /// Timers of agents and reports are looked at that often.
 const TICK: Time = 5 * MILLISECOND;
-/// All sockets are read that often.  Nothing waits for them: to wake a reader is work that the
+/// All sockets are read that often while streams are running.  Nothing waits for them: to wake a reader is work that the
 /// sender would do, which here is the bridge that is measured.  Delays are the kernel's.
 const READ_INTERVAL: Time = MILLISECOND / 2;
 /// Packets that a stream which is behind may send at once; a generator that was held up does
@@ -147,6 +147,7 @@ impl Generator {
     /// Begin or end sending; streams begin spread over their first interval.
     pub fn set_sending(&mut self, sending: bool) {
         self.sending = sending;
+        self.next_read = 0;
         let (now, count) = (monotonic(), self.streams.len() as u64);
         for (number, stream) in (0u64..).zip(&mut self.streams) {
             stream.begin(now, number, count);
@@ -165,7 +166,7 @@ impl Generator {
         loop {
             let now = monotonic();
             if now >= self.next_read {
-                self.next_read = now + READ_INTERVAL;
+                self.next_read = now + if self.sending { READ_INTERVAL } else { TICK };
                 self.read(now)?;
             }
             if now >= self.next_tick {
