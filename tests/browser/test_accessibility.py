@@ -34,7 +34,17 @@ PAGES = {
     "alone": "n=1",
     "two": "n=2&names=odd",
     "four, upright phones": "n=4&upright=1",
-    "nine with chat": "n=9&chat=1&names=odd",
+    "nine with chat": "n=9&panel=chat&names=odd",
+    "people": "n=9&panel=people&moderator=1&hands=1&lobby=2",
+    "a knock": "n=3&moderator=1&lobby=1",
+    "polls": "n=3&panel=polls",
+    "invite": "n=3&dialog=invite&moderator=1",
+    "security": "n=3&dialog=security&moderator=1",
+    "security, to a guest": "n=3&dialog=security",
+    "speakers": "n=3&dialog=speakers",
+    "for the host": "page=waiting&waiting=host",
+    "in the lobby": "page=waiting&waiting=lobby",
+    "wrong password": "page=waiting&waiting=wrong-password",
     "settings": "n=3&dialog=settings",
     "help": "n=3&dialog=help",
     "reconnecting": "n=3&state=reconnecting",
@@ -154,12 +164,12 @@ async def test_a_dialog_takes_the_focus_and_gives_it_back(
     harness: str, chromium: Chromium
 ) -> None:
     page = await show(chromium, f"{harness}?n=3", WIDE)
-    await page.evaluate("document.querySelector('[data-testid=open-settings]').focus()")
+    await page.click("[data-testid=more]")
     await page.click("[data-testid=open-settings]")
     await page.wait_for("document.activeElement.closest('dialog') !== null")
     await key(page, "Escape")
     await page.wait_for("document.querySelector('dialog') === null")
-    assert await page.evaluate("document.activeElement.dataset.testid") == "open-settings"
+    assert await page.evaluate("document.activeElement.dataset.testid") == "more"
     await page.close()
 
 

@@ -74,6 +74,7 @@ async def test_names_and_messages_stay_text(people: Browsers, service: Service) 
     for text in NASTY:
         assert any(text in one for one in shown), text
     for text in NASTY:
+        await ann.page.click(by_testid("more"))
         await ann.page.click(by_testid("open-settings"))
         await ann.page.fill(by_testid("settings-name"), text)
         await ann.page.click(by_testid("close-dialog"))

@@ -1,6 +1,6 @@
 /**
  * Not shipped: shows the pages with made-up people, to look at layouts and to check accessibility.
- * `?n=5&chat=1&names=odd&upright=1`, `?page=left&failure=room-full`, `?page=prejoin&problem=denied`.
+ * `?n=5&panel=chat&names=odd&upright=1&lang=ar&theme=dark`, `?page=left&failure=room-full`, `?page=prejoin&problem=denied`.
  */
 import { render } from 'preact';
 import '../src/ui/styles/index.css';
@@ -12,8 +12,10 @@ import { LeftPage } from '../src/ui/left';
 import { PrejoinPage } from '../src/ui/prejoin';
 import { room } from '../src/ui/route';
 import { change } from '../src/ui/settings';
+import { WaitingPage } from '../src/ui/waiting';
 import { StartPage } from '../src/ui/start';
-import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, setChatOpen, type Dialog } from '../src/ui/state';
+import { handUp, isModerator, lobby, moderation, polls, react, roomSettings, speakerTimes } from '../src/ui/meeting';
+import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, showPanel, waitingFor, type Dialog, type Panel } from '../src/ui/state';
 import { followTheme } from '../src/ui/theme';
 
 const query = new URLSearchParams(location.search);
@@ -57,6 +59,7 @@ camera.value = { enabled: true, muted: problem !== undefined, opening: false, pr
 participants.value = Array.from({ length: count - 1 }, (_, i) => ({
   id: `person${i}`, name: names[i % names.length]!, joinedAt: i, audioMuted: i % 3 === 2, videoMuted: i % 4 === 3, videoType: 'camera' as const,
   video: i % 4 === 3 ? undefined : picture(i), forwarded: true, active: i !== 5,
+  moderator: i === 1, raisedHand: query.has('hands') && i % 3 === 0 ? 1000 - i : undefined,
 }));
 dominantSpeaker.value = 'person0';
 messages.value = [
@@ -64,9 +67,26 @@ messages.value = [
   { id: '2', from: 'person0', name: 'Ada Lovelace', text: 'And tea.', time: Date.now() - 390000, own: false },
   { id: '3', from: 'me', name: '', text: 'Thank you, I have it. Shall we begin in two minutes, when Frida is here?', time: Date.now() - 60000, own: true },
 ];
-if (query.has('chat')) setChatOpen(true);
+messages.value = [...messages.value,
+  { id: '4', from: 'person1', name: 'Björk', text: 'Only for you: https://example.org.', time: Date.now() - 30000, own: false, privateWith: 'me' },
+  { id: '5', from: 'person0', name: 'Ada Lovelace', text: 'Yes, two minutes.', time: Date.now() - 20000, own: false, replyTo: '3' },
+];
+if (query.has('moderator')) isModerator.value = true;
+if (query.has('hands')) handUp.value = true;
+if (query.has('lobby')) lobby.value = [{ id: 'v1', name: 'Noor', realJid: '' }, { id: 'v2', name: 'Ōe Kenzaburō', realJid: '' }].slice(0, Number(query.get('lobby')));
+if (query.has('restricted')) moderation.value = { restricted: new Set(['audio']), approved: new Set(), allowed: new Map() };
+roomSettings.value = { access: 'lobby', password: true, waitForHost: false, maxParticipants: 0, startAudioMuted: false, startVideoMuted: false, lobby: true, created: 0 };
+speakerTimes.value = [{ id: 'person0', name: 'Ada', seconds: 192 }, { id: 'person1', name: 'Björk', seconds: 75 }, { id: 'gone', name: 'Zoë', seconds: 12 }];
+polls.value = [
+  { id: 'p1', question: 'Tea or coffee?', from: 'person0', options: [{ text: 'Tea', voters: new Set(['', 'person0', 'person1']) }, { text: 'Coffee', voters: new Set(['person2']) }] },
+  { id: 'p2', question: 'When do we meet again?', from: 'person1', options: [{ text: 'Tuesday', voters: new Set() }, { text: 'Thursday', voters: new Set() }] },
+];
+waitingFor.value = (query.get('waiting') as 'host' | null) ?? undefined;
+if (query.has('panel')) showPanel(query.get('panel') as Panel);
 dialog.value = (query.get('dialog') as Dialog | null) ?? 'none';
+if (query.has('theme')) change({ theme: query.get('theme')! });
+if (query.has('reactions')) (['like', 'love', 'clap'] as const).forEach(react);
 if (query.has('toast')) toast(query.get('toast')!);
-const Page = { start: StartPage, prejoin: PrejoinPage, left: LeftPage, call: CallPage }[query.get('page') ?? 'call'] ?? CallPage;
+const Page = { start: StartPage, prejoin: PrejoinPage, left: LeftPage, waiting: WaitingPage, call: CallPage }[query.get('page') ?? 'call'] ?? CallPage;
 followTheme();
 void chooseLanguage(query.get('lang') ?? 'en').then(() => render(<Page />, document.getElementById('app')!));

@@ -20,15 +20,15 @@ test('a pause is never less than half of its length', () => {
 });
 
 test('only what cannot pass is final', () => {
-  assert.equal(failureOf(new RequestRefused('not-authorized')), 'not-authorized');
+  assert.equal(failureOf(new RequestRefused('denied')), 'denied');
   assert.equal(failureOf(new JoinError('service-unavailable')), 'room-full');
-  assert.equal(failureOf(new JoinError('registration-required')), 'members-only');
+  assert.equal(failureOf(new JoinError('forbidden')), 'removed');
   assert.equal(failureOf(new JoinError('timeout')), undefined);
   assert.equal(failureOf(new Error('network')), undefined);
 });
 
 const occupant = (id: string, codecs: string[] = []): Occupant => ({
-  id, realJid: '', name: id, audioMuted: false, videoMuted: false, videoType: 'camera', codecs,
+  id, realJid: '', name: id, audioMuted: false, videoMuted: false, videoType: 'camera', codecs, moderator: false,
 });
 
 test('participants keep their order and the time they came', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { departure, joinError, ownPresence, readName, readOccupant, statusCodes } from '../src/conference/presence';
+import { departure, errorCondition, ownPresence, readName, readOccupant, statusCodes } from '../src/conference/presence';
 import { first, text, xml } from '../src/conference/xml';
 
 const USER = 'http://jabber.org/protocol/muc#user';
@@ -49,8 +49,8 @@ test('why somebody is gone', () => {
 });
 
 test('a refused join names its condition', () => {
-  assert.equal(joinError(presence(xml('error', {}, xml('text', {}, 'full'), xml('service-unavailable')))), 'service-unavailable');
-  assert.equal(joinError(presence()), 'undefined-condition');
+  assert.equal(errorCondition(presence(xml('error', {}, xml('text', {}, 'full'), xml('service-unavailable')))), 'service-unavailable');
+  assert.equal(errorCondition(presence()), 'undefined-condition');
 });
 
 test('a name cannot break out of its line or turn the text around it', () => {

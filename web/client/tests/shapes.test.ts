@@ -72,7 +72,6 @@ test('config.js: hosts and addresses, with defaults from the page', () => {
   assert.deepEqual([config.loginDomain, config.rooms, config.focus], ['guest.d', 'muc.d', 'focus.d']);
   const plain = readConfig(undefined, 'http://localhost:8080');
   assert.equal(plain.websocket, 'ws://localhost:8080/xmpp-websocket');
-  assert.equal(plain.conferenceRequest, 'http://localhost:8080/conference-request/v1');
 });
 
 test('device errors have plain reasons', () => {

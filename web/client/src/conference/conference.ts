@@ -10,26 +10,30 @@ import type { ConferenceConfig } from './config';
 import { receiverConstraints, type TileSizes } from './constraints';
 import { LocalMedia } from './devices';
 import { Emitter } from './emitter';
+import { Entrance } from './entrance';
 import { failureOf } from './errors';
-import { requestConference } from './focus_request';
-import { sourceName } from './ids';
+import type { Credentials } from './focus_request';
+import { randomHex, sourceName } from './ids';
 import { Invitation } from './invitation';
+import { Meeting } from './meeting';
 import type { OwnPresence } from './presence';
 import { Reporter } from './reporter';
 import { Room } from './room';
 import { Roster } from './roster';
 import type { MediaSession } from './session';
-import type { ChatMessage, ConferenceState, FailureReason, Participant, Statistics, Timings } from './types';
+import type { ChatMessage, ConferenceState, FailureReason, Participant, Statistics, Timings, Waiting } from './types';
 import type { Xml } from './xml';
 import { XmppConnection } from './xmpp';
 
 export interface ConferenceEvents {
-  state: { state: ConferenceState; reason?: FailureReason };
+  state: { state: ConferenceState; reason?: FailureReason; waiting?: Waiting };
   participants: readonly Participant[];
   joined: Participant;
   left: Participant;
   dominantSpeaker: string | undefined;
   chat: ChatMessage;
+  /** What we wrote did not reach its readers. */
+  chatRefused: { condition: string };
   endpointMessage: { from: string; payload: object };
   /** Media flows, stands still, or has not begun. */
   media: 'none' | 'connected' | 'interrupted';
@@ -40,8 +44,10 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Conference extends Emitter<ConferenceEvents> {
   readonly local: LocalMedia;
+  readonly meeting: Meeting;
   private readonly roomJid: string;
-  private current: { state: ConferenceState; reason?: FailureReason } = { state: 'idle' };
+  private readonly entrance: Entrance;
+  private current: ConferenceEvents['state'] = { state: 'idle' };
   private connection: Promise<XmppConnection> | undefined;
   private xmpp: XmppConnection | undefined;
   private room: Room | undefined;
@@ -52,15 +58,18 @@ export class Conference extends Emitter<ConferenceEvents> {
   private sizes: TileSizes = new Map();
   private abort = new AbortController();
   private name = '';
+  private raisedHand: number | undefined;
   private caps: Xml | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private backoff = new Backoff();
   private times: Mutable<Timings> = {};
 
-  constructor(private readonly config: ConferenceConfig, room: string, local = new LocalMedia()) {
+  constructor(private readonly config: ConferenceConfig, room: string, local = new LocalMedia(), credentials: Credentials = { machineUid: randomHex(16) }) {
     super();
     this.local = local;
     this.roomJid = `${room}@${config.rooms}`;
+    this.meeting = new Meeting(config.focus, local);
+    this.entrance = new Entrance(config, this.roomJid, credentials, (waiting) => this.setState('waiting', undefined, waiting));
     local.on('changed', (kind) => {
       this.publish();
       void this.session?.setTrack(kind, local.track(kind));
@@ -117,8 +126,20 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.publish();
   }
 
-  sendChat(text: string): void {
-    this.room?.sendChat(text);
+  /** The room's password, while `state` is waiting for it or for the lobby. */
+  givePassword(password: string): void {
+    this.setState('connecting');
+    this.entrance.givePassword(password);
+  }
+
+  raiseHand(up: boolean): void {
+    this.raisedHand = up ? Date.now() : undefined;
+    this.publish();
+  }
+
+  /** Writes to everybody, or to one participant. */
+  sendChat(text: string, to?: string, replyTo?: string): void {
+    this.room?.sendChat(text, to, replyTo);
   }
 
   sendEndpointMessage(payload: object, to = ''): boolean {
@@ -133,7 +154,8 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   /** The network may have changed or the machine slept: find out now what still works. */
   retryNow(): void {
-    if (this.retryTimer !== undefined) {
+    if (this.current.waiting === 'host') void this.enter();
+    else if (this.retryTimer !== undefined) {
       clearTimeout(this.retryTimer);
       this.retryTimer = undefined;
       void this.enter();
@@ -181,16 +203,9 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.abort.abort();
     const abort = (this.abort = new AbortController());
     try {
-      const connecting = this.connect();
-      const [focus, xmpp, version] = await Promise.all([
-        requestConference(this.config, this.roomJid, connecting, abort.signal), connecting, capsVersion(),
-      ]);
-      if (abort.signal.aborted) return;
+      const version = await capsVersion();
       if (version) this.caps = capsElement(version);
-      const room = (this.room = new Room(xmpp, this.roomJid, focus.focusJid));
-      this.follow(room);
-      this.invite(new Invitation(xmpp, room, this.local, () => this.roster.commonCodec()));
-      await room.join(this.presence());
+      await this.entrance.pass(this.connect(), (xmpp, focusJid) => this.open(xmpp, focusJid), () => this.presence(), abort.signal);
       if (abort.signal.aborted) return;
       this.times.roomJoined ??= performance.now();
       this.backoff.succeeded(performance.now());
@@ -202,6 +217,15 @@ export class Conference extends Emitter<ConferenceEvents> {
       if (reason) this.fail(reason);
       else this.reconnect();
     }
+  }
+
+  private open(xmpp: XmppConnection, focusJid: string): Room {
+    this.invitation?.close();
+    const room = (this.room = new Room(xmpp, this.roomJid, focusJid));
+    this.follow(room);
+    this.meeting.attach(xmpp, room);
+    this.invite(new Invitation(xmpp, room, this.local, () => this.roster.commonCodec()));
+    return room;
   }
 
   /** Everything anew after a pause that grows: login, request, room, session. */
@@ -237,6 +261,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     const { invitation } = this;
     this.invitation = undefined;
     invitation?.close();
+    this.meeting.detach();
     this.room?.close();
     this.room = undefined;
     this.roster.clear();
@@ -244,9 +269,9 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.changed();
   }
 
-  private setState(state: ConferenceState, reason?: FailureReason): void {
-    if (this.current.state === state && this.current.reason === reason) return;
-    this.current = { state, reason };
+  private setState(state: ConferenceState, reason?: FailureReason, waiting?: Waiting): void {
+    if (this.current.state === state && this.current.reason === reason && this.current.waiting === waiting) return;
+    this.current = { state, reason, waiting };
     this.emit('state', this.current);
   }
 
@@ -273,11 +298,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     });
     // Without the focus nobody is invited; it returns, or its restart makes the room anew.
     room.on('focusGone', () => this.reconnect());
+    room.on('refused', (refused) => this.emit('chatRefused', refused));
     room.on('chat', (message) => this.emit('chat', message.own ? { ...message, name: this.name } : message));
   }
 
   private presence(): OwnPresence {
-    return { nick: this.name, audioMuted: this.local.muted('audio'), videoMuted: this.local.muted('video'), caps: this.caps };
+    return { nick: this.name, audioMuted: this.local.muted('audio'), videoMuted: this.local.muted('video'), caps: this.caps, raisedHand: this.raisedHand };
   }
 
   private publish(): void {
@@ -291,13 +317,14 @@ export class Conference extends Emitter<ConferenceEvents> {
   private setSpeaker(id: string | undefined): void {
     if (this.speaker === id) return;
     this.speaker = id;
+    if (id !== undefined && id === this.room?.id) this.meeting.speaking();
     this.emit('dominantSpeaker', id);
     this.sendConstraints();
   }
 
   private onRequest(xmpp: XmppConnection, iq: Xml): void {
     const query = isDiscoInfo(iq);
-    if (this.invitation?.take(iq)) return;
+    if (this.invitation?.take(iq) || this.meeting.take(iq)) return;
     if (query && iq.attrs.type === 'get') xmpp.reply(iq, discoInfo(query.attrs.node));
     else if (iq.children.some((c) => typeof c !== 'string' && c.ns === 'urn:xmpp:ping')) xmpp.reply(iq);
   }

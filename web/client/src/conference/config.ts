@@ -8,14 +8,12 @@ export interface ConferenceConfig {
   /** Absolute; undefined where the server offers none. */
   readonly websocket?: string;
   readonly bosh?: string;
-  readonly conferenceRequest?: string;
 }
 
 interface RawConfig {
   hosts?: { domain?: unknown; anonymousdomain?: unknown; muc?: unknown; focus?: unknown };
   websocket?: unknown;
   bosh?: unknown;
-  conferenceRequestUrl?: unknown;
 }
 
 function str(value: unknown): string | undefined {
@@ -41,6 +39,5 @@ export function readConfig(raw: unknown, origin: string): ConferenceConfig {
     focus: str(hosts.focus) ?? `focus.${domain}`,
     websocket: absolute(str(config.websocket) ?? '/xmpp-websocket', origin, true),
     bosh: absolute(str(config.bosh) ?? '/http-bind', origin, false),
-    conferenceRequest: absolute(str(config.conferenceRequestUrl) ?? '/conference-request/v1', origin, false),
   };
 }

@@ -1,48 +1,83 @@
-/** The conference request: asks the focus to be in the room before we enter (over HTTP or IQ). */
+/** The conference request: asks the focus to be in the room before we enter. */
 import type { ConferenceConfig } from './config';
 import { RequestRefused, StanzaError } from './errors';
-import { randomHex } from './ids';
-import { first, xml, type Xml } from './xml';
+import { all, first, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
+
+/** By what the focus knows us again; held by the application. */
+export interface Credentials {
+  /** 32 hex digits; the same after a reconnect, so that roles and admission stay. */
+  readonly machineUid: string;
+  /** From signing in. */
+  sessionId?: string;
+  /** From the link. */
+  invite?: string;
+}
 
 export interface FocusAnswer {
   /** Bare JID of the focus: the only real JID believed behind the nickname `focus`. */
   readonly focusJid: string;
+  /** The room's, if we are entitled to it. */
+  readonly password?: string;
 }
 
 const FOCUS_NS = 'http://jitsi.org/protocol/focus';
 const MAX_WAIT_MS = 30_000;
-const HTTP_MS = 10_000;
-
-interface Reply {
-  readonly ready: boolean;
-  readonly focusJid?: string;
-}
+/** How often a guest asks whether the host is there. */
+const HOST_MS = 5_000;
 
 /**
- * Asks until the focus is ready.  The HTTP form starts at once, the IQ as soon as there is a
- * connection; the first useful answer counts.
+ * Asks until the focus is ready.  `waitingForHost` is called when it says that somebody else must
+ * come first.  Raises `RequestRefused` where asking again would not help.
  */
 export async function requestConference(
-  config: ConferenceConfig, room: string, connection: Promise<XmppConnection>, signal: AbortSignal,
+  config: ConferenceConfig, room: string, connection: Promise<XmppConnection>, credentials: Credentials,
+  signal: AbortSignal, waitingForHost: () => void,
 ): Promise<FocusAnswer> {
-  const machine = randomHex(16);
+  const xmpp = await connection;
   for (let wait = 1_000; !signal.aborted; wait = Math.min(2 * wait, MAX_WAIT_MS)) {
-    let reply: Reply | undefined;
     try {
-      reply = await Promise.any([
-        ...(config.conferenceRequest ? [overHttp(config.conferenceRequest, room, machine)] : []),
-        connection.then((c) => overXmpp(c, config.focus, room, machine)),
-      ]);
+      const answer = await ask(xmpp, config.focus, room, credentials);
+      if (answer) return answer;
     } catch (error) {
-      const refused = error instanceof AggregateError && error.errors.find((e) => e instanceof RequestRefused);
-      if (refused) throw refused;
-      await connection; // Without a connection there is nothing to wait for: let its error out.
+      if (!(error instanceof StanzaError)) throw error;
+      const action = afterError(error, credentials);
+      if (action === 'host') {
+        waitingForHost();
+        await pause(HOST_MS, signal);
+        wait = 1_000;
+        continue;
+      }
+      if (action === 'again') continue;
+      if (action !== 'later') throw action;
     }
-    if (reply?.ready && reply.focusJid) return { focusJid: reply.focusJid };
     await pause(wait, signal);
   }
   throw new Error('aborted');
+}
+
+/** What an error means.  Credentials that are no longer good are forgotten. */
+export function afterError(error: StanzaError, credentials: Credentials): 'host' | 'again' | 'later' | RequestRefused {
+  switch (error.condition) {
+    case 'not-authorized':
+      return 'host';
+    case 'forbidden':
+      return new RequestRefused(error.has('removed') ? 'removed' : 'not-authorized');
+    case 'not-acceptable':
+      if (error.has('session-invalid') && credentials.sessionId !== undefined) {
+        credentials.sessionId = undefined;
+        return 'again';
+      }
+      if (error.has('invitation') && credentials.invite !== undefined) {
+        credentials.invite = undefined;
+        return 'again';
+      }
+      return 'later';
+    case 'service-unavailable':
+      return error.has('full') ? new RequestRefused('room-full') : 'later';
+    default:
+      return 'later';
+  }
 }
 
 /** Waits, or less if it is called off. */
@@ -58,28 +93,16 @@ function pause(wait: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function overHttp(url: string, room: string, machineUid: string): Promise<Reply> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ room, machineUid, properties: {} }),
-    signal: AbortSignal.timeout(HTTP_MS),
-  });
-  if (response.status === 403) throw new RequestRefused('not-authorized');
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  const reply = (await response.json()) as { ready?: unknown; focusJid?: unknown };
-  return { ready: reply.ready === true, focusJid: typeof reply.focusJid === 'string' ? reply.focusJid : undefined };
+async function ask(xmpp: XmppConnection, focus: string, room: string, credentials: Credentials): Promise<FocusAnswer | undefined> {
+  const { machineUid, sessionId, invite } = credentials;
+  const request = xml('conference', { xmlns: FOCUS_NS, room, 'machine-uid': machineUid, 'session-id': sessionId },
+    invite === undefined ? undefined : xml('property', { name: 'invite', value: invite }));
+  const conference = first(await xmpp.request(xml('iq', { type: 'set', to: focus }, request)), 'conference', FOCUS_NS);
+  if (conference?.attrs['session-id']) credentials.sessionId = conference.attrs['session-id'];
+  if (conference?.attrs.ready !== 'true' || !conference.attrs.focusjid) return undefined;
+  return { focusJid: conference.attrs.focusjid, password: property(conference, 'password') };
 }
 
-async function overXmpp(connection: XmppConnection, focus: string, room: string, machine: string): Promise<Reply> {
-  const iq = xml('iq', { type: 'set', to: focus }, xml('conference', { xmlns: FOCUS_NS, room, 'machine-uid': machine }));
-  let result: Xml;
-  try {
-    result = await connection.request(iq);
-  } catch (error) {
-    if (error instanceof StanzaError && error.condition === 'not-authorized') throw new RequestRefused('not-authorized');
-    throw error;
-  }
-  const conference = first(result, 'conference', FOCUS_NS);
-  return { ready: conference?.attrs.ready === 'true', focusJid: conference?.attrs.focusjid };
+function property(conference: Xml, name: string): string | undefined {
+  return all(conference, 'property').find((one) => one.attrs.name === name)?.attrs.value;
 }

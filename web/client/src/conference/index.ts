@@ -2,5 +2,11 @@
 export { Conference, type ConferenceEvents } from './conference';
 export { readConfig, type ConferenceConfig } from './config';
 export { LocalMedia, type DeviceProblem } from './devices';
+export type { Credentials } from './focus_request';
 export { roomLocalPart } from './ids';
-export type { ChatMessage, ConferenceState, FailureReason, Kind, Participant, RemoteStats, Statistics, Timings } from './types';
+export type { Visitor } from './lobby';
+export type { Meeting, MeetingEvents } from './meeting';
+export type { Poll } from './polls';
+export type { Access, RoomSettings } from './room_settings';
+export type { ModeratedKind, Moderation, SpeakerTime } from './services';
+export type { ChatMessage, ConferenceState, FailureReason, Kind, Participant, RemoteStats, Statistics, Timings, Waiting } from './types';

@@ -15,6 +15,9 @@ export interface Occupant {
   readonly videoMuted: boolean;
   readonly videoType: VideoType;
   readonly codecs: readonly string[];
+  readonly moderator: boolean;
+  /** When the hand went up, in ms since the epoch as the other's clock says; undefined while it is down. */
+  readonly raisedHand?: number;
 }
 
 export type Departure = 'left' | 'kicked' | 'room-closed';
@@ -24,21 +27,23 @@ export interface OwnPresence {
   readonly audioMuted: boolean;
   readonly videoMuted: boolean;
   readonly caps?: Xml;
+  readonly raisedHand?: number;
 }
 
 export const CODECS: readonly string[] = ['vp8', 'vp9', 'av1', 'h264'];
 
 /** The join presence has `<x/>` of MUC; the later ones do not (XEP-0045, 7.2). */
-export function ownPresence(to: string, id: string, own: OwnPresence, joining: boolean): Xml {
+export function ownPresence(to: string, id: string, own: OwnPresence, joining: boolean, password?: string): Xml {
   const info = { [`${id}-a0`]: { muted: own.audioMuted }, [`${id}-v0`]: { muted: own.videoMuted } };
   return xml('presence', { to },
-    joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 })) : undefined,
+    joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 }), password ? xml('password', {}, password) : undefined) : undefined,
     own.caps,
     xml('nick', { xmlns: NICK }, own.nick),
     xml('SourceInfo', {}, JSON.stringify(info)),
     xml('audiomuted', {}, String(own.audioMuted)),
     xml('videomuted', {}, String(own.videoMuted)),
-    xml('jitsi_participant_codecList', {}, CODECS.join(',')));
+    xml('jitsi_participant_codecList', {}, CODECS.join(',')),
+    own.raisedHand === undefined ? undefined : xml('jitsi_participant_raisedHand', {}, String(own.raisedHand)));
 }
 
 export function readOccupant(presence: Xml): Occupant {
@@ -55,7 +60,16 @@ export function readOccupant(presence: Xml): Occupant {
     videoMuted: video.muted,
     videoType: video.videoType,
     codecs,
+    moderator: item?.attrs.role === 'moderator',
+    raisedHand: readHand(text(first(presence, 'jitsi_participant_raisedHand'))),
   };
+}
+
+/** Stock clients write the time, older ones `true`, and nothing or `false` for a hand that is down. */
+function readHand(value: string): number | undefined {
+  if (value === '' || value === 'false') return undefined;
+  const time = Number(value);
+  return Number.isFinite(time) ? time : 0;
 }
 
 // Control characters, line ends, and what would turn the text around it.
@@ -100,8 +114,8 @@ export function departure(presence: Xml): Departure {
   return ['301', '307'].some((code) => statusCodes(presence).has(code)) ? 'kicked' : 'left';
 }
 
-/** The condition of a presence error, with its legacy-free name. */
-export function joinError(presence: Xml): string {
+/** The condition of an error stanza, with its legacy-free name. */
+export function errorCondition(presence: Xml): string {
   const error = first(presence, 'error');
   return (error && elements(error).find((e) => e.name !== 'text')?.name) ?? 'undefined-condition';
 }

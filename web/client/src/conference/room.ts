@@ -2,7 +2,7 @@
 import { Emitter } from './emitter';
 import { JoinError } from './errors';
 import { newEndpointId, randomHex } from './ids';
-import { departure, joinError, ownPresence, readOccupant, statusCodes, type Departure, type Occupant, type OwnPresence } from './presence';
+import { departure, errorCondition, ownPresence, readName, readOccupant, statusCodes, type Departure, type Occupant, type OwnPresence } from './presence';
 import type { ChatMessage } from './types';
 import { all, first, text, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
@@ -14,11 +14,21 @@ interface Events {
   removed: Departure;
   focusGone: void;
   chat: ChatMessage;
+  /** A message of ours did not arrive. */
+  refused: { condition: string };
+  /** Our own role. */
+  moderator: boolean;
+  subject: string;
 }
 
 const JOIN_MS = 15_000;
 const MAX_TEXT = 4_000;
+const MAX_SUBJECT = 200;
 const MAX_OCCUPANTS = 1_000;
+const MAX_ID = 128;
+const MAX_SEEN = 1_000;
+/** Stock clients name the message in `to` (not as XEP-0461 has it). */
+const REPLY = 'urn:xmpp:reply:0';
 
 export class Room extends Emitter<Events> {
   readonly id = newEndpointId();
@@ -27,7 +37,10 @@ export class Room extends Emitter<Events> {
   private readonly occupants = new Map<string, Occupant>();
   private focusPresent = false;
   private joined = false;
+  private isModerator = false;
   private said = '';
+  /** Ids of messages, the newest last. */
+  private readonly seen = new Set<string>();
   private settle: ((error?: JoinError) => void) | undefined;
   private readonly stop: (() => void)[];
 
@@ -46,7 +59,7 @@ export class Room extends Emitter<Events> {
     return from === this.focusAddress && this.focusPresent;
   }
 
-  join(own: OwnPresence): Promise<void> {
+  join(own: OwnPresence, password?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.settle?.(new JoinError('timeout')), JOIN_MS);
       this.settle = (error) => {
@@ -56,7 +69,7 @@ export class Room extends Emitter<Events> {
         else resolve();
       };
       this.said = JSON.stringify(own);
-      this.connection.send(ownPresence(this.address, this.id, own, true));
+      this.connection.send(ownPresence(this.address, this.id, own, true, password));
     });
   }
 
@@ -68,9 +81,29 @@ export class Room extends Emitter<Events> {
     this.connection.send(ownPresence(this.address, this.id, own, false));
   }
 
-  sendChat(body: string): void {
+  /** Whether we are a moderator here. */
+  get moderator(): boolean {
+    return this.isModerator;
+  }
+
+  realJid(id: string): string | undefined {
+    return this.occupants.get(id)?.realJid;
+  }
+
+  /** Writes to everybody, or to one; a private message comes back to nobody, so it is told as sent here. */
+  sendChat(body: string, to?: string, replyTo?: string): void {
     const id = randomHex(8);
-    this.connection.send(xml('message', { to: this.jid, type: 'groupchat', id }, xml('body', {}, body.slice(0, MAX_TEXT))));
+    const content = [xml('body', {}, body.slice(0, MAX_TEXT)), replyTo ? xml('reply', { xmlns: REPLY, to: replyTo }) : undefined];
+    if (to === undefined) this.connection.send(xml('message', { to: this.jid, type: 'groupchat', id }, ...content));
+    else {
+      const x = xml('x', { xmlns: 'http://jabber.org/protocol/muc#user' });
+      this.connection.send(xml('message', { to: `${this.jid}/${to}`, type: 'chat', id }, ...content, x));
+      this.emit('chat', { id, from: this.id, name: '', text: body.slice(0, MAX_TEXT), time: Date.now(), own: true, privateWith: to, replyTo });
+    }
+  }
+
+  setSubject(subject: string): void {
+    this.connection.send(xml('message', { to: this.jid, type: 'groupchat' }, xml('subject', {}, subject.slice(0, MAX_SUBJECT))));
   }
 
   /** Says goodbye and listens no more. */
@@ -90,17 +123,19 @@ export class Room extends Emitter<Events> {
     if (!from.startsWith(`${this.jid}/`) && from !== this.jid) return;
     const type = presence.attrs.type;
     if (type === 'error') {
-      this.settle?.(new JoinError(joinError(presence)));
+      this.settle?.(new JoinError(errorCondition(presence)));
       return;
     }
     const occupant = readOccupant(presence);
     const own = from === this.address;
     if (type === 'unavailable') this.onUnavailable(presence, occupant.id, own);
     else if (own) {
+      this.isModerator = occupant.moderator;
       if (!this.joined) {
         this.joined = true;
         this.settle?.();
       }
+      this.emit('moderator', this.isModerator);
     } else if (occupant.id === 'focus') {
       this.focusPresent = occupant.realJid.startsWith(`${this.focusJid}/`);
     } else if (!type && (this.occupants.has(occupant.id) || this.occupants.size < MAX_OCCUPANTS)) {
@@ -121,18 +156,37 @@ export class Room extends Emitter<Events> {
 
   private onMessage(message: Xml): void {
     const from = message.attrs.from ?? '';
+    const { type } = message.attrs;
+    if (from !== this.jid && !from.startsWith(`${this.jid}/`)) return;
+    if (type === 'error') this.emit('refused', { condition: errorCondition(message) });
+    const subject = first(message, 'subject');
     const body = text(first(message, 'body'));
-    if (message.attrs.type !== 'groupchat' || !body || !from.startsWith(`${this.jid}/`)) return;
+    if (type === 'groupchat' && subject && !body) {
+      this.emit('subject', readName(text(subject).slice(0, MAX_SUBJECT)));
+      return;
+    }
+    // The room itself speaks too, of its configuration; that is no chat.
+    if ((type !== 'groupchat' && type !== 'chat') || !body || from === this.jid) return;
     const id = from.slice(this.jid.length + 1);
+    const own = from === this.address;
     const stamp = Date.parse(all(message, 'delay', 'urn:xmpp:delay')[0]?.attrs.stamp ?? '');
     this.emit('chat', {
-      // The sender's own id may be anything, the same one twice too.
-      id: randomHex(8),
+      id: this.messageId(message.attrs.id, own),
       from: id,
       name: this.occupants.get(id)?.name ?? '',
       text: body.slice(0, MAX_TEXT),
       time: Number.isNaN(stamp) ? Date.now() : stamp,
-      own: from === this.address,
+      own,
+      privateWith: type === 'chat' ? id : undefined,
+      replyTo: first(message, 'reply')?.attrs.to?.slice(0, MAX_ID),
     });
+  }
+
+  /** The sender's id if it is one and new; it may be anything, and the same one twice. */
+  private messageId(id: string | undefined, own: boolean): string {
+    const fit = id && id.length <= MAX_ID && (own || !this.seen.has(id)) ? id : randomHex(8);
+    this.seen.add(fit);
+    if (this.seen.size > MAX_SEEN) this.seen.delete(this.seen.values().next().value!);
+    return fit;
   }
 }

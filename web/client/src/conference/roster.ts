@@ -54,6 +54,7 @@ export class Roster {
       audio: this.streams(id, 'audio'), video: this.streams(id, 'video'),
       forwarded: this.forwarded?.has(sourceName(id, 'video')) ?? true,
       active: !this.inactive.has(id),
+      moderator: occupant.moderator, raisedHand: occupant.raisedHand,
     };
   }
 

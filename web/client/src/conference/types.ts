@@ -74,15 +74,21 @@ export interface LocalSource {
   readonly groups: readonly { readonly semantics: string; readonly ssrcs: readonly number[] }[];
 }
 
-export type ConferenceState = 'idle' | 'connecting' | 'joined' | 'reconnecting' | 'left' | 'failed';
+/** `waiting`: the way in is open as soon as somebody does something (`Waiting`). */
+export type ConferenceState = 'idle' | 'connecting' | 'waiting' | 'joined' | 'reconnecting' | 'left' | 'failed';
+
+/** For whom or what one waits before the room. */
+export type Waiting = 'host' | 'password' | 'wrong-password' | 'lobby';
 
 export type FailureReason =
   | 'server-unreachable'
   | 'not-authorized'
   | 'room-full'
-  | 'password-required'
+  | 'denied'
+  | 'lobby-full'
   | 'members-only'
   | 'kicked'
+  | 'removed'
   | 'room-closed'
   | 'unknown';
 
@@ -99,6 +105,9 @@ export interface Participant {
   readonly forwarded: boolean;
   /** False while the bridge hears nothing from this participant. */
   readonly active: boolean;
+  readonly moderator: boolean;
+  /** When the hand went up; undefined while it is down. */
+  readonly raisedHand?: number;
 }
 
 export interface ChatMessage {
@@ -106,6 +115,10 @@ export interface ChatMessage {
   readonly from: string;
   readonly name: string;
   readonly text: string;
+  /** Whom it was for, when not for everybody. */
+  readonly privateWith?: string;
+  /** The id of the message it answers. */
+  readonly replyTo?: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly own: boolean;

@@ -16,3 +16,8 @@ export function toast(text: string): void {
   announcement.value = text;
   setTimeout(() => (toasts.value = toasts.value.filter((other) => other.id !== id)), TOAST_MS);
 }
+
+/** Said by the live region only. */
+export function announce(text: string): void {
+  announcement.value = text;
+}

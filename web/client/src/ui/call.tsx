@@ -1,41 +1,30 @@
 /** The call: tiles, toolbar, chat, dialogs, and what goes wrong. */
-import { useEffect, useState } from 'preact/hooks';
-import { ChatPanel } from './chat';
-import { MuteButton, ToolButton } from './controls';
 import { toasts } from './announce';
+import { Asked } from './asked';
 import { t } from './i18n';
 import { Icon } from './icons';
 import { lazy } from './lazy';
-import { useShortcuts, toggleFullscreen } from './shortcuts';
-import { Tiles } from './tiles';
+import { Knock } from './lobby_queue';
+import { isModerator } from './meeting';
+import { FloatingReactions } from './reactions';
 import { room } from './route';
-import { chatOpen, conference, conferenceState, copyLink, dialog, leave, media, participants, setChatOpen, soundBlocked, unread } from './state';
+import { useShortcuts } from './shortcuts';
+import { conference, conferenceState, copyLink, dialog, media, panel, participants, showPanel, soundBlocked } from './state';
+import { Tiles } from './tiles';
+import { Toolbar } from './toolbar';
 
-const SettingsDialog = lazy(() => import('./settings_dialog').then((module) => module.SettingsDialog));
-const HelpDialog = lazy(() => import('./help_dialog').then((module) => module.HelpDialog));
-
-function Toolbar() {
-  const [full, setFull] = useState(false);
-  useEffect(() => {
-    const update = () => setFull(document.fullscreenElement !== null);
-    document.addEventListener('fullscreenchange', update);
-    return () => document.removeEventListener('fullscreenchange', update);
-  }, []);
-  return (
-    <div class="toolbar" role="group" aria-label={t('toolbar.label')} data-testid="toolbar">
-      <MuteButton kind="audio" />
-      <MuteButton kind="video" />
-      <ToolButton id="toggle-chat" icon="chat" label={t('toolbar.chat')} keys="C" pressed={chatOpen.value} badge={unread.value} onClick={() => setChatOpen(!chatOpen.value)} />
-      <ToolButton id="copy-link" icon="link" label={t('toolbar.copy')} onClick={() => void copyLink()} />
-      <span class="wide-only">
-        <ToolButton id="fullscreen" icon="fullscreen" label={full ? t('toolbar.exitFullscreen') : t('toolbar.fullscreen')} keys="F" onClick={toggleFullscreen} />
-        <ToolButton id="open-help" icon="keyboard" label={t('toolbar.help')} keys="?" onClick={() => (dialog.value = 'help')} />
-      </span>
-      <ToolButton id="open-settings" icon="settings" label={t('toolbar.settings')} onClick={() => (dialog.value = 'settings')} />
-      <ToolButton id="leave" icon="leave" label={t('toolbar.leave')} kind="danger" onClick={leave} />
-    </div>
-  );
-}
+const DIALOGS = {
+  settings: lazy(() => import('./settings_dialog').then((module) => module.SettingsDialog)),
+  help: lazy(() => import('./help_dialog').then((module) => module.HelpDialog)),
+  invite: lazy(() => import('./invite_dialog').then((module) => module.InviteDialog)),
+  security: lazy(() => import('./security_dialog').then((module) => module.SecurityDialog)),
+  speakers: lazy(() => import('./speakers_dialog').then((module) => module.SpeakersDialog)),
+};
+const PANELS = {
+  chat: lazy(() => import('./chat').then((module) => module.ChatPanel)),
+  people: lazy(() => import('./people_panel').then((module) => module.PeoplePanel)),
+  polls: lazy(() => import('./polls_panel').then((module) => module.PollsPanel)),
+};
 
 /** One line above the tiles about what is wrong, if anything is. */
 function Banner() {
@@ -71,18 +60,23 @@ function Alone() {
 
 export function CallPage() {
   useShortcuts();
+  const Panel = panel.value === 'none' ? undefined : PANELS[panel.value];
+  const Dialog = dialog.value === 'none' ? undefined : DIALOGS[dialog.value];
   return (
-    <main tabIndex={-1} class={`call${chatOpen.value ? ' with-chat' : ''}`} data-testid="call-page" data-state={conferenceState.value} data-media={media.value}>
+    <main tabIndex={-1} class={`call${Panel ? ' with-panel' : ''}`} data-testid="call-page" data-state={conferenceState.value} data-media={media.value}>
       <h1 class="visually-hidden">{room.value}</h1>
       <div class="stage">
         <Banner />
+        <Asked />
+        {isModerator.value && panel.value !== 'people' ? <Knock onOpen={() => showPanel('people')} /> : null}
         <Tiles />
         <Alone />
+        <FloatingReactions />
+        <div class="toasts" aria-hidden="true">{toasts.value.map((toast) => <p key={toast.id} data-testid="toast">{toast.text}</p>)}</div>
       </div>
-      {chatOpen.value ? <ChatPanel /> : null}
+      {Panel ? <Panel /> : null}
       <Toolbar />
-      <div class="toasts" aria-hidden="true">{toasts.value.map((toast) => <p key={toast.id} data-testid="toast">{toast.text}</p>)}</div>
-      {dialog.value === 'settings' ? <SettingsDialog /> : dialog.value === 'help' ? <HelpDialog /> : null}
+      {Dialog ? <Dialog /> : null}
     </main>
   );
 }

@@ -16,18 +16,23 @@ export interface ToolButtonProps {
   readonly off?: boolean;
   readonly warn?: boolean;
   readonly kind?: 'danger' | 'plain';
+  /** A number that wants to be seen, with what it says aloud. */
   readonly badge?: number;
+  readonly badgeText?: string;
+  /** A number that is merely told. */
+  readonly count?: number;
   readonly onClick: () => void;
 }
 
 export function ToolButton(props: ToolButtonProps) {
-  const { id, icon, label, keys, pressed, off, warn, kind, badge, onClick } = props;
+  const { id, icon, label, keys, pressed, off, warn, kind, badge, badgeText, count, onClick } = props;
   const classes = ['tool', off && 'off', warn && 'warn', pressed && 'pressed', kind].filter(Boolean).join(' ');
   return (
-    <button type="button" class={classes} data-testid={id} aria-label={badge ? `${label}, ${t('toolbar.unread', { count: badge })}` : label}
+    <button type="button" class={classes} data-testid={id} aria-label={badge ? `${label}, ${badgeText}` : label}
       aria-pressed={pressed} aria-keyshortcuts={keys} onClick={onClick}>
       <Icon name={icon} />
-      {badge ? <span class="badge" data-testid="chat-unread">{badge > 99 ? '99+' : badge}</span> : null}
+      {badge ? <span class="badge" data-testid={`${id}-badge`}>{badge > 99 ? '99+' : badge}</span> : null}
+      {count !== undefined && !badge ? <span class="tally" data-count={count} /> : null}
       <span class="tip" aria-hidden="true">{label}{keys ? <kbd>{keys}</kbd> : null}</span>
     </button>
   );

@@ -13,7 +13,7 @@ export function Modal(props: { title: string; id: string; onClose: () => void; c
     return () => before?.focus();
   }, []);
   return (
-    <dialog ref={ref} class="modal" data-testid={props.id} aria-label={props.title} onClose={props.onClose}
+    <dialog ref={ref} class="modal" tabIndex={-1} autofocus data-testid={props.id} aria-label={props.title} onClose={props.onClose}
       onClick={(event) => event.target === ref.current && props.onClose()}>
       <div class="modal-body">
         <header>

@@ -4,7 +4,7 @@ import { t } from './i18n';
 import { dialog } from './state';
 
 const KEYS = [
-  ['M', 'help.microphone'], ['V', 'help.camera'], ['C', 'help.chat'], ['F', 'help.fullscreen'], ['Space', 'help.talk'], ['?', 'help.list'], ['Esc', 'help.close'],
+  ['M', 'help.microphone'], ['V', 'help.camera'], ['C', 'help.chat'], ['P', 'help.people'], ['R', 'help.hand'], ['F', 'help.fullscreen'], ['Space', 'help.talk'], ['?', 'help.list'], ['Esc', 'help.close'],
 ] as const;
 
 export function HelpDialog() {

@@ -1,12 +1,30 @@
 /** Before the call: look at oneself, choose devices, say one's name. */
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { DeviceProblems, DeviceSelect, LevelMeter, MuteButton, Video } from './controls';
+import { Modal } from './dialog';
 import { t } from './i18n';
 import { Icon } from './icons';
+import { loginWays, signedIn } from './identity';
 import { settings } from './settings';
+import { SignedIn, SignIn } from './sign_in';
 import { Brand } from './start';
 import { openRoom, room } from './route';
 import { camera, join, microphone } from './state';
+
+/** Who is a member says so before the call; who is not needs to know nothing of it. */
+function Member() {
+  const [possible, setPossible] = useState(false);
+  const [open, setOpen] = useState(false);
+  useEffect(() => void loginWays().then((ways) => setPossible(ways !== undefined && (ways.password || ways.oidc !== null))), []);
+  if (signedIn.value) return <SignedIn />;
+  if (!possible) return null;
+  return (
+    <p class="signed-in">
+      <button type="button" class="link" data-testid="member" onClick={() => setOpen(true)}>{t('signIn.link')}</button>
+      {open ? <Modal title={t('signIn.link')} id="sign-in-dialog" onClose={() => setOpen(false)}><SignIn onDone={() => setOpen(false)} /></Modal> : null}
+    </p>
+  );
+}
 
 export function PrejoinPage() {
   const [name, setName] = useState(settings.value.name);
@@ -37,6 +55,7 @@ export function PrejoinPage() {
           <DeviceSelect kind="audio" />
           <LevelMeter />
           <DeviceSelect kind="video" />
+          <Member />
         </form>
       </div>
     </main>

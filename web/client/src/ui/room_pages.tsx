@@ -1,11 +1,13 @@
 /** The pages of a room; the call's own code comes while one looks at oneself. */
 import { useEffect } from 'preact/hooks';
 import { lazy } from './lazy';
+import './meeting';
 import { LeftPage } from './left';
 import { PrejoinPage } from './prejoin';
 import { page, visit } from './route';
-import { abandon, enterPrejoin } from './state';
+import { abandon, enterPrejoin, waitingFor } from './state';
 
+const WaitingPage = lazy(() => import('./waiting').then((module) => module.WaitingPage));
 const CallPage = lazy(() => import('./call').then((module) => module.CallPage));
 
 export function RoomPages() {
@@ -18,7 +20,7 @@ export function RoomPages() {
     case 'prejoin':
       return <PrejoinPage />;
     case 'call':
-      return <CallPage />;
+      return waitingFor.value ? <WaitingPage /> : <CallPage />;
     default:
       return <LeftPage />;
   }

@@ -10,6 +10,9 @@ export const room = signal('');
 /** Counts arrivals: the same room entered again is a new visit. */
 export const visit = signal(0);
 
+/** Invitations by room, for a return to it. */
+const tokens = new Map<string, string>();
+
 /** Shows the page that the address stands for. */
 export function route(): void {
   const name = roomLocalPart(location.pathname.slice(1));
@@ -17,6 +20,16 @@ export function route(): void {
   document.title = name ? `${name} · ${PRODUCT}` : PRODUCT;
   visit.value++;
   page.value = name ? 'prejoin' : 'start';
+}
+
+/** The invitation in the link; it is in the address no longer than needed to read it. */
+export function invitation(): string | undefined {
+  const token = new URLSearchParams(location.search).get('invite') ?? undefined;
+  if (token !== undefined) {
+    tokens.set(room.value, token);
+    history.replaceState(null, '', location.pathname);
+  }
+  return tokens.get(room.value);
 }
 
 export function roomPath(name: string): string {

@@ -1,7 +1,8 @@
 /** Keys that work during a call, outside of text fields. */
 import { useEffect } from 'preact/hooks';
 import { settings } from './settings';
-import { chatOpen, dialog, microphone, setChatOpen, talk, toggle } from './state';
+import { toggleHand } from './meeting';
+import { dialog, microphone, panel, showPanel, talk, toggle, togglePanel } from './state';
 
 export function toggleFullscreen(): void {
   const change = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
@@ -17,8 +18,8 @@ export function useShortcuts(): void {
     let talking = false;
     const down = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
-      if (event.key === 'Escape' && chatOpen.value && dialog.value === 'none') {
-        setChatOpen(false);
+      if (event.key === 'Escape' && panel.value !== 'none' && dialog.value === 'none') {
+        showPanel('none');
         document.querySelector('main')?.focus();
       }
       if (typing(event.target) || dialog.value !== 'none') return;
@@ -32,7 +33,7 @@ export function useShortcuts(): void {
       }
       if (event.repeat) return;
       const action = {
-        m: () => toggle('audio'), v: () => toggle('video'), c: () => setChatOpen(!chatOpen.value), f: toggleFullscreen,
+        m: () => toggle('audio'), v: () => toggle('video'), c: () => togglePanel('chat'), p: () => togglePanel('people'), r: toggleHand, f: toggleFullscreen,
         '?': () => (dialog.value = 'help'),
       }[event.key.toLowerCase()];
       if (!action) return;

@@ -1,4 +1,4 @@
-/** Two short tones, made here: nothing to download. */
+/** Short tones, made here: nothing to download. */
 
 function tones(frequencies: readonly number[]): void {
   const context = new AudioContext();
@@ -23,4 +23,9 @@ export function playJoin(): void {
 
 export function playLeave(): void {
   tones([784, 523]);
+}
+
+/** Somebody wants something: a knock at the lobby, a hand, a message. */
+export function playNotice(): void {
+  tones([659]);
 }

@@ -1,14 +1,16 @@
 /** What the pages show, as signals, fed by the conference library's events. */
 import { computed, signal } from '@preact/signals';
-import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Statistics } from '../conference';
+import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Statistics, Waiting } from '../conference';
 import { LocalMedia } from '../conference/devices';
 import { announcement, toast } from './announce';
 import { t } from './i18n';
-import { page, room } from './route';
+import { credentials } from './identity';
+import { invitation, page, room, roomPath } from './route';
 import { change, remember, settings } from './settings';
 import { playJoin, playLeave } from './sound';
 
-export type Dialog = 'none' | 'settings' | 'help';
+export type Dialog = 'none' | 'settings' | 'help' | 'invite' | 'security' | 'speakers';
+export type Panel = 'none' | 'chat' | 'people' | 'polls';
 
 export const conferenceState = signal<ConferenceState>('idle');
 export const failure = signal<FailureReason | undefined>(undefined);
@@ -18,7 +20,12 @@ export const media = signal<'none' | 'connected' | 'interrupted'>('none');
 export const statistics = signal<Statistics | undefined>(undefined);
 export const messages = signal<readonly ChatMessage[]>([]);
 export const unread = signal(0);
-export const chatOpen = signal(false);
+/** To whom the chat writes; undefined is everybody. */
+export const chatWith = signal<string | undefined>(undefined);
+/** What is open beside the stage. */
+export const panel = signal<Panel>('none');
+/** For whom or what one waits before the room; stays while the next attempt is under way. */
+export const waitingFor = signal<Waiting | undefined>(undefined);
 export const dialog = signal<Dialog>('none');
 export const soundBlocked = signal(false);
 
@@ -41,6 +48,12 @@ export let conference: Conference | undefined;
 let local: LocalMedia | undefined;
 /** The name of who pressed join before the code was there. */
 let waiting: string | undefined;
+/** Called with each new conference, and how to ask whether it is still the one shown. */
+const followers: ((conf: Conference, mine: () => boolean) => void)[] = [];
+
+export function onConference(follower: (conf: Conference, mine: () => boolean) => void): void {
+  followers.push(follower);
+}
 
 export function nameOf(participant: { readonly name: string }): string {
   return participant.name || t('call.guest');
@@ -49,6 +62,7 @@ export function nameOf(participant: { readonly name: string }): string {
 export function enterPrejoin(): void {
   page.value = 'prejoin';
   failure.value = undefined;
+  waitingFor.value = undefined;
   conferenceState.value = 'idle';
   local?.close();
   const devices = (local = new LocalMedia());
@@ -65,7 +79,7 @@ async function openConference(devices: LocalMedia, name: string): Promise<void> 
   try {
     const { Conference, readConfig } = await import('../conference');
     if (local !== devices) return;
-    conference = new Conference(readConfig(window.config, location.origin), name, devices);
+    conference = new Conference(readConfig(window.config, location.origin), name, devices, credentials(invitation()));
     follow(conference);
     conference.preconnect();
     if (waiting !== undefined) conference.join(waiting);
@@ -100,13 +114,19 @@ function followDevices(devices: LocalMedia): void {
 
 function follow(conf: Conference): void {
   const mine = () => conference === conf;
-  conf.on('state', ({ state, reason }) => {
+  followers.forEach((follower) => follower(conf, mine));
+  conf.on('state', ({ state, reason, waiting: what }) => {
     if (!mine()) return;
     const before = conferenceState.value;
     conferenceState.value = state;
     failure.value = reason;
     if (state === 'joined' && before === 'reconnecting') announcement.value = t('call.back');
-    if (state === 'left' || state === 'failed') page.value = 'left';
+    if (state === 'waiting') waitingFor.value = what;
+    else if (state !== 'connecting' && state !== 'reconnecting') waitingFor.value = undefined;
+    if (state === 'left' || state === 'failed') {
+      forgetTalk();
+      page.value = 'left';
+    }
   });
   conf.on('participants', (list) => mine() && (participants.value = list));
   conf.on('dominantSpeaker', (id) => mine() && (dominantSpeaker.value = id));
@@ -124,12 +144,13 @@ function follow(conf: Conference): void {
     toast(t('call.left', { name: nameOf(p) }));
     if (settings.value.joinSound) playLeave();
   });
+  conf.on('chatRefused', () => mine() && toast(t('chat.refused')));
   conf.on('chat', (message) => {
     if (!mine()) return;
     messages.value = [...messages.value, message].slice(-MAX_MESSAGES);
-    if (!message.own && !chatOpen.value) {
+    if (!message.own && panel.value !== 'chat') {
       unread.value++;
-      toast(t('chat.from', { name: nameOf(message) }));
+      toast(message.privateWith === undefined ? t('chat.from', { name: nameOf(message) }) : t('chat.fromPrivate', { name: nameOf(message) }));
     }
   });
 }
@@ -137,13 +158,20 @@ function follow(conf: Conference): void {
 export function join(name: string): void {
   change({ name: name.trim() });
   remember(room.value);
-  messages.value = [];
-  unread.value = 0;
-  chatOpen.value = false;
+  forgetTalk();
   page.value = 'call';
   waiting = name.trim();
   if (conference) conference.join(waiting);
   else conferenceState.value = 'connecting';
+}
+
+/** Nothing of a call is kept once it is over. */
+function forgetTalk(): void {
+  messages.value = [];
+  unread.value = 0;
+  chatWith.value = undefined;
+  panel.value = 'none';
+  dialog.value = 'none';
 }
 
 export function leave(): void {
@@ -169,6 +197,10 @@ export function abandon(): void {
 export function toggle(kind: Kind): void {
   if (!local) return;
   const on = !(kind === 'audio' ? microphone.value.enabled && !microphone.value.problem : camera.value.enabled && !camera.value.problem);
+  if (on && page.value === 'call' && conference && !conference.meeting.mayUse(kind)) {
+    toast(t('people.needLeave'));
+    return;
+  }
   if (on) {
     const view = kind === 'audio' ? microphone : camera;
     if (!view.value.track) view.value = { enabled: true, muted: true, opening: true };
@@ -179,7 +211,8 @@ export function toggle(kind: Kind): void {
 
 /** Opens the microphone while a key is held; the remembered setting does not change. */
 export function talk(on: boolean): void {
-  if (local?.track('audio')) void local.setEnabled('audio', on);
+  if (on && conference && !conference.meeting.mayUse('audio')) toast(t('people.needLeave'));
+  else if (local?.track('audio')) void local.setEnabled('audio', on);
 }
 
 export function chooseDevice(kind: Kind, id: string): void {
@@ -192,16 +225,29 @@ export function setName(name: string): void {
   conference?.setName(name.trim());
 }
 
-export function setChatOpen(open: boolean): void {
-  chatOpen.value = open;
-  if (open) unread.value = 0;
+export function showPanel(shown: Panel): void {
+  panel.value = shown;
+  if (shown === 'chat') unread.value = 0;
 }
 
-export async function copyLink(): Promise<void> {
+export function togglePanel(which: Panel): void {
+  showPanel(panel.value === which ? 'none' : which);
+}
+
+/** The link to this room, without anything that came with ours. */
+export function roomLink(): string {
+  return location.origin + roomPath(room.value);
+}
+
+export async function copy(text: string, done: string): Promise<void> {
   try {
-    await navigator.clipboard.writeText(location.href);
-    toast(t('toolbar.copied'));
+    await navigator.clipboard.writeText(text);
+    toast(done);
   } catch {
-    toast(location.href); // No clipboard: at least it can be read off.
+    toast(text); // No clipboard: at least it can be read off.
   }
+}
+
+export function copyLink(): Promise<void> {
+  return copy(roomLink(), t('toolbar.copied'));
 }

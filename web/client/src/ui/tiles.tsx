@@ -22,11 +22,11 @@ export interface TileProps {
 }
 
 /** The same colour for the same person as long as the id stays. */
-function hue(id: string): number {
+export function hue(id: string): number {
   return [...id].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 360, 7);
 }
 
-function initials(name: string): string {
+export function initials(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
   const letters = [words[0], words.length > 1 ? words[words.length - 1] : undefined].map((w) => (w ? [...w][0] : ''));
   return letters.join('').toUpperCase();
