@@ -72,6 +72,11 @@ export function credentials(invite: string | undefined): Credentials {
   };
 }
 
+/** Whether config.js says that people can sign in here. */
+export function signInPossible(): boolean {
+  return (window.config as { signIn?: unknown } | undefined)?.signIn === true;
+}
+
 export interface LoginWays {
   /** False where guests wait for a member. */
   readonly open: boolean;

@@ -1,10 +1,10 @@
 /** Before the call: look at oneself, choose devices, say one's name. */
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { DeviceProblems, DeviceSelect, LevelMeter, MuteButton, Video } from './controls';
 import { Modal } from './dialog';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { loginWays, signedIn } from './identity';
+import { signedIn, signInPossible } from './identity';
 import { settings } from './settings';
 import { SignedIn, SignIn } from './sign_in';
 import { Brand } from './start';
@@ -13,11 +13,9 @@ import { camera, join, microphone } from './state';
 
 /** Who is a member says so before the call; who is not needs to know nothing of it. */
 function Member() {
-  const [possible, setPossible] = useState(false);
   const [open, setOpen] = useState(false);
-  useEffect(() => void loginWays().then((ways) => setPossible(ways !== undefined && (ways.password || ways.oidc !== null))), []);
   if (signedIn.value) return <SignedIn />;
-  if (!possible) return null;
+  if (!signInPossible()) return null;
   return (
     <p class="signed-in">
       <button type="button" class="link" data-testid="member" onClick={() => setOpen(true)}>{t('signIn.link')}</button>
