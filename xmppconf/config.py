@@ -290,6 +290,19 @@ class MembersSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoomsSettings:
+    """Conference rooms and what is kept of them: settings, never content."""
+
+    folder: str = ""
+    """Folder for the settings of rooms in which nobody is; empty: they are forgotten.
+    `serve` uses one in its state folder."""
+    keep_days: float = 30.0
+    """Days after the last change for which a room's settings are kept."""
+    lobby_module: bool = False
+    """The XMPP server has our module that shows stock clients the way to the lobby."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """Logging.  No level writes names, addresses, room names or message text."""
 
@@ -308,6 +321,7 @@ class Settings:
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     web: WebSettings = field(default_factory=WebSettings)
     members: MembersSettings = field(default_factory=MembersSettings)
+    rooms: RoomsSettings = field(default_factory=RoomsSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 

@@ -23,6 +23,7 @@ from xmppconf_focus.focus import Focus
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.http import make_app
 from xmppconf_focus.io.members.admission import Members
+from xmppconf_focus.io.room_file import RoomFile, make_memory
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 from xmppconf_focus.membership import Membership
 from xmppconf_focus.sessions import Sealer
@@ -56,11 +57,15 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
         )
     warn_about_old_expat()
     membership = make_membership(settings)
-    focus = Focus(settings, lambda: str(uuid.uuid4()), membership)
+    rooms = settings.rooms
+    memory = make_memory(rooms.folder, rooms.keep_days * 86400.0)
+    kept = RoomFile(memory, rooms.folder)
+    focus = Focus(settings, lambda: str(uuid.uuid4()), membership, memory)
     metrics = Metrics("xmppconf_focus")
     stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
     members = Members(settings.members, membership)
-    on_xmpp = FocusOnXmpp(settings, focus, stream, Counters(metrics, focus), members)
+    counters = Counters(metrics, focus)
+    on_xmpp = FocusOnXmpp(settings, focus, stream, counters, members, kept.changed)
     runner = web.AppRunner(make_app(on_xmpp, focus, metrics, members), access_log=None)
     await runner.setup()
     try:
@@ -75,6 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     finally:
         await on_xmpp.close()
         await stream.close()
+        await kept.close()
         await runner.cleanup()
 
 

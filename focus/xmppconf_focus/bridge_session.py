@@ -96,6 +96,7 @@ class BridgeSession:
         transport: IceTransport | None = None,
         sources: tuple[MediaSource, ...] | None = None,
         initial_last_n: int | None = None,
+        force_mute: ForceMute | None = None,
     ) -> SendColibri:
         """Tell what changed; `sources` is always the endpoint's complete set."""
         return self._update(
@@ -105,6 +106,7 @@ class BridgeSession:
                     transport=Transport(ice=transport) if transport is not None else None,
                     sources=sources,
                     initial_last_n=initial_last_n,
+                    force_mute=force_mute,
                 ),
             )
         )

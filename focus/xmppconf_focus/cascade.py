@@ -151,6 +151,7 @@ class Cascade:
         transport: IceTransport | None = None,
         sources_changed: bool = False,
         initial_last_n: int | None = None,
+        force_mute: ForceMute | None = None,
     ) -> None:
         """Tell an endpoint's bridge what changed, and the others if its sources did."""
         sources = self._sources_of(endpoint) if sources_changed else None
@@ -160,6 +161,7 @@ class Cascade:
                 transport=transport,
                 sources=sources,
                 initial_last_n=initial_last_n,
+                force_mute=force_mute,
             )
         )
         if sources_changed:

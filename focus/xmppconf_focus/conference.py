@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
@@ -15,7 +15,10 @@ from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
+from xmppconf_focus.admission import Entry, Refusal
+from xmppconf_focus.av_moderation import MEDIA
 from xmppconf_focus.brewery import Brewery
+from xmppconf_focus.commands import Command
 from xmppconf_focus.effects import (
     AnswerRequest,
     AskFeatures,
@@ -24,24 +27,29 @@ from xmppconf_focus.effects import (
     ConfigureRoom,
     Effect,
     EvictNamesake,
-    GrantOwner,
     JoinRoom,
     LeaveRoom,
     MutedMedia,
-    RevokeOwner,
+    ReadForm,
     RoomJid,
     SendMute,
     ShowPresence,
     Ticket,
 )
 from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.invitations import InvitationInvalid
+from xmppconf_focus.lobby import Knock
 from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.room_access import Requester, Rights, RoomAccess
+from xmppconf_focus.room_features import RoomFeatures
+from xmppconf_focus.room_memory import RoomMemory
 
 SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
 MAX_WAITING = 1000  # requests that wait for the same room
 MIN_TALKERS = 2
+LOBBY_PATIENCE = 600.0  # seconds a room without anybody in it is kept for who waits
 
 
 class State(enum.Enum):
@@ -78,6 +86,7 @@ class Conference:
         initiator: str,
         new_id: Callable[[], str],
         membership: Membership,
+        memory: RoomMemory,
     ) -> None:
         self.room = room
         self.state = State.JOINING
@@ -86,14 +95,24 @@ class Conference:
         self._settings = settings
         self._cache = cache
         self._membership = membership
+        self._record = memory.get(room)
+        self.access = RoomAccess(
+            room,
+            self.occupants,
+            self._record,
+            self._rights_of,
+            memory.digest,
+            elects=membership.may_open(GUEST),
+        )
+        self.features = RoomFeatures(room, self.occupants, self.access, memory.unix())
         self._evicted = False
-        self._waiting: list[Ticket] = []
+        self._password_asked = False
+        self._waiting: list[tuple[Ticket, Requester]] = []
         self._setup_deadline: float | None = None
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
-        self._granted: str | None = None
-        self._owners: set[str] = set()
-        """Bare addresses of members whom we made owner for what they are."""
+        self._muted: dict[EndpointId, frozenset[MutedMedia]] = {}
+        """What A/V moderation has told somebody to mute."""
         self._shown: ShowPresence | None = None
         self._effects: deque[Effect] = deque()
 
@@ -102,16 +121,41 @@ class Conference:
         self._setup_deadline = now + SETUP_TIMEOUT
         self._effects.append(JoinRoom(self.room))
 
-    def request(self, ticket: Ticket, now: float) -> None:
+    def request(self, ticket: Ticket, requester: Requester, now: float) -> None:
         """Answer when the room is ready; raises `LimitExceeded`."""
         if self.state is State.READY:
             if not self.occupants:
                 self._empty_deadline = now + self._settings.initial_timeout
-            self._effects.append(AnswerRequest(ticket, ready=True))
+            self._answer(ticket, requester)
         elif len(self._waiting) >= MAX_WAITING:
             raise LimitExceeded("requests for one room", MAX_WAITING)
         else:
-            self._waiting.append(ticket)
+            self._waiting.append((ticket, requester))
+
+    def _answer(self, ticket: Ticket, requester: Requester) -> None:
+        try:
+            entry = self.access.request(requester, full=self.is_full())
+        except InvitationInvalid:
+            entry = Entry(Refusal.INVITATION)
+        # Who may enter can do so by the time the answer is there.
+        self._effects.extend(self.access.effects())
+        told = entry.knows_password and self.access.settings.password
+        self._effects.append(
+            AnswerRequest(
+                ticket,
+                ready=entry.refusal is None,
+                refusal=entry.refusal,
+                password=self.access.settings.password if told else None,
+            )
+        )
+
+    def is_full(self) -> bool:
+        limit = self.access.settings.max_participants or self._settings.max_participants
+        return len(self.occupants) >= limit
+
+    def _rights_of(self, jid: str) -> Rights:
+        identity = self._membership.identity_of(jid)
+        return Rights(identity.moderator, identity.is_member)
 
     def joined(self, affiliation: str, now: float) -> None:
         """Our own presence came back, at the join or later."""
@@ -119,20 +163,31 @@ class Conference:
             self._end("not owner of the room", "service-unavailable", leave=True)
         elif self.state is State.JOINING:
             self.state = State.CONFIGURING
-            self._effects.append(ConfigureRoom(self.room))
+            kept = self._record.is_worth_keeping()
+            form = self.access.settings.form if kept else {}
+            self._effects.append(ConfigureRoom(self.room, tuple(form.items())))
             for occupant in self.occupants.values():
                 self._ask_features(occupant)
 
-    def configured(self, meeting_id: MeetingId, now: float) -> None:
+    def configured(
+        self, meeting_id: MeetingId, form: Mapping[str, str], now: float
+    ) -> None:
+        """`form` is the room's as it was before."""
         if self.state is not State.CONFIGURING:
             return
+        if form and not self._record.is_worth_keeping():
+            self.access.form_seen(form)
         self.state = State.READY
         self.media.meeting_id = meeting_id
         self._setup_deadline = None
         self._empty_deadline = now + self._settings.initial_timeout
         self._show()
+        self.features.publish()
+        for occupant in self.occupants.values():
+            self._note(occupant, None, now)
         waiting, self._waiting = self._waiting, []
-        self._effects.extend(AnswerRequest(ticket, ready=True) for ticket in waiting)
+        for ticket, requester in waiting:
+            self._answer(ticket, requester)
         self._reconsider(now)
 
     def room_failed(self, condition: Condition) -> None:
@@ -141,8 +196,31 @@ class Conference:
             # While there was no focus in the room, somebody took its nickname.
             self._evicted = True
             self._effects.append(EvictNamesake(self.room))
+        elif (
+            condition == "not-authorized"
+            and self.state is State.JOINING
+            and not self._password_asked
+        ):
+            # The room has outlived us with a password; to owners its form tells it.
+            self._password_asked = True
+            self._effects.append(ReadForm(self.room))
         elif self.state in (State.JOINING, State.CONFIGURING):
             self._end("room could not be set up", condition, leave=True)
+
+    def form_read(self, form: Mapping[str, str], now: float) -> None:
+        """The room's form as it is now; empty if it could not be read."""
+        if self.state is State.JOINING:
+            password = form.get("muc#roomconfig_roomsecret", "")
+            self._effects.append(JoinRoom(self.room, password))
+        elif self.state is State.READY and form:
+            self.access.form_seen(form)
+            self.features.publish()
+            self._reconsider(now)
+
+    def form_changed(self) -> None:
+        """The room says that its settings are others (XEP-0045, 10.2.1)."""
+        if self.state is State.READY:
+            self._effects.append(ReadForm(self.room))
 
     def namesake_evicted(self) -> None:
         if self.state is State.JOINING:
@@ -160,16 +238,23 @@ class Conference:
     # -- occupants ---------------------------------------------------------------------
     def occupant_seen(self, occupant: Occupant, now: float) -> None:
         """An occupant joined or changed."""
-        if self.occupants.get(occupant.nick) == occupant:
+        before = self.occupants.get(occupant.nick)
+        if before == occupant:
             return  # muting and the like, which happens often
-        known = occupant.nick in self.occupants
+        known = before is not None
         if not known and len(self.occupants) >= self._settings.max_participants:
             return
         self.occupants[occupant.nick] = occupant
         if not known:
             self._serve(occupant)
         self._empty_deadline = None
+        if self.state is State.READY:
+            self._note(occupant, before, now)
         self._reconsider(now)
+
+    def _note(self, occupant: Occupant, before: Occupant | None, now: float) -> None:
+        self.access.seen(occupant, before)
+        self.features.seen(occupant, before, now)
 
     def _serve(self, occupant: Occupant) -> None:
         # An occupant may call itself what it likes; not every nickname can be an endpoint.
@@ -198,31 +283,51 @@ class Conference:
         self.media.features_known(endpoint, features)
         self._reconsider(now)
 
-    def occupant_left(self, nick: str, now: float) -> None:
+    def occupant_left(
+        self, nick: str, now: float, *, kicked: bool = False, banned: bool = False
+    ) -> None:
         if nick not in self.occupants:
             return
-        self._forget(nick)
-        if not self.occupants and self.state is State.READY:
+        occupant = self._forget(nick)
+        self.features.left(nick, now)
+        self.access.left(occupant, kicked=kicked, banned=banned)
+        if self.occupants or self.state is not State.READY:
+            self._reconsider(now)
+        elif self.access.lobby:
+            # Whoever waits may be let in by a moderator who is on the way.
+            self._empty_deadline = now + LOBBY_PATIENCE
+            self._reconsider(now)
+        else:
             self._end("everybody left", "service-unavailable", leave=True)
-            return
-        self._reconsider(now)
 
-    def _forget(self, nick: str) -> None:
+    def _forget(self, nick: str) -> Occupant:
         occupant = self.occupants.pop(nick)
-        self._owners.discard(occupant.bare_jid or "")
+        self._muted.pop(EndpointId(nick), None)
         self.media.remove(EndpointId(nick))
-        if self._granted is not None and occupant.bare_jid == self._granted:
-            self._granted = None
+        return occupant
 
     def identity_changed(self, bare_jid: str, now: float) -> None:
         """Somebody signed in, or is no member any more."""
-        if (
-            bare_jid in self._owners
-            and not self._membership.identity_of(bare_jid).moderator
-        ):
-            self._owners.remove(bare_jid)
-            self._effects.append(RevokeOwner(self.room, bare_jid))
+        if self.state is State.READY:
+            self.access.rights_changed(bare_jid)
         self._reconsider(now)
+
+    # -- lobby -------------------------------------------------------------------------
+    def knock(self, knock: Knock, password: str, now: float) -> None:
+        """Somebody joins the lobby; raises `PeerError`."""
+        if self.state is not State.READY:
+            raise NotFound("conference")
+        self.access.knock(knock, password, full=self.is_full())
+        if not self.occupants:
+            self._empty_deadline = now + LOBBY_PATIENCE
+
+    def left_lobby(self, jid: str) -> None:
+        """`jid` is a full real address."""
+        self.access.lobby.depart(jid)
+
+    def deny(self, jid: str, nick: str) -> None:
+        """`jid` is the full real address of who wants it; raises `PeerError`."""
+        self.access.deny(jid, nick)
 
     # -- what participants ask ---------------------------------------------------------
     def jingle(self, endpoint: EndpointId, received: Received, now: float) -> None:
@@ -239,6 +344,8 @@ class Conference:
             raise NotFound("occupant")
         if request.target != endpoint and not (sender.is_moderator and request.mute):
             raise MuteRefused("not a moderator, or an attempt to unmute another")
+        if not request.mute and not self.features.may_unmute(endpoint, request.media):
+            raise MuteRefused("moderated")
         target = self.media.participants.get(request.target)
         if target is None or not target.is_active():
             raise MuteFailed("target has no session")
@@ -246,6 +353,11 @@ class Conference:
             self._effects.append(
                 SendMute(self.room, request.target, request.media, actor=endpoint)
             )
+
+    def take(self, nick: str, command: Command, now: float) -> None:
+        """Do what an occupant asks of the room's features; raises `PeerError`."""
+        self.features.take(nick, command, now)
+        self._reconsider(now)
 
     # -- bridges -----------------------------------------------------------------------
     def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
@@ -288,28 +400,29 @@ class Conference:
                 self._alone_deadline = None
             elif self._alone_deadline is None:
                 self._alone_deadline = now + self._settings.single_participant_timeout
-        self._grant_owner()
+        candidates = (
+            o for o in self.occupants.values() if o.nick in self.media.participants
+        )
+        self.access.elect(candidates, now)
+        self._moderate()
         self._show()
 
-    def _grant_owner(self) -> None:
-        for occupant in self.occupants.values():
-            jid = occupant.bare_jid
-            if jid is None or jid in self._owners or occupant.affiliation == "owner":
+    def _moderate(self) -> None:
+        """Bring what the bridge drops in line with A/V moderation, at every change."""
+        for endpoint, participant in self.media.participants.items():
+            self.media.force_mute(endpoint, self.features.force_mute(endpoint))
+            if not participant.is_active():
                 continue
-            if self._membership.identity_of(jid).moderator:
-                self._owners.add(jid)
-                self._effects.append(GrantOwner(self.room, jid))
-        if self._owners or not self._membership.may_open(GUEST):
-            return
-        if self._granted is not None or any(
-            occupant.affiliation == "owner" for occupant in self.occupants.values()
-        ):
-            return
-        for occupant in self.occupants.values():
-            if occupant.bare_jid is not None and occupant.nick in self.media.participants:
-                self._granted = occupant.bare_jid
-                self._effects.append(GrantOwner(self.room, occupant.bare_jid))
-                return
+            forbidden = frozenset(
+                media for media in MEDIA if not self.features.may_unmute(endpoint, media)
+            )
+            told = self._muted.get(endpoint, frozenset())
+            if forbidden != told:
+                self._muted[endpoint] = forbidden
+                self._effects.extend(
+                    SendMute(self.room, endpoint, media, actor=None)
+                    for media in sorted(forbidden - told)
+                )
 
     def _show(self) -> None:
         presence = ShowPresence(
@@ -324,13 +437,15 @@ class Conference:
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
-        for ticket in self._waiting:
+        for ticket, _ in self._waiting:
             self._effects.append(AnswerRequest(ticket, ready=False, error=error))
         self._waiting.clear()
         self.media.inviting = False
         self.media.abandon()
         self._setup_deadline = self._empty_deadline = self._alone_deadline = None
+        self.access.end()
         self._effects.extend(self.media.effects())
+        self._effects.extend(self.access.effects())
         if leave:
             self._effects.append(LeaveRoom(self.room))
         self._effects.append(ConferenceEnded(self.room, self.media.meeting_id, reason))
@@ -351,6 +466,7 @@ class Conference:
             self._setup_deadline,
             self._empty_deadline,
             self._alone_deadline,
+            self.access.next_timeout(),
             self.media.next_timeout(),
         )
         return min((due for due in deadlines if due is not None), default=None)
@@ -371,4 +487,6 @@ class Conference:
         """Own effects first: who is answered and shown; then what the media need."""
         while self._effects:
             yield self._effects.popleft()
+        yield from self.features.effects()
+        yield from self.access.effects()
         yield from self.media.effects()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NewType
+from typing import TYPE_CHECKING, Any, Literal, NewType
 
 from xmppconf.colibri2 import ConferenceModify
 from xmppconf.errors import Condition
 from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.jingle import Action, Offer
 from xmppconf.sources import OwnedSources
+
+if TYPE_CHECKING:  # they name rooms by what is in here
+    from xmppconf_focus.admission import Refusal
+    from xmppconf_focus.room_settings import RoomRecord
 
 RoomJid = NewType("RoomJid", str)
 """Bare address of a room on our rooms' host."""
@@ -33,6 +38,7 @@ class JoinRoom:
     """
 
     room: RoomJid
+    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,26 @@ class EvictNamesake:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureRoom:
-    """Make real addresses visible; answer with `room_configured` or `room_failed`."""
+    """Make real addresses visible, and set what else is given.
+
+    Answer with `room_configured` or `room_failed`.
+    """
+
+    room: RoomJid
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitForm:
+    """Change fields of the room's form."""
+
+    room: RoomJid
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadForm:
+    """Answer with `form_read`."""
 
     room: RoomJid
 
@@ -62,10 +87,61 @@ class ShowPresence:
 
 
 @dataclass(frozen=True, slots=True)
-class GrantOwner:
+class SetAffiliation:
     room: RoomJid
     jid: str
     """Bare real address."""
+    affiliation: str
+
+
+@dataclass(frozen=True, slots=True)
+class KickOccupant:
+    room: RoomJid
+    nick: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyRoom:
+    """End it for everybody; `removed` follows."""
+
+    room: RoomJid
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendJson:
+    """A message with a JSON object from our own address; `to` are full real addresses."""
+
+    to: tuple[str, ...]
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LobbyPresence:
+    """One presence in the lobby that we play, about `nick`."""
+
+    room: RoomJid
+    to: str
+    nick: str
+    jid: str
+    """Full real address of whom it is about."""
+    name: str = ""
+    email: str = ""
+    moderator: bool = False
+    available: bool = True
+    status: tuple[int, ...] = ()
+    destroyed: bool = False
+    to_room: RoomJid | None = None
+    """Where to go instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRoom:
+    """Keep a room's settings for its next meeting; None: forget them."""
+
+    room: RoomJid
+    record: RoomRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +204,8 @@ class SendMute:
     room: RoomJid
     endpoint: EndpointId
     media: MutedMedia
-    actor: EndpointId
+    actor: EndpointId | None
+    """None: A/V moderation, not a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +215,10 @@ class AnswerRequest:
     ticket: Ticket
     ready: bool
     error: Condition | None = None
+    refusal: Refusal | None = None
+    """Why, if it is about the person; instead of `error`."""
+    password: str | None = None
+    """The room's, for whom it may be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +242,14 @@ Effect = (
     | ConfigureRoom
     | LeaveRoom
     | ShowPresence
-    | GrantOwner
-    | RevokeOwner
+    | SubmitForm
+    | ReadForm
+    | SetAffiliation
+    | KickOccupant
+    | DestroyRoom
+    | SendJson
+    | LobbyPresence
+    | StoreRoom
     | AskFeatures
     | SendColibri
     | SendOffer

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import Names, Settings
-from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
+from xmppconf.errors import Condition, LimitExceeded, NotAllowed, NotFound, PeerError
 from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
 from xmppconf.jingle import Received
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
+from xmppconf_focus.commands import Command
 from xmppconf_focus.conference import Conference, MuteRequest, State
 from xmppconf_focus.effects import (
     AnswerRequest,
@@ -23,12 +25,19 @@ from xmppconf_focus.effects import (
     ConferenceEnded,
     Effect,
     RoomJid,
+    StoreRoom,
     Ticket,
 )
 from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.invitations import Invitation
+from xmppconf_focus.lobby import Knock
 from xmppconf_focus.membership import GUEST, Identity, Membership, NotAuthorized
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.participant import StartMuted
+from xmppconf_focus.presences import Presences
+from xmppconf_focus.room_access import Requester
+from xmppconf_focus.room_memory import RoomMemory
+from xmppconf_focus.room_settings import RoomSettings
 
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
@@ -40,11 +49,17 @@ class Focus:
     """
 
     def __init__(
-        self, settings: Settings, new_id: Callable[[], str], membership: Membership
+        self,
+        settings: Settings,
+        new_id: Callable[[], str],
+        membership: Membership,
+        memory: RoomMemory,
     ) -> None:
         self.conferences: dict[RoomJid, Conference] = {}
         self.brewery = Brewery()
         self.membership = membership
+        self.memory = memory
+        self.presences = Presences()
         self.created = 0
         """Conferences since the start."""
         self._settings = settings.focus
@@ -60,12 +75,12 @@ class Focus:
         self,
         ticket: Ticket,
         room: RoomJid,
-        requester: str,
+        requester: Requester,
         now: float,
         start_muted: StartMuted | None = None,
         identity: Identity = GUEST,
     ) -> None:
-        """Ask for a room; `AnswerRequest` follows.  `requester` is a bare address or empty.
+        """Ask for a room; `AnswerRequest` follows.
 
         `start_muted` counts in the request that opens the room.  Raises `LimitExceeded`,
         and `NotAuthorized` if the room is not open and `identity` may not open it.
@@ -78,10 +93,10 @@ class Focus:
                 # Somebody will leave: clients ask again by themselves.
                 self._effects.append(AnswerRequest(ticket, ready=False))
                 return
-            self._check_requester(requester)
-            conference = self._create(room, requester, now)
+            self._check_requester(requester.jid)
+            conference = self._create(room, requester.jid, now)
             conference.media.start_muted = start_muted or StartMuted()
-        conference.request(ticket, now)
+        conference.request(ticket, requester, now)
         self._settle(conference)
 
     def may_open(self, room: RoomJid, identity: Identity) -> bool:
@@ -110,6 +125,7 @@ class Focus:
             self._initiator,
             self._new_id,
             self.membership,
+            self.memory,
         )
         self.conferences[room] = conference
         self._requesters[room] = requester
@@ -132,10 +148,21 @@ class Focus:
             conference.joined(affiliation, now)
             self._settle(conference)
 
-    def room_configured(self, room: RoomJid, meeting_id: str | None, now: float) -> None:
-        """`meeting_id` is what the server's form said, if it did."""
+    def room_configured(self, room: RoomJid, form: Mapping[str, str], now: float) -> None:
+        """`form` is what the room's said before, empty if it could not be read."""
         if (conference := self.conferences.get(room)) is not None:
-            conference.configured(self._choose_meeting_id(meeting_id), now)
+            meeting_id = self._choose_meeting_id(form.get("muc#roominfo_meetingId"))
+            conference.configured(meeting_id, form, now)
+            self._settle(conference)
+
+    def form_changed(self, room: RoomJid) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.form_changed()
+            self._settle(conference)
+
+    def form_read(self, room: RoomJid, form: Mapping[str, str], now: float) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.form_read(form, now)
             self._settle(conference)
 
     def _choose_meeting_id(self, proposed: str | None) -> MeetingId:
@@ -159,17 +186,35 @@ class Focus:
 
     def removed(self, room: RoomJid) -> None:
         if (conference := self.conferences.get(room)) is not None:
+            for occupant in conference.occupants.values():
+                self.presences.remove(occupant.real_jid or "", room)
             conference.removed()
             self._settle(conference)
 
     def occupant_seen(self, room: RoomJid, occupant: Occupant, now: float) -> None:
         if (conference := self.conferences.get(room)) is not None:
+            before = conference.occupants.get(occupant.nick)
+            if before is not None and before.real_jid != occupant.real_jid:
+                self.presences.remove(before.real_jid or "", room)
             conference.occupant_seen(occupant, now)
+            if occupant.real_jid and conference.occupants.get(occupant.nick) == occupant:
+                self.presences.add(occupant.real_jid, room, occupant.nick)
             self._settle(conference)
 
-    def occupant_left(self, room: RoomJid, nick: str, now: float) -> None:
+    def occupant_left(
+        self,
+        room: RoomJid,
+        nick: str,
+        now: float,
+        *,
+        kicked: bool = False,
+        banned: bool = False,
+    ) -> None:
         if (conference := self.conferences.get(room)) is not None:
-            conference.occupant_left(nick, now)
+            occupant = conference.occupants.get(nick)
+            if occupant is not None and occupant.real_jid is not None:
+                self.presences.remove(occupant.real_jid, room)
+            conference.occupant_left(nick, now, kicked=kicked, banned=banned)
             self._settle(conference)
 
     def features_known(
@@ -203,6 +248,50 @@ class Focus:
         """Raises `PeerError` to refuse it."""
         conference = self._serving(room)
         conference.mute(endpoint, request)
+        self._settle(conference)
+
+    def take(self, room: RoomJid, nick: str, command: Command, now: float) -> None:
+        """Do what an occupant asks of its room; raises `PeerError` to refuse it."""
+        conference = self._serving(room)
+        try:
+            conference.take(nick, command, now)
+        finally:
+            self._settle(conference)
+
+    def settings_for(self, room: RoomJid, nick: str) -> RoomSettings:
+        """What an occupant may know of its room's settings; raises `PeerError`."""
+        conference = self._serving(room)
+        settings = conference.access.settings
+        occupant = conference.occupants.get(nick)
+        if occupant is not None and occupant.is_moderator:
+            return settings
+        return replace(settings, password="")
+
+    def invite(self, room: RoomJid, nick: str, invitation: Invitation) -> str:
+        """The token of an invitation that a moderator makes; raises `PeerError`."""
+        occupant = self._serving(room).occupants.get(nick)
+        if occupant is None or not occupant.is_moderator:
+            raise NotAllowed("not a moderator")
+        return self.memory.invitations.token(room, invitation)
+
+    # -- the lobby ---------------------------------------------------------------------
+    def knock(self, room: RoomJid, knock: Knock, password: str, now: float) -> None:
+        """Somebody joins the lobby; raises `PeerError`."""
+        conference = self._serving(room)
+        try:
+            conference.knock(knock, password, now)
+        finally:
+            self._settle(conference)
+
+    def left_lobby(self, room: RoomJid, jid: str) -> None:
+        if (conference := self.conferences.get(room)) is not None:
+            conference.left_lobby(jid)
+            self._settle(conference)
+
+    def deny(self, room: RoomJid, jid: str, nick: str) -> None:
+        """`jid` is who wants it; raises `PeerError`."""
+        conference = self._serving(room)
+        conference.deny(jid, nick)
         self._settle(conference)
 
     def is_occupant(self, room: RoomJid, nick: str) -> bool:
@@ -286,9 +375,13 @@ class Focus:
     def _settle(self, conference: Conference) -> None:
         for effect in conference.effects():
             self._effects.append(effect)
-            if isinstance(effect, ConferenceEnded):
+            if isinstance(effect, StoreRoom):
+                self.memory.put(effect.room, effect.record)
+            elif isinstance(effect, ConferenceEnded):
                 self.conferences.pop(effect.room, None)
                 self._requesters.pop(effect.room, None)
+                for occupant in conference.occupants.values():
+                    self.presences.remove(occupant.real_jid or "", effect.room)
         due = conference.next_timeout()
         if due is not None:
             heapq.heappush(self._deadlines, (due, conference.room))

@@ -24,6 +24,7 @@ class Origin(enum.Enum):
 
     OCCUPANT = "occupant"  # of a room with a conference, seen there by us
     STRANGER = "stranger"  # from the rooms' host, but no occupant we know
+    PRESENT = "present"  # the real address of somebody who is in a room with a conference
     LOCAL = "local"  # an account or a guest of this service, or of a domain that may come
     BACKEND = "backend"  # a bridge's account, or an occupant of the brewery
     FOCUS = "focus"  # our own component
@@ -43,27 +44,58 @@ class Kind(enum.StrEnum):
     MUTE_DESKTOP = "{http://jitsi.org/jitmeet/desktop}mute"
     DISCO_INFO = "{http://jabber.org/protocol/disco#info}query"
     VERSION = "{jabber:iq:version}query"
+    SETTINGS = "{urn:xmppconf:room}settings"
+    MUTE_ALL = "{urn:xmppconf:room}mute-all"
+    ASK_TO_UNMUTE = "{urn:xmppconf:room}ask-to-unmute"
+    REMOVE = "{urn:xmppconf:room}remove"
+    INVITE = "{urn:xmppconf:room}invite"
+    LOBBY_ADMIN = "{http://jabber.org/protocol/muc#admin}query"
+    KNOCK = "{http://jabber.org/protocol/muc}x"
+    # Stock clients leave out the namespace of some of these.
+    AV_MODERATION = "{http://jitsi.org/jitmeet}av_moderation"
+    SPEAKER_STATS = "{http://jitsi.org/jitmeet}speakerstats"
+    ROOM_METADATA = "{http://jitsi.org/jitmeet}room_metadata"
+    JSON = "{http://jitsi.org/jitmeet}json-message"
+    END_CONFERENCE = "{http://jitsi.org/jitmeet}end_conference"
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A kind of request, by its payload's name, and the origins it is answered for."""
+    """A kind of request, by its payload's name, and the origins it is answered for.
+
+    What a room's moderators alone may do is decided where the room is known.
+    """
 
     kind: Kind
-    type: Literal["get", "set"]
+    type: Literal["get", "set", "message", "presence"]
     allowed: frozenset[Origin]
 
 
 _OCCUPANTS = frozenset({Origin.OCCUPANT})
+_PEOPLE = frozenset({Origin.LOCAL, Origin.PRESENT})
+_PRESENT = frozenset({Origin.PRESENT})
 
 HANDLERS = (
-    Handler(Kind.CONFERENCE_REQUEST, "set", frozenset({Origin.LOCAL})),
-    Handler(Kind.LOGIN_URL, "get", frozenset({Origin.LOCAL})),
-    Handler(Kind.LOGOUT, "set", frozenset({Origin.LOCAL})),
+    Handler(Kind.CONFERENCE_REQUEST, "set", _PEOPLE),
+    Handler(Kind.LOGIN_URL, "get", _PEOPLE),
+    Handler(Kind.LOGOUT, "set", _PEOPLE),
     Handler(Kind.JINGLE, "set", _OCCUPANTS),
     Handler(Kind.MUTE_AUDIO, "set", _OCCUPANTS),
     Handler(Kind.MUTE_VIDEO, "set", _OCCUPANTS),
     Handler(Kind.MUTE_DESKTOP, "set", _OCCUPANTS),
+    Handler(Kind.SETTINGS, "get", _OCCUPANTS),
+    Handler(Kind.SETTINGS, "set", _OCCUPANTS),
+    Handler(Kind.MUTE_ALL, "set", _OCCUPANTS),
+    Handler(Kind.ASK_TO_UNMUTE, "set", _OCCUPANTS),
+    Handler(Kind.REMOVE, "set", _OCCUPANTS),
+    Handler(Kind.INVITE, "set", _OCCUPANTS),
+    Handler(Kind.LOBBY_ADMIN, "set", _PRESENT),
+    Handler(Kind.KNOCK, "presence", _PEOPLE),
+    Handler(Kind.AV_MODERATION, "message", _PRESENT),
+    Handler(Kind.SPEAKER_STATS, "message", _PRESENT),
+    Handler(Kind.ROOM_METADATA, "message", _PRESENT),
+    Handler(Kind.JSON, "message", _PRESENT),
+    Handler(Kind.END_CONFERENCE, "message", _PRESENT),
     Handler(Kind.DISCO_INFO, "get", EVERYBODY),
     Handler(Kind.VERSION, "get", EVERYBODY),
 )
@@ -74,8 +106,13 @@ def origin_of(
     names: Names,
     domains: Domains,
     is_occupant: Callable[[RoomJid, str], bool],
+    is_present: Callable[[str], bool],
 ) -> Origin:
-    """Sort a sender; `is_occupant` knows the occupants of our conferences."""
+    """Sort a sender.
+
+    `is_occupant` knows the occupants of our conferences, `is_present` their full real
+    addresses.
+    """
     if sender.domain == names.focus:
         return Origin.FOCUS
     if sender.domain == names.rooms:
@@ -88,7 +125,7 @@ def origin_of(
     if sender.domain in (names.accounts, names.internal):
         return Origin.BACKEND
     if sender.local and domains.may_come(sender.domain):
-        return Origin.LOCAL
+        return Origin.PRESENT if is_present(str(sender)) else Origin.LOCAL
     return Origin.FOREIGN
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from xmppconf.colibri2 import ColibriRefused, ConferenceModified
+from xmppconf.colibri2 import ColibriRefused, ConferenceModified, ForceMute
 from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId
@@ -81,6 +81,7 @@ class MediaSessions:
         """Whether there is reason to invite those who are idle."""
         self.bridge_missing = False
         """Whether somebody waits and no bridge can be selected."""
+        self._forced: dict[EndpointId, ForceMute] = {}
         self._placement = Placement(brewery, SelectionPolicy.of(settings))
         self._cascade = Cascade(
             room,
@@ -123,6 +124,7 @@ class MediaSessions:
         if participant is None:
             return
         self.sources.remove_owner(endpoint)
+        self._forced.pop(endpoint, None)
         for other in self.participants.values():
             other.signalling.owner_left(endpoint)
         self._free(participant)
@@ -166,6 +168,7 @@ class MediaSessions:
             describe_media(participant.features, self._settings.codecs),
             data=self._wants_data(participant),
             ssrc_rewriting=self._rewrites(participant),
+            force_mute=self._forced.get(participant.id),
         )
 
     def _offer(
@@ -461,6 +464,15 @@ class MediaSessions:
                 participant.bridge = None
                 self._end(participant, Stage.IDLE, now, "success", "moving")
         self.invite_idle(now)
+
+    def force_mute(self, endpoint: EndpointId, forced: ForceMute) -> None:
+        """What of this endpoint's media is dropped, until it is said otherwise."""
+        participant = self.participants.get(endpoint)
+        if participant is None or self._forced.get(endpoint, ForceMute()) == forced:
+            return
+        self._forced[endpoint] = forced
+        if participant.bridge is not None:
+            self._cascade.update(participant.bridge, endpoint, force_mute=forced)
 
     # -- time --------------------------------------------------------------------------
     def next_timeout(self) -> float | None:

@@ -20,6 +20,7 @@ class Occupant:
     """The client's verification string (XEP-0115), if it sent one."""
     hash: str | None = None
     """The hash function behind it, such as "sha-1"."""
+    display_name: str | None = None
     region: str | None = None
     """Where its client says it is; a hint too."""
 

@@ -61,7 +61,9 @@ async function start({ websocket, domain, room, name, codec, focus }) {
     const tracks = await stock.createLocalTracks({ devices: ["audio", "video"] });
     const connection = new stock.JitsiConnection(null, null, {
         hosts: {
-            domain, anonymousdomain: `guest.${domain}`, muc: `muc.${domain}`,
+            // As our /config.js has it: components are asked for at the focus.
+            domain: focus ?? `focus.${domain}`,
+            anonymousdomain: `guest.${domain}`, muc: `muc.${domain}`,
             focus: focus ?? `focus.${domain}`,
         },
         serviceUrl: websocket,

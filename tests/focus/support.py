@@ -22,6 +22,8 @@ from xmppconf_focus.effects import (
 from xmppconf_focus.features import Feature
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.room_access import Requester
+from xmppconf_focus.room_memory import RoomMemory
 
 from xmppconf.colibri2 import (
     ConferenceModified,
@@ -107,8 +109,14 @@ class Stage:
             focus=settings or FocusSettings(), members=members or MembersSettings()
         )
         self.membership = make_membership(whole)
-        self.focus = Focus(whole, lambda: f"id-{next(self._ids)}", self.membership)
+        self.unix = 1_700_000_000.0
+        self.memory = RoomMemory(bytes(32), 86400.0, lambda: self.unix, bytes)
+        self.focus = self.make_focus(whole)
         self.effects: list[Effect] = []
+
+    def make_focus(self, whole: Settings) -> Focus:
+        """One more focus that remembers what the first one kept."""
+        return Focus(whole, lambda: f"id-{next(self._ids)}", self.membership, self.memory)
 
     def take(self, kind: type[E]) -> list[E]:
         self.effects += self.focus.effects()
@@ -130,14 +138,15 @@ class Stage:
         self.focus.bridge_announced(jid, stats, self.now)
 
     def request(self, room: RoomJid = ROOM, ticket: int = 1) -> None:
-        self.focus.request(Ticket(ticket), room, "ann@guest.localhost", self.now)
+        requester = Requester("ann@guest.localhost")
+        self.focus.request(Ticket(ticket), room, requester, self.now)
 
     def open_room(self, room: RoomJid = ROOM) -> None:
         self.request(room)
         assert self.take(JoinRoom) == [JoinRoom(room)]
         self.focus.joined(room, "owner", self.now)
         assert self.take(ConfigureRoom) == [ConfigureRoom(room)]
-        self.focus.room_configured(room, None, self.now)
+        self.focus.room_configured(room, {}, self.now)
 
     def join(
         self,

@@ -216,7 +216,7 @@ class World:
                 self.stage.request(ticket=self.tickets)
             case ("room",):
                 if self.to_configure:
-                    focus.room_configured(ROOM, None, now)
+                    focus.room_configured(ROOM, {}, now)
                 else:
                     focus.joined(ROOM, "owner", now)
             case ("lost",):

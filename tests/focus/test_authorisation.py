@@ -5,19 +5,23 @@ The matrix is made from the registry: a handler without a row here fails.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 from xml.etree.ElementTree import Element
 
 import pytest
 from xmppconf_focus.app import make_membership
 from xmppconf_focus.brewery import BridgeStats
-from xmppconf_focus.effects import BridgeJid, RoomJid
+from xmppconf_focus.effects import BridgeJid, RoomJid, Ticket
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.room_access import Requester
+from xmppconf_focus.room_memory import RoomMemory
+from xmppconf_focus.room_settings import Access, RoomSettings
 
 from tests.focus.support import MODERN, ROOM
 from tests.support.xmpp import ComponentStream, component_stream
@@ -38,7 +42,10 @@ SENDERS = {
     "rooms' host": "muc.localhost",
     "guest": "stranger@guest.localhost/web",
     "guest's bare address": "stranger@guest.localhost",
-    "occupant's real address": "ann@guest.localhost/web",
+    "moderator's real address": "ann@guest.localhost/web",
+    "occupant's real address": "bob@guest.localhost/web",
+    "real address in another room": "eve@guest.localhost/web",
+    "moderator's other session": "ann@guest.localhost/other",
     "member": "mia@localhost/web",
     "server": "localhost",
     "bridge": "bridge-1@auth.localhost/x",
@@ -49,36 +56,58 @@ SENDERS = {
     "foreign room": "tea@muc.elsewhere.example/ann",
 }
 
-LOCAL = {"guest", "guest's bare address", "occupant's real address", "member"}
+PRESENT = {
+    "moderator's real address",
+    "occupant's real address",
+    "real address in another room",
+}
+LOCAL = PRESENT | {
+    "guest",
+    "guest's bare address",
+    "moderator's other session",
+    "member",
+}
 
-#: Who gets a result; and what those in a room get who ask for what is not theirs.
-ALLOWED: dict[Kind, dict[str, str]] = {
-    Kind.CONFERENCE_REQUEST: dict.fromkeys(LOCAL, "result"),
-    Kind.LOGIN_URL: dict.fromkeys(LOCAL, "result"),
+_OCCUPANTS = {
+    "moderator": "result",
+    "occupant": "not-allowed",
+    "occupant of another room": "not-allowed",
+}
+_MODERATORS = dict.fromkeys(_OCCUPANTS, "forbidden") | {"moderator": "result"}
+_PRESENT = dict.fromkeys(PRESENT, "result")
+_PRESENT_MODERATORS = {"moderator's real address": "result"}
+
+#: Who gets a result, and what those in a room get who ask for what is not theirs;
+#: everybody else gets `forbidden`.
+ALLOWED: dict[tuple[Kind, str], dict[str, str]] = {
+    (Kind.CONFERENCE_REQUEST, "set"): dict.fromkeys(LOCAL, "result"),
+    (Kind.LOGIN_URL, "get"): dict.fromkeys(LOCAL, "result"),
     # Its session is none; who may not ask does not even learn that.
-    Kind.LOGOUT: dict.fromkeys(LOCAL, "not-acceptable"),
-    Kind.JINGLE: {
+    (Kind.LOGOUT, "set"): dict.fromkeys(LOCAL, "not-acceptable"),
+    (Kind.JINGLE, "set"): {
         "moderator": "result",
         "occupant": "bad-request",
         "occupant of another room": "bad-request",
     },
-    Kind.MUTE_AUDIO: {
-        "moderator": "result",
-        "occupant": "not-allowed",
-        "occupant of another room": "not-allowed",
-    },
-    Kind.MUTE_VIDEO: {
-        "moderator": "result",
-        "occupant": "not-allowed",
-        "occupant of another room": "not-allowed",
-    },
-    Kind.MUTE_DESKTOP: {
-        "moderator": "result",
-        "occupant": "not-allowed",
-        "occupant of another room": "not-allowed",
-    },
-    Kind.DISCO_INFO: dict.fromkeys(SENDERS, "result"),
-    Kind.VERSION: dict.fromkeys(SENDERS, "result"),
+    (Kind.MUTE_AUDIO, "set"): _OCCUPANTS,
+    (Kind.MUTE_VIDEO, "set"): _OCCUPANTS,
+    (Kind.MUTE_DESKTOP, "set"): _OCCUPANTS,
+    (Kind.SETTINGS, "get"): dict.fromkeys(_OCCUPANTS, "result"),
+    (Kind.SETTINGS, "set"): _MODERATORS,
+    (Kind.MUTE_ALL, "set"): _MODERATORS,
+    (Kind.ASK_TO_UNMUTE, "set"): _MODERATORS,
+    (Kind.REMOVE, "set"): _MODERATORS,
+    (Kind.INVITE, "set"): _MODERATORS,
+    (Kind.LOBBY_ADMIN, "set"): _PRESENT_MODERATORS,
+    (Kind.KNOCK, "presence"): dict.fromkeys(LOCAL, "result")
+    | {"occupant's real address": "forbidden", "guest's bare address": "bad-request"},
+    (Kind.AV_MODERATION, "message"): _PRESENT_MODERATORS,
+    (Kind.SPEAKER_STATS, "message"): _PRESENT,
+    (Kind.ROOM_METADATA, "message"): _PRESENT_MODERATORS,
+    (Kind.JSON, "message"): _PRESENT | {"occupant's real address": "conflict"},
+    (Kind.END_CONFERENCE, "message"): _PRESENT_MODERATORS,
+    (Kind.DISCO_INFO, "get"): dict.fromkeys(SENDERS, "result"),
+    (Kind.VERSION, "get"): dict.fromkeys(SENDERS, "result"),
 }
 
 BODIES = {
@@ -91,8 +120,30 @@ BODIES = {
     Kind.MUTE_AUDIO: f"jid='{ROOM}/cid'>true</mute>",
     Kind.MUTE_VIDEO: f"jid='{ROOM}/cid'>true</mute>",
     Kind.MUTE_DESKTOP: f"jid='{ROOM}/cid'>true</mute>",
+    Kind.SETTINGS: "access='lobby'/>",
+    Kind.MUTE_ALL: "media='audio'/>",
+    Kind.ASK_TO_UNMUTE: "media='audio' nick='cid'/>",
+    Kind.REMOVE: "nick='cid'/>",
+    Kind.INVITE: "role='moderator' expires='60'/>",
+    Kind.LOBBY_ADMIN: "><item nick='kim' role='none'/></query>",
+    Kind.KNOCK: "/>",
+    Kind.AV_MODERATION: "mediaType='audio' enable='true'/>",
+    Kind.SPEAKER_STATS: "silence='false'/>",
+    # Its own room is named, which nobody in another one may write.
+    Kind.ROOM_METADATA: f'room=\'{ROOM}\'>{{{{"key":"k","data":1}}}}</room_metadata>',
+    # The second of the same id is one too many, and polls of another room do not count.
+    Kind.JSON: '>{{"type":"polls","command":"new-poll","pollId":"p","question":"?",'
+    '"answers":[{{"name":"a"}},{{"name":"b"}}]}}</json-message>',
+    Kind.END_CONFERENCE: "/>",
     Kind.DISCO_INFO: "/>",
     Kind.VERSION: "/>",
+}
+
+#: Whom to address; our occupant otherwise.
+TO = {
+    "message": "focus.localhost",
+    "presence": "tea@focus.localhost/{nick}",
+    Kind.LOBBY_ADMIN: "tea@focus.localhost",
 }
 
 
@@ -103,7 +154,8 @@ class Stand:
         self.stream = stream
         ids = iter(range(1, 10_000))
         membership = make_membership(Settings())
-        self.focus = Focus(Settings(), lambda: f"id-{next(ids)}", membership)
+        memory = RoomMemory(bytes(32), 60.0, lambda: 1.7e9, bytes)
+        self.focus = Focus(Settings(), lambda: f"id-{next(ids)}", membership, memory)
         counters = Counters(Metrics("t"), self.focus)
         self.members = Members(MembersSettings(), membership)
         self.on_xmpp = FocusOnXmpp(
@@ -115,9 +167,9 @@ class Stand:
         bridge = BridgeJid("jvbbrewery@internal.localhost/b1")
         self.focus.bridge_announced(bridge, BridgeStats(drain=False), 0.0)
         for room, nicks in ((ROOM, ("ann", "bob", "cid")), (OTHER, ("eve", "fox"))):
-            self.focus.request(1, room, "", 0.0)  # type: ignore[arg-type]
+            self.focus.request(Ticket(1), room, Requester(""), 0.0)
             self.focus.joined(room, "owner", 0.0)
-            self.focus.room_configured(room, None, 0.0)
+            self.focus.room_configured(room, {}, 0.0)
             for nick in nicks:
                 role = "moderator" if nick == "ann" else "participant"
                 occupant = Occupant(nick, f"{nick}@guest.localhost/web", role, "none")
@@ -136,6 +188,15 @@ class Stand:
         assert session is not None
         assert session.state.value == "active"
         return session.sid
+
+    async def open_lobby(self) -> None:
+        """Somebody waits in it."""
+        room = self.focus.conferences[ROOM]
+        room.access.change(RoomSettings(access=Access.LOBBY))
+        await self.stream.feed(
+            "<presence from='kim@guest.localhost/web' to='tea@focus.localhost/kim'/>"
+        )
+        assert len(room.access.lobby) == 1
 
     async def answer_bridge(self, stanza: Element, sender: str) -> list[Element]:
         endpoint = stanza.find(".//{jitsi:colibri2}endpoint[@create]")
@@ -172,39 +233,52 @@ async def stand() -> AsyncIterator[Stand]:
 def request(handler: Handler, sender: str, sid: str) -> str:
     namespace, _, name = handler.kind.value[1:].partition("}")
     body = BODIES[handler.kind].format(sid=sid)
+    to = TO.get(handler.kind) or TO.get(handler.type) or "focus@focus.localhost/focus"
+    to = to.format(nick=f"n{zlib.crc32(sender.encode())}")
+    stanza = handler.type if handler.type in ("message", "presence") else "iq"
+    type_ = f" type='{handler.type}'" if stanza == "iq" else ""
     return (
-        f"<iq type='{handler.type}' id='r1' from=\"{sender}\""
-        f" to='focus@focus.localhost/focus'><{name} xmlns='{namespace}' {body}</iq>"
+        f"<{stanza}{type_} id='r1' from=\"{sender}\" to='{to}'>"
+        f"<{name} xmlns='{namespace}' {body}</{stanza}>"
     )
 
 
 def outcome(stanzas: list[Element]) -> str:
-    [answer] = [s for s in stanzas if s.get("id") == "r1"]
-    if answer.get("type") == "result":
-        return "result"
-    return str(answer[-1][0].tag).rpartition("}")[2]
+    """The condition of the error that came back, or "result"; messages have no other."""
+    answers = [s for s in stanzas if s.get("id") == "r1"]
+    for answer in answers:
+        if answer.get("type") == "error":
+            return str(answer[-1][0].tag).rpartition("}")[2]
+    if stanzas and not answers:
+        # A message or presence that had an effect.
+        assert all(s.get("type") != "error" for s in stanzas)
+    return "result"
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.kind.name)
+@pytest.mark.parametrize(
+    "handler", HANDLERS, ids=lambda handler: f"{handler.kind.name}-{handler.type}"
+)
 async def test_who_may_ask_what(stand: Stand, handler: Handler) -> None:
     stand.fill()
     sid = await stand.settle_sessions()
+    if handler.kind in (Kind.KNOCK, Kind.LOBBY_ADMIN):
+        await stand.open_lobby()
     answers = {
         name: outcome(await stand.stream.feed(request(handler, sender, sid)))
         for name, sender in SENDERS.items()
     }
-    assert answers == {
-        name: ALLOWED[handler.kind].get(name, "forbidden") for name in SENDERS
-    }
+    row = ALLOWED[handler.kind, handler.type]
+    assert answers == {name: row.get(name, "forbidden") for name in SENDERS}
 
 
 def test_every_kind_has_its_row() -> None:
-    kinds = [handler.kind for handler in HANDLERS]
-    assert sorted(kinds) == sorted(Kind) == sorted(ALLOWED) == sorted(BODIES)
+    rows = [(handler.kind, handler.type) for handler in HANDLERS]
+    assert sorted(rows) == sorted(ALLOWED)
+    assert {kind for kind, _ in rows} == set(Kind) == set(BODIES)
 
 
 async def test_the_stream_answers_nothing_beside_the_registry(stand: Stand) -> None:
-    known = {(handler.type, handler.kind.value) for handler in HANDLERS}
+    known = {(str(handler.type), handler.kind.value) for handler in HANDLERS}
     extra = set(stand.stream.xmpp._answers) - known
     assert extra == {
         ("get", "{urn:xmpp:ping}ping"),

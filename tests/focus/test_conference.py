@@ -13,7 +13,6 @@ from xmppconf_focus.effects import (
     ConferenceEnded,
     ConfigureRoom,
     EvictNamesake,
-    GrantOwner,
     JoinRoom,
     LeaveRoom,
     RoomJid,
@@ -22,6 +21,7 @@ from xmppconf_focus.effects import (
     SendOffer,
     SendSources,
     SendTerminate,
+    SetAffiliation,
     ShowPresence,
     Ticket,
 )
@@ -33,6 +33,7 @@ from xmppconf_focus.participant import (
     REQUESTS_PER_SECOND,
     StartMuted,
 )
+from xmppconf_focus.room_access import ELECTION_GRACE, Requester
 
 from tests.focus.support import (
     BASIC,
@@ -63,7 +64,7 @@ def test_the_answer_waits_until_the_room_is_joined_and_configured() -> None:
     assert stage.take(JoinRoom) == [JoinRoom(ROOM)]
     stage.focus.joined(ROOM, "owner", stage.now)
     assert stage.take(AnswerRequest) == []
-    stage.focus.room_configured(ROOM, None, stage.now)
+    stage.focus.room_configured(ROOM, {}, stage.now)
     stage.request(ticket=3)
     assert stage.take(AnswerRequest) == [
         AnswerRequest(Ticket(ticket), ready=True) for ticket in (1, 2, 3)
@@ -157,7 +158,7 @@ def test_meeting_ids_are_unique_among_conferences() -> None:
     for room in (ROOM, RoomJid("milk@muc.localhost")):
         stage.request(room)
         stage.focus.joined(room, "owner", stage.now)
-        stage.focus.room_configured(room, "the-same", stage.now)
+        stage.focus.room_configured(room, {"muc#roominfo_meetingId": "the-same"}, stage.now)
     ids = {c.media.meeting_id for c in stage.focus.conferences.values()}
     assert len(ids) == 2
 
@@ -516,9 +517,11 @@ def test_sources_without_a_name_get_one() -> None:
 def test_newcomers_start_muted_beyond_the_limits_and_stay_as_they_are_when_moved() -> None:
     stage = Stage()
     stage.add_bridge()
-    stage.focus.request(Ticket(1), ROOM, "", stage.now, StartMuted(audio=2, video=0))
+    stage.focus.request(
+        Ticket(1), ROOM, Requester(""), stage.now, StartMuted(audio=2, video=0)
+    )
     stage.focus.joined(ROOM, "owner", stage.now)
-    stage.focus.room_configured(ROOM, None, stage.now)
+    stage.focus.room_configured(ROOM, {}, stage.now)
     found: dict[EndpointId, Offer] = {}
     for nick in ("ann", "bob", "cid"):
         stage.join(nick)
@@ -822,14 +825,19 @@ def test_an_answer_without_transport_or_port_fails_the_invite(missing: str) -> N
 
 
 # -- owner and mute --------------------------------------------------------------------
-def test_the_first_participant_becomes_owner_and_the_next_when_it_left() -> None:
+def test_the_first_participant_becomes_owner_and_the_next_when_it_stays_away() -> None:
     stage = Stage()
     stage.open_room()
     stage.join("ann")
     stage.join("bob")
-    assert stage.take(GrantOwner) == [GrantOwner(ROOM, "ann@guest.localhost")]
+    first = SetAffiliation(ROOM, "ann@guest.localhost", "owner")
+    assert stage.take(SetAffiliation) == [first]
     stage.focus.occupant_left(ROOM, "ann", stage.now)
-    assert stage.take(GrantOwner) == [GrantOwner(ROOM, "bob@guest.localhost")]
+    stage.pass_time(ELECTION_GRACE - 1)
+    assert stage.take(SetAffiliation) == []
+    stage.pass_time(2)
+    second = SetAffiliation(ROOM, "bob@guest.localhost", "owner")
+    assert stage.take(SetAffiliation) == [second]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from xmppconf_focus.domains import Domains
-from xmppconf_focus.effects import AnswerRequest, GrantOwner, RevokeOwner, Ticket
+from xmppconf_focus.effects import AnswerRequest, SetAffiliation, Ticket
 from xmppconf_focus.membership import (
     GUEST,
     MAX_KNOWN,
@@ -20,6 +20,7 @@ from xmppconf_focus.membership import (
     SessionInvalid,
     SignedIn,
 )
+from xmppconf_focus.room_access import Requester
 from xmppconf_focus.sessions import Sealer
 
 from tests.focus.support import ROOM, Stage
@@ -258,9 +259,9 @@ def test_a_guest_waits_for_the_host_and_a_member_opens() -> None:
     assert refused.value.condition == "not-authorized"
     assert stage.focus.conferences == {}
     member = Identity("list:ann", moderator=True)
-    stage.focus.request(Ticket(1), ROOM, "", stage.now, identity=member)
+    stage.focus.request(Ticket(1), ROOM, Requester(""), stage.now, identity=member)
     stage.focus.joined(ROOM, "owner", stage.now)
-    stage.focus.room_configured(ROOM, None, stage.now)
+    stage.focus.room_configured(ROOM, {}, stage.now)
     stage.request(ticket=2)
     answers = stage.take(AnswerRequest)
     assert [(a.ticket, a.ready) for a in answers] == [(1, True), (2, True)]
@@ -276,16 +277,18 @@ def sign_in(stage: Stage, nick: str, member: Member) -> None:
 def test_members_are_owners_and_guests_are_not() -> None:
     stage = members_only()
     member = Identity("list:ann", moderator=True)
-    stage.focus.request(Ticket(1), ROOM, "", stage.now, identity=member)
+    stage.focus.request(Ticket(1), ROOM, Requester(""), stage.now, identity=member)
     stage.focus.joined(ROOM, "owner", stage.now)
-    stage.focus.room_configured(ROOM, None, stage.now)
+    stage.focus.room_configured(ROOM, {}, stage.now)
     stage.join("bob")
-    assert stage.take(GrantOwner) == []
+    assert stage.take(SetAffiliation) == []
     sign_in(stage, "ann", ANN)
     sign_in(stage, "pat", Member("jwt", "pat", moderator=False))
     stage.join("ann")
     stage.join("pat")
-    assert stage.take(GrantOwner) == [GrantOwner(ROOM, "ann@guest.localhost")]
+    assert stage.take(SetAffiliation) == [
+        SetAffiliation(ROOM, "ann@guest.localhost", "owner")
+    ]
 
 
 def test_who_signs_in_during_the_call_becomes_owner_and_loses_it_on_expiry() -> None:
@@ -295,11 +298,15 @@ def test_who_signs_in_during_the_call_becomes_owner_and_loses_it_on_expiry() -> 
     stage.join("ann")
     stage.take(object)
     sign_in(stage, "ann", replace(ANN, expires=NOW + 60))
-    assert stage.take(GrantOwner) == [GrantOwner(ROOM, "ann@guest.localhost")]
+    assert stage.take(SetAffiliation) == [
+        SetAffiliation(ROOM, "ann@guest.localhost", "owner")
+    ]
     stage.membership.timeout(NOW + 61)
     for effect in stage.membership.effects():
         stage.focus.identity_changed(effect.jid, stage.now)
-    assert stage.take(RevokeOwner) == [RevokeOwner(ROOM, "ann@guest.localhost")]
+    assert stage.take(SetAffiliation) == [
+        SetAffiliation(ROOM, "ann@guest.localhost", "member")
+    ]
 
 
 def test_domains_come_as_members_as_guests_or_not_at_all() -> None:

@@ -109,7 +109,8 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
     assert first.startswith("// @license magnet:")
     config = json.loads(rest.removeprefix("var config = ").partition(";\n")[0])
     assert config["hosts"] == {
-        "domain": "meet.example",
+        "domain": "focus.meet.example",
+        "authdomain": "meet.example",
         "anonymousdomain": "guest.meet.example",
         "muc": "muc.meet.example",
         "focus": "focus.meet.example",
@@ -117,7 +118,8 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
     assert (
         config["websocket"] == config["serviceUrl"] == "wss://meet.example/xmpp-websocket"
     )
-    assert config["conferenceRequestUrl"] == "https://meet.example/conference-request/v1"
+    # The focus has to know who asks; over HTTP it cannot.
+    assert "conferenceRequestUrl" not in config
     assert config["disableThirdPartyRequests"] is True
 
 

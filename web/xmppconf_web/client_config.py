@@ -20,7 +20,9 @@ def client_config(settings: Settings, base_url: str) -> str:
     sockets = "ws" + base_url.removeprefix("http")
     config: dict[str, Any] = {
         "hosts": {
-            "domain": names.members,
+            # Clients ask this one which components there are: they are all the focus.
+            "domain": names.focus,
+            "authdomain": names.members,
             "anonymousdomain": names.guests,
             "muc": names.rooms,
             "focus": names.focus,
@@ -28,7 +30,6 @@ def client_config(settings: Settings, base_url: str) -> str:
         "bosh": f"{base_url}/http-bind",
         "websocket": f"{sockets}/xmpp-websocket",
         "serviceUrl": f"{sockets}/xmpp-websocket",
-        "conferenceRequestUrl": f"{base_url}/conference-request/v1",
         "focusUserJid": names.focus_jid,
         # A plain server gives an anonymous login a new address each time, so there is
         # nothing to resume.

@@ -34,6 +34,9 @@ def main(settings: Settings, state: Path) -> int:
         settings = complete(settings)
         list_file = settings.members.file or str(folder.path.absolute() / "members.json")
         settings = replace(settings, members=replace(settings.members, file=list_file))
+        rooms = settings.rooms
+        kept = rooms.folder or str(folder.path.absolute() / "rooms")
+        settings = replace(settings, rooms=replace(rooms, folder=kept))
         check(settings)
         write_private(folder.run_file, to_toml(settings, secrets=True))
         files = prosody.Files(folder.path / "prosody")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -108,15 +108,25 @@ def verification_string(info: DiscoInfo, algorithm: str = "sha-1") -> str:
     return base64.b64encode(digest.digest()).decode()
 
 
-def serve_disco(stream: GuardedStream, info: DiscoInfo, node: str) -> None:
-    """Answer disco#info with `info`, also under our capabilities' node (`node#ver`)."""
-    nodes = (None, "", node, f"{node}#{verification_string(info)}")
+def serve_disco(
+    stream: GuardedStream,
+    info: DiscoInfo,
+    node: str,
+    others: Mapping[str, DiscoInfo] | None = None,
+) -> None:
+    """Answer disco#info with `info`, also under our capabilities' node (`node#ver`).
+
+    `others` are further nodes.
+    """
+    nodes: dict[str | None, DiscoInfo] = dict((others or {}).items())
+    for name in (None, "", node, f"{node}#{verification_string(info)}"):
+        nodes[name] = info
 
     async def answer_info(request: Request) -> Element:
         asked = attribute(request.payload, "node")
         if asked not in nodes:
             raise NotFound("no such node")
-        return info_to_xml(info, asked)
+        return info_to_xml(nodes[asked], asked)
 
     async def answer_items(request: Request) -> Element:
         return build(ITEMS, "query", {"node": attribute(request.payload, "node")})

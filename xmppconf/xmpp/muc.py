@@ -41,6 +41,8 @@ ROOM_CONFIG = f"{MUC}#roomconfig"
 
 SELF = 110
 CREATED = 201
+CONFIGURED = 104
+BANNED = 301
 KICKED = 307
 
 _MAX_SOURCE_INFO = 16 * 1024
@@ -103,6 +105,7 @@ def presence_to_xml(
     *,
     join: bool = False,
     available: bool = True,
+    password: str = "",
     sender: str | None = None,
     id: str | None = None,
 ) -> Element:
@@ -117,7 +120,8 @@ def presence_to_xml(
     element = build(STREAM, "presence", attributes)
     if join:
         history = build(MUC, "history", {"maxstanzas": 0})
-        element.append(build(MUC, "x", None, history))
+        secret = [build(MUC, "password", text=password)] if password else []
+        element.append(build(MUC, "x", None, history, *secret))
     element.extend(extensions)
     return element
 
@@ -265,3 +269,15 @@ def role_to_xml(nick: str, role: str, reason: str = "") -> Element:
     if reason:
         item.append(build(MUC_ADMIN, "reason", text=reason))
     return build(MUC_ADMIN, "query", None, item)
+
+
+def destroy_to_xml(reason: str) -> Element:
+    """End the room for everybody in it (IQ set to the room)."""
+    destroy = build(MUC_OWNER, "destroy", None, build(MUC_OWNER, "reason", text=reason))
+    return build(MUC_OWNER, "query", None, destroy)
+
+
+def status_codes(message: Element) -> frozenset[int]:
+    """What a message of the room itself says about its configuration (XEP-0045, 10.2.1)."""
+    user = child(message, tag(MUC_USER, "x"))
+    return frozenset() if user is None else _status_codes(user)

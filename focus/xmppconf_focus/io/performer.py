@@ -24,11 +24,13 @@ from xmppconf.xmpp.colibri2 import modified_from_xml, modify_to_xml, refused_fro
 from xmppconf.xmpp.disco import info_from_xml, info_query, verification_string
 from xmppconf.xmpp.healthcheck import healthcheck_to_xml
 from xmppconf.xmpp.jingle import offer_to_xml, sources_changed_to_xml, terminate_to_xml
+from xmppconf.xmpp.json_message import json_message_to_xml
 from xmppconf.xmpp.muc import (
     affiliation_to_xml,
     configuration_from_xml,
     configuration_query,
     configuration_to_xml,
+    destroy_to_xml,
     presence_to_xml,
     role_to_xml,
 )
@@ -41,6 +43,7 @@ from xmppconf_focus.features import ASSUMED
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.presence import shown_presence
+from xmppconf_focus.io.rooms import lobby_presence
 from xmppconf_focus.occupant import FOCUS_NICK
 
 #: Clients that do not answer must not use up the questions that bridges are asked.
@@ -54,7 +57,8 @@ log = logging.getLogger(__name__)
 class Performer:
     """`jid` is the focus's full address; `answer` gets the answers of conference requests.
 
-    `leaving` gets the rooms that are about to be left; `driver` drives the
+    `leaving` gets the rooms that are about to be left; `store` is called when what is kept
+    of rooms has changed; `driver` drives the
     machine: pump it after every input.
     """
 
@@ -66,11 +70,14 @@ class Performer:
         counters: Counters,
         answer: Callable[[do.AnswerRequest], None],
         leaving: Callable[[RoomJid], None],
+        store: Callable[[], None],
     ) -> None:
         self.driver: Driver[Effect] = Driver(machine, self._perform)
         self._machine = machine
         self._stream = stream
         self._jid = jid
+        self._domain = split(jid).domain
+        self._store = store
         self._counters = counters
         self._answer = answer
         self._leaving = leaving
@@ -94,10 +101,12 @@ class Performer:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case do.JoinRoom(room):
+            case do.JoinRoom(room, password):
                 self._write(self._good_bye(room))
-                join = presence_to_xml(f"{room}/{FOCUS_NICK}", join=True, sender=self._jid)
-                self._write(join)
+                address = f"{room}/{FOCUS_NICK}"
+                self._write(
+                    presence_to_xml(address, join=True, password=password, sender=self._jid)
+                )
             case do.EvictNamesake(room):
                 self._spawn(self._evict(room))
             case do.LeaveRoom(room):
@@ -108,13 +117,25 @@ class Performer:
                 self._answer(effect)
             case do.ConferenceEnded():
                 ConferenceLog(log, effect.meeting_id).info("ended: %s", effect.reason)
-            case do.ConfigureRoom(room):
-                self._spawn(self._configure(room))
-            case do.GrantOwner():
-                grant = affiliation_to_xml(effect.jid, "owner")
-                self.tell(effect.room, grant)
-            case do.RevokeOwner():
-                self.tell(effect.room, affiliation_to_xml(effect.jid, "none"))
+            case do.ConfigureRoom(room, fields):
+                self._spawn(self._configure(room, dict(fields)))
+            case do.SubmitForm(room, fields):
+                self.tell(room, configuration_to_xml(dict(fields)))
+            case do.ReadForm(room):
+                self._spawn(self._read_form(room))
+            case do.SetAffiliation(room, jid, affiliation):
+                self.tell(room, affiliation_to_xml(jid, affiliation))
+            case do.KickOccupant(room, nick, reason):
+                self.tell(room, role_to_xml(nick, "none", reason))
+            case do.DestroyRoom(room, reason):
+                self.tell(room, destroy_to_xml(reason))
+            case do.SendJson(to, value):
+                for jid in to:
+                    self._write(json_message_to_xml(jid, value, sender=self._domain))
+            case do.LobbyPresence():
+                self._write(lobby_presence(effect, self._domain))
+            case do.StoreRoom():
+                self._store()
             case do.AskFeatures():
                 self._spawn(self._ask_features(effect))
             case do.SendColibri():
@@ -139,7 +160,7 @@ class Performer:
             case do.SendMute():
                 target = f"{effect.room}/{effect.endpoint}"
                 order = mute.MuteRequest(effect.media, split(target), True)
-                actor = f"{effect.room}/{effect.actor}"
+                actor = f"{effect.room}/{effect.actor}" if effect.actor else None
                 self.tell(target, mute.mute_to_xml(order, actor))
             case do.CheckHealth():
                 self._spawn(self._check_health(effect))
@@ -170,8 +191,8 @@ class Performer:
     async def _ask(self, to: str, payload: Element, kind: Kind = "set") -> Element | None:
         return await self._stream.ask(to, kind, payload, sender=self._jid)
 
-    async def _configure(self, room: RoomJid) -> None:
-        visible = configuration_to_xml({"muc#roomconfig_whois": "anyone"})
+    async def _configure(self, room: RoomJid, fields: dict[str, str]) -> None:
+        visible = configuration_to_xml({"muc#roomconfig_whois": "anyone", **fields})
         # Both are on their way at once: everybody who joins waits for this.
         form, done = await asyncio.gather(
             self._ask(room, configuration_query(), "get"),
@@ -181,7 +202,15 @@ class Performer:
         if isinstance(done, PeerError):
             self._machine.room_failed(room, done.condition)
         else:
-            self._machine.room_configured(room, _meeting_id(form), self.driver.now())
+            self._machine.room_configured(room, _form(form), self.driver.now())
+        self.driver.pump()
+
+    async def _read_form(self, room: RoomJid) -> None:
+        try:
+            form = _form(await self._ask(room, configuration_query(), "get"))
+        except PeerError:
+            form = {}
+        self._machine.form_read(room, form, self.driver.now())
         self.driver.pump()
 
     async def _evict(self, room: RoomJid) -> None:
@@ -277,10 +306,10 @@ class Performer:
         self.driver.pump()
 
 
-def _meeting_id(form: Element | BaseException | None) -> str | None:
-    if form is None or isinstance(form, BaseException):
-        return None
+def _form(answer: Element | BaseException | None) -> dict[str, str]:
+    if answer is None or isinstance(answer, BaseException):
+        return {}
     try:
-        return configuration_from_xml(form).get("muc#roominfo_meetingId")
+        return configuration_from_xml(answer)
     except PeerError:
-        return None
+        return {}

@@ -44,6 +44,7 @@ def occupant_from_presence(presence: OccupantPresence) -> Occupant:
         presence.affiliation,
         presence.caps.ver if presence.caps else None,
         presence.caps.hash if presence.caps else None,
+        presence.display_name,
         presence.region,
     )
 

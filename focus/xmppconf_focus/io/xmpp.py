@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -26,54 +27,50 @@ from xmppconf.xmpp.conference_request import (
     session_from_logout,
     session_invalid,
 )
-from xmppconf.xmpp.disco import (
-    DiscoInfo,
-    Identity,
-    serve_disco,
-)
+from xmppconf.xmpp.disco import serve_disco
 from xmppconf.xmpp.jingle import (
     jingle_from_xml,
 )
 from xmppconf.xmpp.muc import (
+    BANNED,
+    CONFIGURED,
+    KICKED,
     SELF,
     presence_from_xml,
+    status_codes,
 )
 from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedStream, Request, iq_handler
+from xmppconf.xmpp.stream import Kind as StanzaKind
 from xmppconf.xmpp.xml import build
 from xmppconf_focus import effects as do
+from xmppconf_focus.admission import Refusal
 from xmppconf_focus.conference import MuteRequest
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import RoomJid, Ticket
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_of
+from xmppconf_focus.invitations import InvitationInvalid
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
+from xmppconf_focus.io.disco import COMPONENT_NODES, DISCO_NODE, disco_of
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.members.fetch import SourceUnavailable
 from xmppconf_focus.io.performer import GOOD_BYE, Performer
 from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
-from xmppconf_focus.membership import SessionInvalid
+from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
+from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
 from xmppconf_focus.occupant import FOCUS_NICK
-
-DISCO_NODE = "urn:xmppconf:focus"
-INFO = DiscoInfo(
-    (Identity("component", "generic", "xmppconf focus"),),
-    frozenset(
-        {
-            "http://jabber.org/protocol/disco#info",
-            "https://jitsi.org/meet/jicofo/terminate-restart",
-            "jabber:iq:version",
-            "urn:xmpp:ping",
-        }
-    ),
-)
+from xmppconf_focus.room_access import Requester
 
 log = logging.getLogger(__name__)
 
 
 class FocusOnXmpp:
-    """Construct before the stream connects; `stream` must be the focus's component."""
+    """Construct before the stream connects; `stream` must be the focus's component.
+
+    `store` is called when what is kept of rooms has changed.
+    """
 
     def __init__(
         self,
@@ -82,8 +79,10 @@ class FocusOnXmpp:
         stream: GuardedStream,
         counters: Counters,
         members: Members,
+        store: Callable[[], None] = lambda: None,
     ) -> None:
         self.names = Names.of(settings)
+        self._lobby_module = settings.rooms.lobby_module
         self.members = members
         self._settings = settings
         self._public_url = public_url(settings)
@@ -99,10 +98,21 @@ class FocusOnXmpp:
         self._leaving: set[RoomJid] = set()
         """Rooms whose good-bye the server has not confirmed yet."""
         self._out = Performer(
-            focus, stream, self.jid, counters, self._answer_request, self._leaving.add
+            *(focus, stream, self.jid, counters),
+            self._answer_request,
+            self._leaving.add,
+            store,
+        )
+        self._rooms = RoomsOnXmpp(
+            self.names,
+            focus,
+            stream,
+            self._check,
+            lambda error: counters.refused(error.condition),
+            self._out.driver.now,
         )
         self._tickets = itertools.count(1)
-        self._requests: dict[Ticket, asyncio.Future[bool]] = {}
+        self._requests: dict[Ticket, asyncio.Future[do.AnswerRequest]] = {}
         self._left_behind: set[RoomJid] = set()
         self._brewery = BreweryRoom(
             f"{settings.focus.brewery}@{self.names.internal}",
@@ -160,7 +170,7 @@ class FocusOnXmpp:
         except SourceUnavailable:
             # Clients give up at an error; this one may be over when they ask again.
             return ConferenceAnswer(asked.room.bare, False, self.names.focus_jid)
-        ready = False
+        answer: do.AnswerRequest | None = None
         if self.stream.session.is_set():
             ticket = Ticket(next(self._tickets))
             self._requests[ticket] = asyncio.get_running_loop().create_future()
@@ -168,21 +178,46 @@ class FocusOnXmpp:
                 room = RoomJid(asked.room.bare)
                 start_muted = start_muted_from(asked.properties)
                 now = self._out.driver.now()
+                requester = self._requester(asked, sender, room, admission.identity)
                 self.machine.request(
-                    ticket, room, sender.bare, now, start_muted, admission.identity
+                    ticket, room, requester, now, start_muted, admission.identity
                 )
                 self._out.driver.pump()
-                ready = await self._requests[ticket]
+                answer = await self._requests[ticket]
             finally:
                 del self._requests[ticket]
+        if answer is not None and answer.refusal is not None:
+            raise refused_entry(answer.refusal)
+        properties = self._properties
+        if answer is not None and answer.password is not None:
+            properties = {**properties, "password": answer.password}
         return ConferenceAnswer(
             asked.room.bare,
-            ready,
+            answer is not None and answer.ready,
             self.names.focus_jid,
             admission.session_id,
             admission.shown,
-            self._properties,
+            properties,
         )
+
+    def _requester(
+        self, asked: ConferenceRequest, sender: Jid, room: RoomJid, identity: Identity
+    ) -> Requester:
+        """What the focus may know somebody by.  Raises `InvitationInvalid`."""
+        memory, keys = self.machine.memory, set()
+        # Shorter ones are no random ids, and could be somebody else's.
+        if len(asked.machine_uid or "") >= MIN_MACHINE_UID:
+            keys.add(memory.digest(f"uid:{asked.machine_uid}"))
+        if identity.user:
+            keys.add(memory.digest(f"user:{identity.user}"))
+        token = asked.properties.get("invite")
+        try:
+            invitation = (
+                memory.invitations.read(room, token, memory.unix()) if token else None
+            )
+        except InvitationInvalid:
+            raise refused_entry(Refusal.INVITATION) from None
+        return Requester(sender.bare if sender.local else "", frozenset(keys), invitation)
 
     def _identity_changed(self, bare_jid: str) -> None:
         self.machine.identity_changed(bare_jid, self._out.driver.now())
@@ -190,12 +225,9 @@ class FocusOnXmpp:
 
     def _answer_request(self, answer: do.AnswerRequest) -> None:
         future = self._requests.get(answer.ticket)
-        if future is None or future.done():
-            return
-        if answer.error is not None:
-            future.set_exception(StanzaError(answer.error))
-        else:
-            future.set_result(answer.ready)
+        if future is not None:
+            # Behind what has to be sent before it, such as the affiliation to enter with.
+            asyncio.get_running_loop().call_soon(_resolve, future, answer)
 
     async def _conference_request(self, request: Request) -> Element:
         asked = request_from_xml(request.payload)
@@ -217,7 +249,8 @@ class FocusOnXmpp:
 
     # -- other requests -------------------------------------------------------------------
     def _register(self) -> None:
-        serve_disco(self.stream, INFO, DISCO_NODE)
+        components = disco_of(self.names, lobby_module=self._lobby_module)
+        serve_disco(self.stream, components, DISCO_NODE, COMPONENT_NODES)
         answers = {
             Kind.CONFERENCE_REQUEST: self._conference_request,
             Kind.LOGIN_URL: self._login_url,
@@ -227,26 +260,45 @@ class FocusOnXmpp:
             Kind.MUTE_VIDEO: self._mute,
             Kind.MUTE_DESKTOP: self._mute,
             Kind.VERSION: _version,
+            Kind.MUTE_ALL: self._rooms.command,
+            Kind.ASK_TO_UNMUTE: self._rooms.command,
+            Kind.REMOVE: self._rooms.command,
+            Kind.INVITE: self._rooms.invite,
+            Kind.LOBBY_ADMIN: self._rooms.lobby_admin,
         }
         for handler in HANDLERS:
-            if handler.kind is not Kind.DISCO_INFO:
+            if handler.kind is Kind.SETTINGS:
+                get = handler.type == "get"
+                self._add(handler, self._rooms.settings if get else self._rooms.command)
+            elif handler.kind in answers:
                 self._add(handler, answers[handler.kind])
 
     def _add(self, handler: Handler, answer: Any) -> None:
         async def checked(request: Request) -> Element | None:
-            self._counters.received(handler.kind)
             try:
-                authorise(handler, self._origin(request.sender))
+                self._check(handler, request.sender)
                 result: Element | None = await answer(request)
             except PeerError as error:
                 self._counters.refused(error.condition)
                 raise
+            finally:
+                self._out.driver.pump()
             return result
 
-        iq_handler(self.stream, handler.kind.value, (handler.type,), checked)
+        kind: StanzaKind = "get" if handler.type == "get" else "set"
+        iq_handler(self.stream, handler.kind.value, (kind,), checked)
 
-    def _origin(self, sender: Jid) -> Any:
-        return origin_of(sender, self.names, self._domains, self.machine.is_occupant)
+    def _check(self, handler: Handler, sender: Jid) -> None:
+        self._counters.received(handler.kind)
+        machine = self.machine
+        origin = origin_of(
+            sender,
+            self.names,
+            self._domains,
+            machine.is_occupant,
+            machine.presences.__contains__,
+        )
+        authorise(handler, origin)
 
     async def _jingle(self, request: Request) -> None:
         received = jingle_from_xml(request.payload)
@@ -274,7 +326,9 @@ class FocusOnXmpp:
         address = element.get("from", "")
         room = RoomJid(address.partition("/")[0])
         now = self._out.driver.now()
-        if room == self._brewery.room:
+        if self._rooms.presence(element):
+            pass
+        elif room == self._brewery.room:
             self._brewery.presence(presence_from_xml(element), element, now)
         elif room in self.machine.conferences:
             self._room_presence(room, element, now)
@@ -287,7 +341,13 @@ class FocusOnXmpp:
     def _message(self, element: Element) -> None:
         if element.get("type") == "groupchat":
             self._adopt(element, self._out.driver.now())
-            self._out.driver.pump()
+            room = element.get("from", "")
+            # Without a nickname it is the room that speaks.
+            if room in self.machine.conferences and CONFIGURED in status_codes(element):
+                self.machine.form_changed(RoomJid(room))
+        else:
+            self._rooms.message(element)
+        self._out.driver.pump()
 
     def _adopt(self, element: Element, now: float) -> None:
         """Serve a room that still has us in it from the life of a process that was killed.
@@ -321,7 +381,22 @@ class FocusOnXmpp:
         elif presence.available:
             self.machine.occupant_seen(room, occupant_from_presence(presence), now)
         else:
-            self.machine.occupant_left(room, presence.nick, now)
+            self.machine.occupant_left(
+                room,
+                presence.nick,
+                now,
+                kicked=KICKED in presence.status,
+                banned=BANNED in presence.status,
+            )
+
+
+def _resolve(future: asyncio.Future[do.AnswerRequest], answer: do.AnswerRequest) -> None:
+    if future.done():
+        return
+    if answer.error is not None:
+        future.set_exception(StanzaError(answer.error))
+    else:
+        future.set_result(answer)
 
 
 async def _version(_: Request) -> Element:

@@ -1,0 +1,210 @@
+"""The small features of one room: each a machine of its own, together behind one door.
+
+The caller says who is there and what they ask; what the features tell people, and what
+they want done, comes back from `effects()`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from xmppconf.colibri2 import ForceMute
+from xmppconf.errors import NotAllowed, NotFound
+from xmppconf.ids import EndpointId
+from xmppconf.strict_json import as_flag, as_object
+from xmppconf_focus import commands as ask
+from xmppconf_focus.av_moderation import AvModeration
+from xmppconf_focus.effects import (
+    DestroyRoom,
+    Effect,
+    KickOccupant,
+    MutedMedia,
+    RoomJid,
+    SendJson,
+    SendMute,
+    SetAffiliation,
+)
+from xmppconf_focus.metadata import Metadata
+from xmppconf_focus.notices import Notice
+from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.polls import Polls
+from xmppconf_focus.room_access import RoomAccess
+from xmppconf_focus.room_settings import Access
+from xmppconf_focus.speaker_stats import SpeakerStats
+
+MAX_NAME = 64  # characters of a display name in what others are told
+
+NOTHING = ForceMute()
+
+
+class RoomFeatures:
+    """`occupants` is the conference's own table, read and never written here.
+
+    `created` is when it began, in seconds since 1970: what people see as its time.
+    """
+
+    def __init__(
+        self,
+        room: RoomJid,
+        occupants: Mapping[str, Occupant],
+        access: RoomAccess,
+        created: float,
+    ) -> None:
+        self.moderation = AvModeration(room)
+        self.metadata = Metadata(room)
+        self._room = room
+        self._access = access
+        self._created = created
+        self._occupants = occupants
+        self._stats = SpeakerStats()
+        self._polls = Polls()
+        self._effects: deque[Effect] = deque()
+
+    # -- who is there ------------------------------------------------------------------
+    def seen(self, occupant: Occupant, before: Occupant | None, now: float) -> None:
+        """Somebody joined (`before` is None) or changed."""
+        nick = occupant.nick
+        self._stats.joined(nick, name_of(occupant))
+        if before is None:
+            self._tell(self.metadata.joined(nick))
+            self._tell(self.moderation.joined(nick))
+            self._tell(self._polls.joined(nick))
+            self._tell([self._stats.notice(nick, now)])
+        if occupant.is_moderator and (before is None or not before.is_moderator):
+            self._tell(self.moderation.promoted(nick))
+
+    def left(self, nick: str, now: float) -> None:
+        self._stats.left(nick, now)
+        self.moderation.left(nick)
+
+    # -- what they ask -----------------------------------------------------------------
+    def take(self, nick: str, command: ask.Command, now: float) -> None:
+        """Do what an occupant asks; raises `PeerError` to refuse it."""
+        sender = self._occupants.get(nick)
+        if sender is None:
+            raise NotFound("occupant")
+        if not sender.is_moderator and not isinstance(command, ask.EVERYBODYS):
+            raise NotAllowed("not a moderator")
+        match command:
+            case ask.Speaks(silence):
+                self._stats.dominant(nick, silence, now)
+            case ask.AskSpeakerStats():
+                self._tell([self._stats.notice(nick, now)])
+            case ask.AskPoll(poll, question, answers):
+                self._tell(self._polls.ask(nick, poll, question, answers))
+            case ask.AnswerPoll(poll, vote):
+                self._tell(self._polls.answer(nick, name_of(sender), poll, vote))
+            case ask.WriteMetadata("startMuted", data):
+                self._start_muted(data)
+            case ask.WriteMetadata(key, data):
+                self._tell(self.metadata.write(key, data))
+            case ask.SwitchAvModeration(media, on):
+                self._tell(self.moderation.switch(media, on, nick))
+            case ask.AllowUnmute(media, target, allowed):
+                self._find(target)
+                self._tell(self.moderation.allow(media, target, allowed, nick))
+            case ask.AskToUnmute(media, target):
+                self._ask_to_unmute(media, target, nick)
+            case ask.MuteAll(media):
+                self._effects.extend(
+                    SendMute(self._room, EndpointId(other), media, actor=EndpointId(nick))
+                    for other in self._occupants
+                    if other != nick
+                )
+            case ask.RemoveOccupant():
+                self._remove(sender, command)
+            case ask.ChangeSettings():
+                self._access.change(command.applied(self._access.settings))
+                self.publish()
+            case ask.EndConference():
+                self._effects.append(DestroyRoom(self._room, "ended by a moderator"))
+            case _:
+                assert_never(command)
+
+    def _start_muted(self, data: Any) -> None:
+        wanted = as_object(data, "startMuted")
+        settings = replace(
+            self._access.settings,
+            start_audio_muted=as_flag(wanted.get("audio", False), "audio"),
+            start_video_muted=as_flag(wanted.get("video", False), "video"),
+        )
+        self._access.change(settings)
+        self.publish()
+
+    def _find(self, nick: str) -> Occupant:
+        if (target := self._occupants.get(nick)) is None:
+            raise NotFound("occupant")
+        return target
+
+    def _ask_to_unmute(self, media: MutedMedia, target: str, actor: str) -> None:
+        self._find(target)
+        self._tell(self.moderation.allow(media, target, True, actor))
+        value = {
+            "type": "ask_to_unmute",
+            "mediaType": media,
+            "actor": f"{self._room}/{actor}",
+        }
+        self._tell([Notice(value, to=target)])
+
+    def _remove(self, sender: Occupant, command: ask.RemoveOccupant) -> None:
+        target = self._find(command.nick)
+        if target.nick == sender.nick:
+            raise NotAllowed("removing oneself")
+        if target.affiliation in ("owner", "admin") and target.bare_jid is not None:
+            # Servers do not let an owner be kicked.
+            self._effects.append(SetAffiliation(self._room, target.bare_jid, "member"))
+        self._effects.append(KickOccupant(self._room, target.nick, command.reason))
+        self._access.forbid(target, banned=command.ban)
+        self._effects.extend(self._access.effects())
+
+    # -- what follows ------------------------------------------------------------------
+    def force_mute(self, nick: str) -> ForceMute:
+        """What of this occupant's media the bridge shall drop, as things are now."""
+        occupant = self._occupants.get(nick)
+        if occupant is None:
+            return NOTHING
+        return self.moderation.force_mute(nick, moderator=occupant.is_moderator)
+
+    def may_unmute(self, nick: str, media: MutedMedia) -> bool:
+        occupant = self._occupants.get(nick)
+        moderator = occupant is not None and occupant.is_moderator
+        return not self.moderation.forbids(media, nick, moderator=moderator)
+
+    def publish(self) -> None:
+        """Tell everybody the settings if they are not what was told last."""
+        settings = self._access.settings
+        lobby = settings.access is Access.LOBBY
+        told = {
+            "access": settings.access.value,
+            "password": bool(settings.password),
+            "waitForHost": settings.wait_for_host,
+            "maxParticipants": settings.max_participants,
+            "created": round(self._created * 1000),
+        }
+        muted = {"audio": settings.start_audio_muted, "video": settings.start_video_muted}
+        self._tell(self.metadata.publish("room", told))
+        self._tell(self.metadata.publish("startMuted", muted))
+        self._tell(self.metadata.publish("lobbyEnabled", lobby))
+
+    def _tell(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            to = tuple(
+                occupant.real_jid
+                for occupant in self._occupants.values()
+                if occupant.real_jid is not None
+                and (notice.to is None or occupant.nick == notice.to)
+                and (occupant.is_moderator or not notice.moderators_only)
+            )
+            if to:
+                self._effects.append(SendJson(to, notice.value))
+
+    def effects(self) -> Iterator[Effect]:
+        while self._effects:
+            yield self._effects.popleft()
+
+
+def name_of(occupant: Occupant) -> str:
+    return (occupant.display_name or "")[:MAX_NAME]
