@@ -52,6 +52,15 @@ async def watch(peer: RtcPeer, height: int = 720) -> None:
     )
 
 
+async def watch_only(peer: RtcPeer, owner: str) -> None:
+    await peer.opened.wait()
+    peer.say(
+        colibriClass="ReceiverVideoConstraints",
+        defaultConstraints={"maxHeight": 0},
+        constraints={f"{owner}-v0": {"maxHeight": 720}},
+    )
+
+
 async def test_peers_on_two_bridges_see_and_hear_each_other(bridges: Bridges) -> None:
     anna, ben = RtcPeer("anna", RED, 440), RtcPeer("ben", BLUE, 1000)
     focus = CascadingFocus(bridges.asking())
@@ -76,5 +85,74 @@ async def test_peers_on_two_bridges_see_and_hear_each_other(bridges: Bridges) ->
             anna.say(colibriClass="EndpointMessage", to="", msgPayload={"n": 2})
             message = await ben.hear("EndpointMessage")
             assert (message["from"], message["msgPayload"]) == ("anna", {"n": 2})
+    finally:
+        await asyncio.gather(anna.close(), ben.close())
+
+
+async def test_three_bridges_pass_nothing_on_twice(bridges: Bridges) -> None:
+    """Everybody gets everybody once, and what one bridge sent another is not sent on."""
+    people = {
+        "one": RtcPeer("anna", RED, 440),
+        "two": RtcPeer("ben", GREEN, 700),
+        "three": RtcPeer("carol", BLUE, 1000),
+    }
+    focus = CascadingFocus(bridges.asking())
+    try:
+        async with asyncio.timeout(40):
+            for bridge, peer in people.items():
+                await focus.join(bridge, peer, "ssrc-rewriting")
+            one, two, three = people.values()
+            # The peer shows one picture at a time.
+            await asyncio.gather(
+                watch_only(one, "ben"), watch_only(two, "carol"), watch_only(three, "anna")
+            )
+            await asyncio.gather(one.see(GREEN), two.see(BLUE), three.see(RED))
+            names = {peer.id for peer in people.values()}
+            for running in bridges.values():
+                [conference] = running.bridge.conferences.values()
+                assert {one.owner for one in conference.sources.values()} == names
+                for relay in conference.links.relays.values():
+                    crossing = {
+                        conference.sources[number].owner
+                        for number, mask in relay.carried.items()
+                        if mask
+                    }
+                    assert crossing == set(conference.endpoints)
+
+            await focus.leave("three", people.pop("three"))
+            await focus.unlink("one", "three")
+            await focus.unlink("two", "three")
+            assert bridges["three"].bridge.conferences == {}
+            await asyncio.gather(one.see(GREEN), watch_only(two, "anna"), two.see(RED))
+    finally:
+        await asyncio.gather(*(peer.close() for peer in people.values()))
+    for running in bridges.values():
+        for conference in tuple(running.bridge.conferences.values()):
+            running.bridge.expire_conference(conference)
+        assert running.engine.stats()["dropped_foreign_ssrc"] == 0
+
+
+async def test_video_that_nobody_there_watches_does_not_cross(bridges: Bridges) -> None:
+    anna, ben = RtcPeer("anna", RED, 440), RtcPeer("ben", BLUE, 1000)
+    focus = CascadingFocus(bridges.asking())
+    try:
+        async with asyncio.timeout(30):
+            await focus.join("one", anna, "ssrc-rewriting")
+            await focus.join("two", ben, "ssrc-rewriting")
+            await asyncio.gather(watch(anna), watch(ben, 0))
+            # Anna asks for Ben's; Ben, who sees nothing, is told what is wanted of him.
+            wanted = await ben.hear("SenderSourceConstraints")
+            assert (wanted["sourceName"], wanted["maxHeight"]) == ("ben-v0", 720)
+            await asyncio.gather(anna.see(BLUE), ben.listen(440))
+            [conference] = bridges["one"].bridge.conferences.values()
+            [relay] = conference.links.relays.values()
+            kinds = {
+                conference.sources[number].media_type.value
+                for number, mask in relay.carried.items()
+                if mask
+            }
+            assert kinds == {"audio"}
+            await watch(ben)
+            await ben.see(RED)
     finally:
         await asyncio.gather(anna.close(), ben.close())
