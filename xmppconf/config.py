@@ -111,6 +111,13 @@ class BridgeSettings:
     """Address of the colibri WebSocket (behind the gateway), health and metrics."""
     http_port: int = 0
     """Its port; 0 picks a free one."""
+    http_trusted: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Networks from which figures may be read and the bridge drained over HTTP, not through
+    a proxy."""
+    rest: bool = False
+    """Let them command it as well: conferences as JSON (Colibri2) and shutdown."""
+    drain: bool = False
+    """Begin draining: the focus prefers other bridges until that is switched off."""
     websocket_base: str = ""
     """Public URL before `/colibri-ws`, such as wss://meet.example; empty: no WebSocket."""
     region: str = ""

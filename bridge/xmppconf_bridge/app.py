@@ -39,8 +39,10 @@ from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
+from xmppconf_bridge.io.rest import Orders
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
 from xmppconf_bridge.link_sockets import Sockets
+from xmppconf_bridge.operation import State
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import Channel
 
@@ -88,6 +90,9 @@ class Running:
         self._settings = settings
         self._on_stopped = on_stopped
         self._sctp: asyncio.Task[None] | None = None
+        self._shut_down = asyncio.Event()
+        self.on_state: Callable[[], None] = _nothing
+        """Called when what presence says of our operation has changed."""
         options = settings.bridge
         self.engine = _bind(settings)
         bound = self.engine.local_addresses()
@@ -97,6 +102,7 @@ class Running:
             options.websocket_base,
             options.max_endpoints,
             options.loudest,
+            options.drain,
             (options.relay_id or options.id) if options.relays else "",
         )
         environment = Environment(
@@ -157,17 +163,36 @@ class Running:
         # sent what they said.
         await self.check(GOODBYE_TIMEOUT)
 
-    async def empty(self) -> None:
-        """Take no new conferences; returns when the last endpoint has left."""
+    def drain(self, drain: bool) -> None:
+        """Ask the focus to prefer other bridges, or not to any more."""
+        self.bridge.operation.drain = drain
+        self.on_state()
+
+    def shut_down(self, graceful: bool) -> None:
+        """End with the last endpoint, or as soon as the focus has moved all away."""
         log.info("taking no new conferences, ending with the last one")
-        self.bridge.is_shutting_down = True
+        self.bridge.operation.shut_down(clock.monotonic(), graceful=graceful)
+        self.on_state()
+        self._shut_down.set()
+
+    async def ended(self) -> None:
+        """Returns when a shutdown has come to its end."""
+        await self._shut_down.wait()
+        operation, before = self.bridge.operation, self.bridge.operation.state
         while True:
-            if self.bridge.endpoint_count == 0:
+            operation.update(self.bridge.endpoint_count, clock.monotonic())
+            if operation.state is State.ENDED:
                 return
+            if operation.state is not before:
+                before = operation.state
+                self.on_state()
             await asyncio.sleep(0.2)
 
     def reports(self) -> Reports:
         return Reports(self.full_statistics, self.is_healthy, self.engine.stats)
+
+    def orders(self) -> Orders:
+        return Orders(self.modify, self.bridge.operation, self.drain, self.shut_down)
 
     async def watch(self) -> NoReturn:
         """Measure load and health for ever."""
@@ -209,20 +234,20 @@ async def run(settings: Settings) -> None:
 
     Raises `SettingsError` for what cannot work.
     """
-    stopped, draining = asyncio.Event(), asyncio.Event()
+    stopped, emptying = asyncio.Event(), asyncio.Event()
     event_loop = asyncio.get_running_loop()
-    event_loop.add_signal_handler(signal.SIGUSR1, draining.set)
+    event_loop.add_signal_handler(signal.SIGUSR1, emptying.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         event_loop.add_signal_handler(number, stopped.set)
-    await serve(settings, stopped, draining)
+    await serve(settings, stopped, emptying)
 
 
 async def serve(
-    settings: Settings, stopped: asyncio.Event, draining: asyncio.Event
+    settings: Settings, stopped: asyncio.Event, emptying: asyncio.Event
 ) -> None:
     """Serve until `stopped`; then say good-bye to everybody and free everything.
 
-    Once `draining`, no new conference is taken, and the end of the last one stops it.
+    Once `emptying`, no new conference is taken, and the end of the last one stops it.
 
     Raises `SettingsError`, or `EngineStopped` when only a new process can help.
     """
@@ -234,18 +259,21 @@ async def serve(
         await running.check()
         _run_beside(stack, running.watch(), stopped)
         account = _account(settings, running)
+        running.on_state = account.announce_soon
         xmpp = settings.xmpp
         _run_beside(stack, account.run(xmpp.host, xmpp.client_port), stopped)
 
-        async def drain() -> None:
-            await draining.wait()
-            await running.empty()
+        async def empty() -> None:
+            await emptying.wait()
+            running.shut_down(graceful=True)
+            await stopped.wait()
 
-        _run_beside(stack, drain(), stopped)
+        _run_beside(stack, empty(), stopped)
+        _run_beside(stack, running.ended(), stopped)
         await stopped.wait()
         if running.engine_has_stopped:
             raise EngineStopped
-        running.bridge.is_shutting_down = True
+        running.bridge.operation.shut_down(clock.monotonic(), graceful=False)
 
 
 def main(settings: Settings) -> int:
@@ -289,11 +317,17 @@ def _bind(settings: Settings) -> PacketEngine:
 
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, running: Running) -> None:
-    application = make_application(running.bridge, running.reports())
+    options = settings.bridge
+    application = make_application(
+        running.bridge,
+        running.reports(),
+        running.orders(),
+        options.http_trusted,
+        rest=options.rest,
+    )
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    options = settings.bridge
     try:
         await web.TCPSite(runner, options.http_host, options.http_port).start()
     except OSError as error:
@@ -354,6 +388,10 @@ def _make_channel(
     from xmppconf_bridge.io.sctp import DataChannel
 
     return DataChannel(send, on_open, on_message, on_close, opens=opens)
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""
 
 
 def _never(effect: NoReturn) -> None:

@@ -37,6 +37,7 @@ from xmppconf_bridge.expiry import (
     UNOCCUPIED_CONFERENCE,
 )
 from xmppconf_bridge.link_sockets import BindLink, LinkSockets
+from xmppconf_bridge.operation import Operation
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.relay import Relay
 from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
@@ -59,6 +60,8 @@ class Identity:
     max_endpoints: int = 500
     loudest: int = 5
     """Microphones of one conference that are heard at a time; 0: all."""
+    drain: bool = False
+    """Whether it begins draining."""
     relay_id: str = ""
     """What other bridges call this one; empty: it is linked to none."""
 
@@ -93,7 +96,7 @@ class Bridge:
         self.policy = policy
         self.engine = engine
         self.conferences: dict[MeetingId, Conference] = {}
-        self.is_shutting_down = False
+        self.operation = Operation(drain=identity.drain)
         self.counters = Counters()
         self._environment = environment
         self._clock = environment.clock

@@ -82,7 +82,7 @@ def _find_or_create(bridge: Bridge, request: ConferenceModify) -> Conference:
         return conference
     if conference is not None:
         _refuse("conflict", Reason.CONFERENCE_ALREADY_EXISTS)
-    if bridge.is_shutting_down:
+    if not bridge.operation.takes_conferences:
         _refuse("service-unavailable", Reason.GRACEFUL_SHUTDOWN)
     if request.name is not None:
         name = jid.split(request.name)

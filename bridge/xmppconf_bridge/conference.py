@@ -85,7 +85,7 @@ class Conference:
         self.speech = DominantSpeakerIdentification()
         self.counters = counters
         self.policy = policy
-        self._engine = engine
+        self.engine = engine
         self._clock = clock
         self._by_source = by_source
         wishes = SenderConstraints()
@@ -138,7 +138,7 @@ class Conference:
         for number in self.sources:
             self._by_source.pop(number, None)
         self.sources.clear()
-        self._engine.remove_conference(self.number)
+        self.engine.remove_conference(self.number)
 
     def _free(self, endpoint: Endpoint) -> None:
         self.counters.dropped_messages += endpoint.channel.dropped
@@ -201,7 +201,7 @@ class Conference:
     def announce(
         self, transport: EndpointTransport, sources: Iterable[BridgeSource]
     ) -> None:
-        self._engine.set_sources(
+        self.engine.set_sources(
             transport.number,
             [
                 (source.number, source.media_type.value, list(source.encodings))
@@ -213,7 +213,7 @@ class Conference:
         endpoint.muted = muted
         for source in endpoint.sources.values():
             audio = source.media_type is MediaType.AUDIO
-            self._engine.set_muted(source.number, muted.audio if audio else muted.video)
+            self.engine.set_muted(source.number, muted.audio if audio else muted.video)
 
     def set_video_type(
         self, sender: Sender, name: SourceName, video_type: VideoType
@@ -379,7 +379,7 @@ class Conference:
         """Tell everybody who went silent or came back, and do what is due by time."""
         self._video.check(now)
         for endpoint in self.endpoints.values():
-            stats = self._engine.transport_stats(endpoint.transport.number)
+            stats = self.engine.transport_stats(endpoint.transport.number)
             endpoint.activity.seen(None if stats is None else stats["last_activity"])
             if endpoint.activity.check(now) and not endpoint.visitor:
                 change = EndpointConnectivity(

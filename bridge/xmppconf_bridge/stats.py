@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from xmppconf.media import MediaType
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.load import Load
+from xmppconf_bridge.operation import State
 
 #: Expected extra stress of one more participant: 1,500 of the packets a second that
 #: `load.PACKET_LIMIT` allows.  That is one large picture, ten small ones and the speakers'
@@ -32,15 +33,15 @@ def presence_statistics(
     bridge: Bridge, load: Load, **description: Unpack[Description]
 ) -> Statistics:
     """What a focus needs to judge this bridge; no more, so nothing else leaks."""
-    # The bridge leaves the brewery before it ends, so it never says `shutting_down`.
+    state = bridge.operation.state
     statistics: Statistics = {
         "colibri2": True,
         "stress_level": round(load.stress, 4),
         "average_participant_stress": PARTICIPANT_STRESS,
         "healthy": description["healthy"],
-        "drain": False,
-        "graceful_shutdown": bridge.is_shutting_down,
-        "shutting_down": False,
+        "drain": bridge.operation.drain,
+        "graceful_shutdown": state is not State.RUNNING,
+        "shutting_down": state in (State.GOING, State.ENDED),
         "version": description["version"],
         "release": description["version"],
         "current_timestamp": _timestamp(description["wall"]),

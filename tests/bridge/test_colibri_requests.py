@@ -148,7 +148,7 @@ def test_a_refusal_has_the_exact_condition_and_reason(
 
 
 def test_a_bridge_that_shuts_down_takes_no_new_conference(bench: BridgeBench) -> None:
-    bench.bridge.is_shutting_down = True
+    bench.bridge.operation.shut_down(0.0, graceful=True)
     with pytest.raises(ColibriRefused) as refused:
         modify(bench.bridge, ConferenceModify(MeetingId("m2"), create=True))
     assert refused.value.condition == "service-unavailable"

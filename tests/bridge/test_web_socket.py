@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 from xmppconf_bridge.colibri import modify
 from xmppconf_bridge.io.http import Reports, make_application
+from xmppconf_bridge.io.rest import Orders
 from xmppconf_web.app import make_app
 
 from tests.support.fake_engine import BridgeBench
@@ -62,7 +64,9 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         create = not bench.bridge.conferences
         modify(bench.bridge, ConferenceModify(M1, create=create, endpoints=(creation,)))
     reports = Reports(dict, lambda: True, dict)
-    async with TestServer(make_application(bench.bridge, reports)) as server:
+    orders = Orders(partial(modify, bench.bridge), bench.bridge.operation, print, print)
+    application = make_application(bench.bridge, reports, orders, (), rest=False)
+    async with TestServer(application) as server:
         if request.param == "direct":
             async with browse(server) as session:
                 yield Client(bench, session)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from xmppconf.metrics import Metrics
 from xmppconf_bridge.bridge import Bridge
+from xmppconf_bridge.io.access import networks, only_trusted
+from xmppconf_bridge.io.rest import MAX_BODY, Orders, Route, commands, insight
 from xmppconf_bridge.io.web_socket import BRIDGE, open_channel
 from xmppconf_bridge.stats import Statistics
 
@@ -20,7 +22,8 @@ _GAUGES = {
     "current_visitors": ("visitors", "Visitors now"),
     "stress": ("stress_level", "Load; 1 is as much as the bridge should take"),
     "healthy": ("healthy", "1 if the last self-test passed"),
-    "drain_mode": ("graceful_shutdown", "1 if no new conferences are taken"),
+    "drain_mode": ("drain", "1 if the focus is to prefer other bridges"),
+    "graceful_shutdown": ("graceful_shutdown", "1 if no new conferences are taken"),
     "incoming_bitrate": ("bit_rate_download", "Kilobits per second received"),
     "outgoing_bitrate": ("bit_rate_upload", "Kilobits per second sent"),
     "incoming_packet_rate": ("packet_rate_download", "Packets per second received"),
@@ -54,7 +57,15 @@ class Reports:
     engine_counters: Callable[[], Mapping[str, int]]
 
 
-def make_application(bridge: Bridge, reports: Reports) -> web.Application:
+def make_application(
+    bridge: Bridge, reports: Reports, orders: Orders, trusted: Sequence[str], *, rest: bool
+) -> web.Application:
+    """`trusted` are the networks that may see figures and drain the bridge; with `rest`
+    they command it.
+
+    Raises `SettingsError` for what is no network.
+    """
+    admitted = networks(trusted)
     metrics = Metrics("jitsi_jvb")
     figures: dict[str, float] = {}
 
@@ -84,15 +95,22 @@ def make_application(bridge: Bridge, reports: Reports) -> web.Application:
         body, content_type = metrics.render()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    application = web.Application(client_max_size=64 * 1024)
+    application = web.Application(client_max_size=MAX_BODY)
     application[BRIDGE] = bridge
     application.add_routes(
         [
             web.get("/colibri-ws/{server}/{conference}/{endpoint}", open_channel),
-            web.get("/colibri/stats", statistics),
+            # It names nothing, and load balancers ask for it.
             web.get("/about/health", health),
             web.get("/health", health),
-            web.get("/metrics", render),
         ]
     )
+    guarded: list[Route] = [
+        ("GET", "/colibri/stats", statistics),
+        ("GET", "/metrics", render),
+        *insight(bridge, orders),
+        *(commands(orders) if rest else ()),
+    ]
+    for method, path, handler in guarded:
+        application.router.add_route(method, path, only_trusted(handler, admitted))
     return application

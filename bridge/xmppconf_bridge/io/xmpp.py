@@ -110,6 +110,10 @@ class BridgeAccount:
             self._tell(available=False)
             await self.stream.close()
 
+    def announce_soon(self) -> None:
+        """What we say of ourselves has changed."""
+        self._wake.set()
+
     def announce(self) -> None:
         """Send presence to the brewery; enters it if we are not in."""
         self._tell(available=True)
