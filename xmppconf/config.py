@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Field metadata of settings that `xmppconf config` must not print.
+#: Field metadata of settings that `xmppconf config` must not print; `repr` must not either.
 SECRET: dict[str, Any] = {"secret": True}
 
 
@@ -53,7 +53,7 @@ class XmppSettings:
 class FocusSettings:
     """The conference focus."""
 
-    component_secret: str = field(default="", metadata=SECRET)
+    component_secret: str = field(default="", metadata=SECRET, repr=False)
     """The component's shared secret (XEP-0114); empty: made at random by `serve`."""
     http_host: str = "127.0.0.1"
     """Address of conference requests over HTTP, health and metrics."""
@@ -97,7 +97,7 @@ class BridgeSettings:
 
     id: str = "bridge-1"
     """Account, brewery nickname and part of the WebSocket URL."""
-    password: str = field(default="", metadata=SECRET)
+    password: str = field(default="", metadata=SECRET, repr=False)
     """Password of the account; empty: made at random by `serve`."""
     brewery: str = "jvbbrewery"
     """Room on the internal MUC host to announce this bridge in."""
@@ -180,7 +180,7 @@ class WebSettings:
 class JwtSettings:
     """Members who come with a JSON Web Token (RFC 7519).  One of the four key sources."""
 
-    secret: str = field(default="", metadata=SECRET)
+    secret: str = field(default="", metadata=SECRET, repr=False)
     """Shared secret for HS256, HS384, HS512; at least 32 characters."""
     key_file: str = ""
     """PEM file with a public key, for RS, PS or ES algorithms."""
@@ -206,7 +206,7 @@ class OidcSettings:
     """The provider's URL; empty: off.  Its settings are read from there."""
     client_id: str = ""
     """This service's name at the provider."""
-    client_secret: str = field(default="", metadata=SECRET)
+    client_secret: str = field(default="", metadata=SECRET, repr=False)
     """Its secret; empty for a public client."""
     label: str = "single sign-on"
     """What the sign-in page calls the provider."""
@@ -238,7 +238,7 @@ class LdapSettings:
     """What to search for; must match one entry."""
     bind_dn: str = ""
     """Who searches; empty: nobody in particular."""
-    bind_password: str = field(default="", metadata=SECRET)
+    bind_password: str = field(default="", metadata=SECRET, repr=False)
     """Its password."""
     name_attribute: str = "cn"
     """Attribute shown as the person's name."""
@@ -248,7 +248,7 @@ class LdapSettings:
 class SqlSettings:
     """Members in a database.  PostgreSQL needs `xmppconf[postgresql]`."""
 
-    url: str = field(default="", metadata=SECRET)
+    url: str = field(default="", metadata=SECRET, repr=False)
     """sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; empty: off."""
     query: str = ""
     """One query with `:user`.  Either it has `:password` too and gives a row if that is
@@ -262,7 +262,7 @@ class HookSettings:
 
     url: str = ""
     """Where to POST `user` and `password` as JSON; empty: off."""
-    secret: str = field(default="", metadata=SECRET)
+    secret: str = field(default="", metadata=SECRET, repr=False)
     """Sent along as a bearer token, so that it knows who asks."""
 
 
@@ -282,7 +282,7 @@ class MembersSettings:
     """XMPP domains whose accounts may not come at all."""
     file: str = ""
     """The list that `xmppconf member` writes; empty: members.json in the state folder."""
-    session_key: str = field(default="", metadata=SECRET)
+    session_key: str = field(default="", metadata=SECRET, repr=False)
     """Key of the sessions of who signed in; empty: made at random, so that a restart ends
     all sessions."""
     session_lifetime: float = 86400.0

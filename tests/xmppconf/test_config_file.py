@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,3 +152,46 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
     )
     for name, _ in values(replace(Settings())):
         assert f"| `{name.rpartition('.')[2]}` |" in page
+
+
+def secret_fields(table: Any) -> Iterator[dataclasses.Field[Any]]:
+    for field in dataclasses.fields(table):
+        value = getattr(table, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from secret_fields(value)
+        elif field.metadata.get("secret"):
+            yield field
+
+
+def test_no_secret_is_in_the_repr_of_the_settings() -> None:
+    """A traceback or a log line may show settings whole."""
+    found = list(secret_fields(Settings()))
+    assert len(found) >= 8
+    assert not any(field.repr for field in found)
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ({"domains": ["Not A Host"]}, "members.domains: 'Not A Host'"),
+        ({"domains": ["*"]}, r"members.domains: '\*'"),
+        ({"session_key": "short"}, "members.session_key: shorter than 32"),
+        ({"session_lifetime": 1}, "members.session_lifetime"),
+        ({"jwt": {"secret": "short"}}, "members.jwt.secret: shorter than 32"),
+        (
+            {"jwt": {"secret": "-----BEGIN PUBLIC KEY-----" + "x" * 40}},
+            "members.jwt.secret: is a key",
+        ),
+        ({"jwt": {"algorithms": ["none"]}}, "members.jwt.algorithms: 'none'"),
+        ({"oidc": {"issuer": "https://x"}}, "members.oidc.client_id"),
+        ({"ldap": {"url": "http://x"}}, "members.ldap.url"),
+        ({"ldap": {"url": "ldap://x"}}, "members.ldap: needs user_dn"),
+        ({"ldap": {"url": "ldap://x", "user_dn": "uid=a"}}, "members.ldap.user_dn"),
+        ({"sql": {"url": "sqlite:///x", "query": "select 1"}}, "members.sql.query"),
+    ],
+)
+def test_sources_of_members_that_cannot_work_are_named(
+    members: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        parse({"members": members})

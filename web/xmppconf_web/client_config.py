@@ -14,8 +14,11 @@ _LICENCE = (
 )
 
 
-def client_config(settings: Settings, base_url: str) -> str:
-    """The script for a page opened at `base_url` (scheme and host, no slash at the end)."""
+def client_config(settings: Settings, base_url: str, *, sign_in: bool = False) -> str:
+    """The script for a page opened at `base_url` (scheme and host, no slash at the end).
+
+    `sign_in` says whether there is any way to, so whether our client offers it.
+    """
     names = Names.of(settings)
     sockets = "ws" + base_url.removeprefix("http")
     config: dict[str, Any] = {
@@ -39,5 +42,6 @@ def client_config(settings: Settings, base_url: str) -> str:
         "disableThirdPartyRequests": True,
         "analytics": {"disabled": True},
         "gravatar": {"disabled": True},
+        "signIn": sign_in,
     }
     return f"{_LICENCE}var config = {json.dumps(config, indent=2)};\n// @license-end\n"

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from xmppconf.config import Settings
 from xmppconf_web.client_config import client_config
 from xmppconf_web.io.state import GATEWAY, base_url
 from xmppconf_web.rooms import room_name
@@ -58,7 +59,8 @@ def page(request: web.Request) -> web.StreamResponse:
 
 
 async def show_config(request: web.Request) -> web.Response:
-    text = client_config(request.app[GATEWAY].settings, base_url(request))
+    settings = request.app[GATEWAY].settings
+    text = client_config(settings, base_url(request), sign_in=_can_sign_in(settings))
     return web.Response(
         text=text,
         content_type="text/javascript",
@@ -75,3 +77,10 @@ def routes() -> list[web.RouteDef]:
 def _file(path: Path, *, hashed: bool) -> web.FileResponse:
     caching = "public, max-age=31536000, immutable" if hashed else "no-cache"
     return web.FileResponse(path, headers={"Cache-Control": caching})
+
+
+def _can_sign_in(settings: Settings) -> bool:
+    """Whether a page of ours would be of use: tokens and accounts come from elsewhere."""
+    members = settings.members
+    sources = (members.oidc.issuer, members.ldap.url, members.sql.url, members.hook.url)
+    return any(sources) or (bool(members.file) and Path(members.file).exists())

@@ -7,6 +7,7 @@ and sending waits while the write buffer is full.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aiohttp import ClientError, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
@@ -21,6 +22,7 @@ HEARTBEAT = 30.0  # seconds between pings; a peer that does not answer is gone
 _NEVER_SENT = frozenset({1005, 1006, 1015})
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
+Look = Callable[[str], Awaitable[bool]]
 
 
 async def carry(
@@ -31,14 +33,16 @@ async def carry(
     headers: dict[str, str] | None = None,
     max_in: int,
     max_out: int,
+    look: Look | None = None,
 ) -> web.WebSocketResponse:
     """Connect to `url`, then accept the browser, then carry frames until one side ends.
 
-    `max_in` and `max_out` bound a message from and to the browser, in bytes.
+    `max_in` and `max_out` bound a message from and to the browser, in bytes.  `look` sees
+    each text from the server before the browser does, until it has seen enough.
     """
     check_origin(request)
     with hold(request):
-        return await _carry(request, url, protocols, headers, max_in, max_out)
+        return await _carry(request, url, protocols, headers, max_in, max_out, look)
 
 
 async def _carry(
@@ -48,6 +52,7 @@ async def _carry(
     headers: dict[str, str] | None,
     max_in: int,
     max_out: int,
+    look: Look | None,
 ) -> web.WebSocketResponse:
     gateway = request.app[GATEWAY]
     near = web.WebSocketResponse(
@@ -73,7 +78,7 @@ async def _carry(
         ) from None
     try:
         await near.prepare(request)
-        await _exchange(near, far)
+        await _exchange(near, far, look)
     finally:
         gateway.sockets.discard(near)
         await _close(far, 1000, b"")
@@ -87,9 +92,11 @@ async def _close(socket: Socket, code: int, reason: bytes) -> None:
             await socket.close(code=code, message=reason)
 
 
-async def _exchange(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:
+async def _exchange(
+    near: web.WebSocketResponse, far: ClientWebSocketResponse, look: Look | None
+) -> None:
     outward = asyncio.create_task(_pump(near, far))
-    inward = asyncio.create_task(_pump(far, near))
+    inward = asyncio.create_task(_pump(far, near, look))
     try:
         done, _ = await asyncio.wait((outward, inward), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -102,12 +109,16 @@ async def _exchange(near: web.WebSocketResponse, far: ClientWebSocketResponse) -
         await _close(sink, code, reason)
 
 
-async def _pump(source: Socket, sink: Socket) -> tuple[int, bytes]:
+async def _pump(
+    source: Socket, sink: Socket, look: Look | None = None
+) -> tuple[int, bytes]:
     """Carry messages one way; returns the close code and reason to pass on."""
     while True:
         message = await source.receive()
         try:
             if message.type is WSMsgType.TEXT:
+                if look is not None and await look(message.data):
+                    look = None
                 await sink.send_str(message.data)
             elif message.type is WSMsgType.BINARY:
                 await sink.send_bytes(message.data)

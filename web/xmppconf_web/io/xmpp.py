@@ -9,6 +9,7 @@ import asyncio
 
 from aiohttp import ClientError, ClientTimeout, web
 
+from xmppconf_web.io.socket_tokens import token_watch
 from xmppconf_web.io.sockets import carry
 from xmppconf_web.io.state import (
     BODY_TIMEOUT,
@@ -40,6 +41,7 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
         headers={"Host": gateway.settings.domain},
         max_in=MAX_IN,
         max_out=MAX_OUT,
+        look=token_watch(request),
     )
 
 

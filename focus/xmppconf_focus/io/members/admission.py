@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,17 @@ from xmppconf_focus.io.members.workers import Workers
 from xmppconf_focus.membership import (
     Admission,
     Asked,
+    Member,
     Membership,
     SignedIn,
     check_machine_uid,
 )
+from xmppconf_focus.tokens import TokenRefused
 
 SWEEP = 5.0  # seconds between looks at who has expired
 RECHECK = 30.0  # seconds between questions whether a source still knows its members
 RECHECKED_AT_ONCE = 16  # leaves room in the workers' queue for who signs in
+MAX_SOCKETS = 5_000  # tokens of up to 8 KiB that are kept; the oldest is forgotten
 HASHES_AT_ONCE = 2
 QUESTIONS_AT_ONCE = 4  # to databases and directories
 
@@ -57,6 +61,7 @@ class Members:
         self.membership = membership
         self._changed: Callable[[str], None] = lambda _: None
         self._sweeping: asyncio.Task[None] | None = None
+        self._of_sockets: OrderedDict[str, str] = OrderedDict()
         self._checked: dict[tuple[str, str], float] = {}
         self._fetcher = Fetcher(settings.internal_hosts)
         self._hashing = Workers(HASHES_AT_ONCE, "hash")
@@ -103,9 +108,7 @@ class Members:
     # -- conference requests -------------------------------------------------------------
     async def admit(self, asked: ConferenceRequest, sender: Jid) -> Admission:
         """Who asks; raises `PeerError`, with `SourceUnavailable` if it cannot be known."""
-        token = None
-        if asked.token is not None and self._tokens is not None:
-            token = await self._tokens.check(asked.token, asked.room)
+        token = await self._token(asked, sender)
         request = Asked(sender, asked.machine_uid, asked.session_id, token)
         session = self.membership.session_of(request, clock.wall())
         if session is not None:
@@ -113,6 +116,32 @@ class Members:
         admission = self.membership.admit(request, clock.wall())
         self._tell()
         return admission
+
+    async def _token(self, asked: ConferenceRequest, sender: Jid) -> Member | None:
+        if self._tokens is None:
+            return None
+        if asked.token is not None:
+            return await self._tokens.check(asked.token, asked.room)
+        kept = self._of_sockets.get(sender.bare) if sender.local else None
+        if kept is None:
+            return None
+        try:
+            return await self._tokens.check(kept, asked.room)
+        except TokenRefused:
+            return None  # it was for another room, or is over: a guest like others
+
+    async def keep(self, token: str, bare_jid: str) -> None:
+        """Remember the token with which this address's socket was opened.
+
+        Raises `TokenRefused`, `SourceUnavailable`; a bad token changes nothing.
+        """
+        if self._tokens is None:
+            raise NotFound("tokens")
+        await self._tokens.check_any(token)
+        self._of_sockets.pop(bare_jid, None)
+        self._of_sockets[bare_jid] = token
+        if len(self._of_sockets) > MAX_SOCKETS:
+            self._of_sockets.popitem(last=False)
 
     # -- signing in ----------------------------------------------------------------------
     async def sign_in(self, user: str, password: str, machine_uid: str) -> SignedIn:

@@ -10,10 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from xmppconf.errors import LimitExceeded, NotFound, PeerError
+from xmppconf.jid import split
 from xmppconf.strict_json import as_object, as_text, dumps, loads
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.members.fetch import SourceUnavailable
 from xmppconf_focus.membership import SessionInvalid, SignedIn
+from xmppconf_focus.tokens import MAX_TOKEN
 
 MAX_BODY = 16 * 1024  # bytes
 
@@ -69,10 +71,24 @@ async def finish_oidc(request: web.Request) -> web.Response:
     return await _answer(request, answer)
 
 
+async def keep_token(request: web.Request) -> web.Response:
+    """The gateway tells which address a socket with a token got."""
+
+    async def answer(body: dict[str, Any], members: Members) -> dict[str, Any]:
+        jid = split(as_text(body.get("jid"), "jid", 3071))
+        if not jid.local or not jid.domain:
+            raise PeerError("jid")
+        await members.keep(as_text(body.get("token"), "token", MAX_TOKEN), jid.bare)
+        return {}
+
+    return await _answer(request, answer)
+
+
 def routes() -> list[web.RouteDef]:
     return [
         web.get("/members/ways", show_ways),
         web.post("/members/sign-in", sign_in),
+        web.post("/members/socket", keep_token),
         web.post("/members/sign-out", sign_out),
         web.post("/members/oidc/start", start_oidc),
         web.post("/members/oidc/finish", finish_oidc),

@@ -1,0 +1,182 @@
+"""Members of a whole service: signing in at its page's endpoints, and tokens on sockets."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.focus.test_tokens import CLAIMS, SECRET, hs
+from tests.support.service import Service, running_service
+
+pytestmark = pytest.mark.stack
+
+MACHINE = "5f2c" * 8
+SETTINGS = f"""
+[members]
+open = false
+[members.jwt]
+secret = "{SECRET}"
+issuer = "issuer"
+[web]
+max_sign_ins_per_minute = 100
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    with running_service(folder, settings=SETTINGS) as running:
+        yield running
+
+
+class Socket:
+    """A browser's XMPP socket through the gateway, by hand, as stock clients open it."""
+
+    def __init__(self, http: aiohttp.ClientSession, service: Service, query: str) -> None:
+        self._connect = http.ws_connect(
+            f"{service.url}xmpp-websocket{query}", protocols=("xmpp",)
+        )
+
+    async def __aenter__(self) -> Socket:
+        self._socket = await self._connect
+        opening = (
+            '<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="guest.localhost"'
+            ' version="1.0"/>'
+        )
+        await self._talk(opening, "mechanism")
+        await self._talk(
+            '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="ANONYMOUS"/>',
+            "success",
+        )
+        await self._talk(opening, "bind")
+        await self._talk(
+            '<iq xmlns="jabber:client" type="set" id="_bind_auth_2">'
+            '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>',
+            "<jid>",
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._socket.close()
+
+    async def _talk(self, text: str, expected: str) -> str:
+        await self._socket.send_str(text)
+        while True:
+            answer: str = await self._socket.receive_str(timeout=10)
+            if expected in answer:
+                return answer
+
+    async def ask(self, room: str, **attributes: str) -> str:
+        """The answer to a conference request."""
+        rest = " ".join(f"{key}='{value}'" for key, value in attributes.items())
+        return await self._talk(
+            "<iq xmlns='jabber:client' type='set' id='c1' to='focus.localhost'>"
+            "<conference xmlns='http://jitsi.org/protocol/focus'"
+            f" room='{room}@muc.localhost' machine-uid='{MACHINE}' {rest}/></iq>",
+            "c1",
+        )
+
+
+def http_session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+    return aiohttp.ClientSession(connector=connector)
+
+
+def member(service: Service, *words: str, password: str = "") -> None:
+    command = [sys.executable, "-m", "xmppconf", "member", words[0]]
+    subprocess.run(  # noqa: S603
+        [*command, "--state", str(service.state), *words[1:]],
+        input=f"{password}\n".encode(),
+        check=True,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+
+
+async def post(
+    http: aiohttp.ClientSession, service: Service, path: str, **body: str
+) -> Any:
+    async with http.post(service.url + path, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_listed_member_signs_in_opens_a_room_and_is_out_when_removed(
+    service: Service,
+) -> None:
+    async with http_session() as http:
+        async with http.get(f"{service.url}login/ways") as answer:
+            assert await answer.json() == {"open": False, "password": False, "oidc": None}
+        member(service, "add", "ann", "--name", "Ann", password="correct horse")
+        async with http.get(f"{service.url}login/ways") as answer:
+            assert (await answer.json())["password"] is True
+        who = {"user": "Ann", "machineUid": MACHINE}
+        assert await post(http, service, "login", **who, password="wrong") == (
+            403,
+            {"error": "refused"},
+        )
+        status, signed_in = await post(
+            http, service, "login", **who, password="correct horse"
+        )
+        assert status == 200
+        assert (signed_in["identity"], signed_in["name"]) == ("ann", "Ann")
+        assert signed_in["expires"] > time.time()
+        session = signed_in["sessionId"]
+        async with Socket(http, service, "") as guest, Socket(http, service, "") as ann:
+            assert "not-authorized" in await guest.ask("tea")
+            answer_ = await ann.ask("tea", **{"session-id": session})
+            assert re.search(r"ready=['\"]true", answer_)
+            assert re.search(r"identity=['\"]ann['\"]", answer_)
+            assert re.search(r"ready=['\"]true", await guest.ask("tea"))
+            other = await guest.ask("cake", **{"session-id": session[:-4] + "AAAA"})
+            assert "session-invalid" in other
+            assert await post(http, service, "logout", sessionId=session) == (200, {})
+            gone = await ann.ask("cake", **{"session-id": session})
+            assert "session-invalid" in gone
+    text = service.log_text()
+    assert "ann" not in re.findall(r"\w+", text)
+    assert "correct horse" not in text
+
+
+async def test_a_token_on_the_socket_makes_a_member(service: Service) -> None:
+    good = hs({**CLAIMS, "room": "tee", "exp": time.time() + 60, "nbf": 0})
+    bad = hs({**CLAIMS, "room": "tee", "exp": time.time() - 60, "nbf": 0})
+    async with http_session() as http:
+        async with Socket(http, service, f"?room=tee&token={bad}") as eve:
+            assert "not-authorized" in await eve.ask("tee")
+            assert "not-authorized" in await eve.ask("tee", token=bad)
+        async with Socket(http, service, f"?room=tee&token={good}") as mia:
+            assert "not-authorized" in await mia.ask("other")
+            assert re.search(r"ready=['\"]true", await mia.ask("tee"))
+        async with Socket(http, service, "") as lee:
+            other = good.replace(".", ".", 1)
+            assert "not-authorized" in await lee.ask("tee2", token=other)
+
+
+def test_secrets_are_in_no_command_line_environment_or_log(service: Service) -> None:
+    """What `ps` and /proc show of our processes, and what they wrote."""
+    settings = service.settings
+    secrets = [
+        settings.members.session_key,
+        settings.members.jwt.secret,
+        settings.focus.component_secret,
+        settings.bridge.password,
+    ]
+    assert all(len(secret) >= 32 for secret in secrets)
+    pids = [service.process.pid, *service.children().values()]
+    assert len(pids) == 5
+    shown = service.log_text()
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            shown += Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    for secret in secrets:
+        assert secret not in shown
+        assert secret not in repr(settings)
+        assert secret not in json.dumps(service.page("focus", "/stats"))
