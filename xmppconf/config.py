@@ -142,6 +142,8 @@ class BridgeSettings:
     oversend: int = 500_000
     """Bits per second by which a shared screen on stage may exceed the estimate, so that it
     is legible at once; 0: it may not."""
+    reduce_load: bool = True
+    """Send everybody fewer pictures while the bridge has more to do than it can."""
     loudest: int = 5
     """Of a conference's open microphones so many are heard, the loudest; 0: all."""
 

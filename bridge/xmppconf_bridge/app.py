@@ -9,6 +9,7 @@ import logging
 import secrets
 import signal
 import string
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -39,9 +40,11 @@ from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
+from xmppconf_bridge.io.processor import stolen_time
 from xmppconf_bridge.io.rest import Orders
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
 from xmppconf_bridge.link_sockets import Sockets
+from xmppconf_bridge.load_reducer import LastNReducer
 from xmppconf_bridge.operation import State
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import Channel
@@ -91,6 +94,8 @@ class Running:
         self._on_stopped = on_stopped
         self._sctp: asyncio.Task[None] | None = None
         self._shut_down = asyncio.Event()
+        self.account: BridgeAccount | None = None
+        """Set by who runs it."""
         self.on_state: Callable[[], None] = _nothing
         """Called when what presence says of our operation has changed."""
         options = settings.bridge
@@ -117,6 +122,7 @@ class Running:
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
         self.loop = EngineLoop(self.engine, self.bridge, self.driver, self._engine_stopped)
         self.load = load.Load()
+        self.reducer = LastNReducer()
         self.health = health.Health()
 
     def modify(self, request: ConferenceModify) -> ConferenceModified:
@@ -197,10 +203,21 @@ class Running:
     async def watch(self) -> NoReturn:
         """Measure load and health for ever."""
         while True:
-            self.load.sample(self.engine.stats(), time.thread_time(), clock.monotonic())
+            self._sample()
             await asyncio.sleep(load.INTERVAL)
             if self.health.is_due(clock.monotonic()):
                 await self.check()
+
+    def _sample(self) -> None:
+        now = clock.monotonic()
+        figures = {**self.engine.stats(), **self.bridge.relay_traffic()}
+        self.load.sample(figures, time.thread_time(), now, stolen_time())
+        most = self.bridge.most_forwarded
+        if self._settings.bridge.reduce_load and self.reducer.update(
+            self.load.media_stress, most, now
+        ):
+            log.warning("at most %d pictures for each", self.reducer.last_n)
+            self.bridge.reduce(self.reducer.last_n)
 
     def close(self) -> None:
         self.bridge.close()
@@ -226,6 +243,10 @@ class Running:
             "region": self._settings.bridge.region,
             "relay_id": self.bridge.identity.relay_id,
             "wall": clock.wall(),
+            "now": clock.monotonic(),
+            "threads": threading.active_count(),
+            "connected": self.account is not None and self.account.is_connected,
+            "joined": self.account is not None and self.account.is_joined,
         }
 
 
@@ -259,6 +280,7 @@ async def serve(
         await running.check()
         _run_beside(stack, running.watch(), stopped)
         account = _account(settings, running)
+        running.account = account
         running.on_state = account.announce_soon
         xmpp = settings.xmpp
         _run_beside(stack, account.run(xmpp.host, xmpp.client_port), stopped)

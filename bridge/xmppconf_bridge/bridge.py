@@ -23,6 +23,7 @@ from xmppconf_bridge.engine import (
     DtlsDatagram,
     Event,
     IceFailed,
+    IceSelected,
     IceValid,
     LayersMeasured,
     Levels,
@@ -37,8 +38,9 @@ from xmppconf_bridge.expiry import (
     UNOCCUPIED_CONFERENCE,
 )
 from xmppconf_bridge.link_sockets import BindLink, LinkSockets
+from xmppconf_bridge.links import TRAFFIC
 from xmppconf_bridge.operation import Operation
-from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.policy import UNLIMITED, VideoPolicy
 from xmppconf_bridge.relay import Relay
 from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
 
@@ -108,6 +110,7 @@ class Bridge:
         self._link_sockets = LinkSockets(environment.bind_link)
         # Only these can have timers; the connected majority is not asked again and again.
         self._handshaking: dict[int, EndpointTransport] = {}
+        self._last_n = UNLIMITED
         self._check_at: float | None = None
         self._expire_at: float | None = None
 
@@ -118,6 +121,30 @@ class Bridge:
     def next_number(self) -> int:
         """An id that is new to the engine."""
         return next(self._numbers)
+
+    # -- load ---------------------------------------------------------------------------
+    @property
+    def most_forwarded(self) -> int:
+        """The greatest number of video sources that one receiver gets."""
+        receivers = (
+            one for conf in self.conferences.values() for one in conf.endpoints.values()
+        )
+        return max((len(one.video.forwarded) for one in receivers), default=0)
+
+    def reduce(self, last_n: int) -> None:
+        """Give nobody more than so many video sources; -1 ends that."""
+        self._last_n = last_n
+        for conference in self.conferences.values():
+            conference.reduce(last_n)
+
+    def relay_traffic(self) -> dict[str, int]:
+        """Packets and bytes over links to other bridges since the start."""
+        total = dict(self.counters.relay_traffic)
+        for conference in self.conferences.values():
+            for relay in conference.links.relays.values():
+                for name, count in conference.links.traffic(relay).items():
+                    total[name] = total.get(name, 0) + count
+        return {f"relay_{name}": total.get(name, 0) for name in TRAFFIC}
 
     # -- made and freed by Colibri2 -----------------------------------------------------
     def create_conference(self, meeting_id: MeetingId) -> Conference:
@@ -134,6 +161,7 @@ class Bridge:
             self._by_source,
             loudest=self.identity.loudest,
         )
+        conference.reduce(self._last_n)
         self.conferences[meeting_id] = conference
         self._by_number[conference.number] = conference
         self._by_socket_id[conference.socket_id] = conference
@@ -169,6 +197,7 @@ class Bridge:
         make_channel = environment.make_channel if endpoint.has_data_channel else None
         self._add_transport(conference, endpoint, transport, make_channel)
         self.counters.endpoints += 1
+        self.counters.visitors += endpoint.visitor
         conference.add(endpoint)
         return endpoint
 
@@ -313,6 +342,8 @@ class Bridge:
                     return conference
             case LostEvents(count):
                 self.counters.lost_events += count
+            case IceSelected(_, _, _, relayed):
+                self.counters.ice_relayed += relayed
             case IceValid() | IceFailed() | DtlsDatagram():
                 self._receive_transport(event)
         return None

@@ -6,6 +6,7 @@ an endpoint, or another bridge, may send.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from xmppconf.bridge_channel import Message, serialize
@@ -52,6 +53,20 @@ class Bucket:
         return True
 
 
+@dataclass(slots=True)
+class Messages:
+    """How many went one way."""
+
+    data_channel: int = 0
+    web_socket: int = 0
+
+    def count(self, *, is_socket: bool) -> None:
+        if is_socket:
+            self.web_socket += 1
+        else:
+            self.data_channel += 1
+
+
 class BridgeChannel:
     """Sends on the carrier that was last heard from."""
 
@@ -62,7 +77,8 @@ class BridgeChannel:
         self._messages = Bucket(RATE * share, BURST * share)
         self._size = Bucket(SIZE_RATE * share, SIZE_BURST * share)
         self._patience = Bucket(RATE * share, PATIENCE * share)
-        self.sent = 0
+        self.sent = Messages()
+        self.received = Messages()
         self.dropped = 0
 
     @property
@@ -98,6 +114,7 @@ class BridgeChannel:
         if self._carriers[-1] is not carrier:
             self._carriers.remove(carrier)
             self._carriers.append(carrier)
+        self.received.count(is_socket=carrier is self._socket)
         if self._messages.take(now) and self._size.take(now, size):
             return True
         self.dropped += 1
@@ -109,8 +126,9 @@ class BridgeChannel:
     def send_message(self, message: Message) -> None:
         """Send, or drop the message if nothing is open."""
         if self._carriers:
-            self.sent += 1
-            self._carriers[-1].send(serialize(message))
+            carrier = self._carriers[-1]
+            self.sent.count(is_socket=carrier is self._socket)
+            carrier.send(serialize(message))
 
     def close(self, reason: str = "endpoint closed") -> None:
         """Its peer is expired and shall not come back with this password."""

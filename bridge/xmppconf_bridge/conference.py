@@ -130,6 +130,8 @@ class Conference:
 
     def close(self) -> None:
         """Free everything; nobody is told of the others' going."""
+        self.counters.conferences_ended += 1
+        self.counters.conference_seconds += self._clock() - self.created_at
         for endpoint in self.endpoints.values():
             self._free(endpoint)
         self.links.close()
@@ -141,7 +143,7 @@ class Conference:
         self.engine.remove_conference(self.number)
 
     def _free(self, endpoint: Endpoint) -> None:
-        self.counters.dropped_messages += endpoint.channel.dropped
+        self.counters.channel_ended(endpoint.channel)
         endpoint.channel.close()
         endpoint.transport.close()
         self._log.info("endpoint %s left", Personal(endpoint.id))
@@ -340,6 +342,11 @@ class Conference:
             for name, source in self.senders[sender].sources.items()
         )
 
+    def reduce(self, last_n: int) -> None:
+        """Give every receiver at most so many video sources, -1: as many as otherwise."""
+        self._video.reduce(last_n)
+        self.settle()
+
     def constraints_changed(self, endpoint: Endpoint) -> None:
         self._video.receiver_changed(endpoint.id)
 
@@ -365,6 +372,7 @@ class Conference:
         self.speech.timeout(now - LEVEL_LAG)
         for change in self.speech.effects():
             if change.speaker is not None:
+                self.counters.speaker_changes += 1
                 self.broadcast(self._speaker_message())
                 self._audio.speaker_changed()
                 self._video.order_changed()
@@ -381,7 +389,11 @@ class Conference:
         for endpoint in self.endpoints.values():
             stats = self.engine.transport_stats(endpoint.transport.number)
             endpoint.activity.seen(None if stats is None else stats["last_activity"])
-            if endpoint.activity.check(now) and not endpoint.visitor:
+            changed = endpoint.activity.check(now)
+            if changed:
+                self.counters.disconnected += not endpoint.activity.is_active
+                self.counters.reconnected += endpoint.activity.is_active
+            if changed and not endpoint.visitor:
                 change = EndpointConnectivity(
                     endpoint.id, active=endpoint.activity.is_active
                 )

@@ -6,6 +6,7 @@ passwords, source names and messages are left out.
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 from xmppconf.log import Personal
@@ -61,7 +62,11 @@ def endpoint_state(
         "rewriting": endpoint.rewriting,
         "force_mute": {"audio": endpoint.muted.audio, "video": endpoint.muted.video},
         "sources": [one.number for one in endpoint.sources.values()],
-        "messages": {"sent": endpoint.channel.sent, "dropped": endpoint.channel.dropped},
+        "messages": {
+            "sent": sum(astuple(endpoint.channel.sent)),
+            "received": sum(astuple(endpoint.channel.received)),
+            "dropped": endpoint.channel.dropped,
+        },
         "constraints": {
             "last_n": constraints.last_n,
             "default_height": constraints.default.max_height,

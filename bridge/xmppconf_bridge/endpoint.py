@@ -102,7 +102,8 @@ class Endpoint:
         self.constraints = ReceiverConstraints()
         self.subscription = AudioSubscription()
         self.channel = BridgeChannel()
-        self.activity = Activity(clock())
+        self.created_at = clock()
+        self.activity = Activity(self.created_at)
         self.slots: dict[MediaType, Slots] = (
             {
                 MediaType.AUDIO: RewritingSlots(

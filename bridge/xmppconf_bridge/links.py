@@ -29,6 +29,9 @@ from xmppconf_bridge.source_table import Sender
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 from xmppconf_bridge.transport import EndpointTransport
 
+#: Of the figures of a link that are kept.
+TRAFFIC = ("packets_received", "packets_sent", "bytes_received", "bytes_sent")
+
 
 class Room(Protocol):
     """The conference, as far as what is behind other bridges matters to it."""
@@ -99,7 +102,8 @@ class Links:
         self.relayed.clear()
 
     def _free(self, relay: Relay) -> None:
-        self._counters.dropped_messages += relay.channel.dropped
+        self._counters.channel_ended(relay.channel)
+        self._counters.link_ended(self.traffic(relay))
         relay.channel.close("relay_closed")
         relay.transport.close()
         self._log.info("link to another bridge ended")
@@ -185,6 +189,11 @@ class Links:
         for relay in self.relays.values():
             if over is None or relay.mesh != over.mesh:
                 relay.channel.send_message(message)
+
+    def traffic(self, relay: Relay) -> dict[str, int]:
+        """Packets and bytes that a link has carried."""
+        stats = self._engine.transport_stats(relay.transport.number) or {}
+        return {name: stats.get(name, 0) for name in TRAFFIC}
 
     # -- time ---------------------------------------------------------------------------
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""How loaded the bridge is: the busiest of its two threads and its packet rate."""
+"""How loaded the bridge is: the busiest of its threads and its packet rate."""
 
 from __future__ import annotations
 
@@ -18,15 +18,25 @@ class Load:
 
     def __init__(self) -> None:
         self.stress = 0.0
+        self.media_stress = 0.0
+        """The same of what forwards media, without the event loop."""
         self.packets_in = 0.0  # per second
         self.packets_out = 0.0
         self.bits_in = 0.0  # per second
         self.bits_out = 0.0
+        self.relay_packets_in = 0.0  # the same of links to other bridges
+        self.relay_packets_out = 0.0
+        self.relay_bits_in = 0.0
+        self.relay_bits_out = 0.0
         self._before: tuple[float, Mapping[str, int]] | None = None
 
-    def sample(self, stats: Mapping[str, int], loop_cpu: float, now: float) -> None:
-        """Take the engine's counters and the event loop's seconds of CPU since start."""
+    def sample(
+        self, stats: Mapping[str, int], loop_cpu: float, now: float, stolen: float = 0.0
+    ) -> None:
+        """Take the engine's counters, with those of links as `relay_*`, and since start the
+        event loop's seconds of CPU and what other machines took of each processor."""
         figures = {**stats, "loop_cpu_ns": int(loop_cpu * 1e9)}
+        figures["stolen_ns"] = int(stolen * 1e9)
         before, self._before = self._before, (now, figures)
         if before is None or now <= before[0]:
             return
@@ -39,6 +49,13 @@ class Load:
         self.packets_out = rate("packets_sent")
         self.bits_in = 8 * rate("bytes_received")
         self.bits_out = 8 * rate("bytes_sent")
-        cpu = max(rate("worker_cpu_ns"), rate("loop_cpu_ns")) / 1e9
+        self.relay_packets_in = rate("relay_packets_received")
+        self.relay_packets_out = rate("relay_packets_sent")
+        self.relay_bits_in = 8 * rate("relay_bytes_received")
+        self.relay_bits_out = 8 * rate("relay_bytes_sent")
+        stolen_share = rate("stolen_ns")
+        worker = (rate("worker_cpu_ns") + stolen_share) / 1e9
+        loop = (rate("loop_cpu_ns") + stolen_share) / 1e9
         packets = self.packets_in + self.packets_out
-        self.stress = max(cpu / CPU_LIMIT, packets / PACKET_LIMIT)
+        self.media_stress = max(worker / CPU_LIMIT, packets / PACKET_LIMIT)
+        self.stress = max(self.media_stress, loop / CPU_LIMIT)

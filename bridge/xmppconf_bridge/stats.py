@@ -7,8 +7,11 @@ from typing import TypedDict, Unpack
 
 from xmppconf.media import MediaType
 from xmppconf_bridge.bridge import Bridge
+from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.load import Load
 from xmppconf_bridge.operation import State
+from xmppconf_bridge.relay import Relay
 
 #: Expected extra stress of one more participant: 1,500 of the packets a second that
 #: `load.PACKET_LIMIT` allows.  That is one large picture, ten small ones and the speakers'
@@ -16,6 +19,10 @@ from xmppconf_bridge.operation import State
 PARTICIPANT_STRESS = 0.01
 
 Statistics = dict[str, str | int | float | bool]
+
+
+CHANNEL_DELAY = 30.0  # seconds in which a channel is expected to open
+HIGH_LOSS = 0.1
 
 
 class Description(TypedDict):
@@ -27,6 +34,13 @@ class Description(TypedDict):
     relay_id: str
     wall: float
     """Seconds since 1970-01-01 UTC."""
+    now: float
+    """Seconds of the clock that the bridge lives by."""
+    threads: int
+    connected: bool
+    """To the XMPP server."""
+    joined: bool
+    """In the brewery."""
 
 
 def presence_statistics(
@@ -57,47 +71,179 @@ def full_statistics(
     bridge: Bridge, load: Load, **description: Unpack[Description]
 ) -> Statistics:
     """The figures of `/colibri/stats`, under the names that dashboards know."""
-    conferences = list(bridge.conferences.values())
-    endpoints = [one for conf in conferences for one in conf.endpoints.values()]
-    counters = bridge.engine.stats()
-
-    def sending(media_type: MediaType) -> int:
-        return sum(
-            any(s.media_type is media_type and s.active_since for s in one.sources.values())
-            for one in endpoints
-        )
-
+    engine = bridge.engine.stats()
     return {
         **presence_statistics(bridge, load, **description),
-        "conferences": len(conferences),
-        "largest_conference": max((len(conf.endpoints) for conf in conferences), default=0),
-        "endpoints": len(endpoints),
-        "local_endpoints": len(endpoints),
-        "participants": len(endpoints),
-        "visitors": sum(one.visitor for one in endpoints),
-        "inactive_endpoints": sum(not one.activity.is_active for one in endpoints),
-        "endpoints_sending_audio": sending(MediaType.AUDIO),
-        "endpoints_sending_video": sending(MediaType.VIDEO),
+        **_rates(load),
+        **_conferences(bridge, description["now"]),
+        **_endpoints(bridge),
+        **_channels(bridge, description["now"]),
+        **_transports(bridge),
+        **_connections(bridge),
+        "threads": description["threads"],
+        "muc_clients_configured": 1,
+        "muc_clients_connected": int(description["connected"]),
+        "mucs_configured": 1,
+        "mucs_joined": int(description["joined"]),
+        "total_packets_received": engine.get("packets_received", 0),
+        "total_packets_sent": engine.get("packets_sent", 0),
+        "total_bytes_received": engine.get("bytes_received", 0),
+        "total_bytes_sent": engine.get("bytes_sent", 0),
+        "total_keyframes_received": engine.get("keyframes", 0),
+        "rejected_sources": bridge.counters.rejected_sources,
+        "rejected_messages": bridge.counters.rejected_messages,
+        "lost_events": bridge.counters.lost_events,
+    }
+
+
+def _rates(load: Load) -> Statistics:
+    return {
         "bit_rate_download": round(load.bits_in / 1000),
         "bit_rate_upload": round(load.bits_out / 1000),
         "packet_rate_download": round(load.packets_in),
         "packet_rate_upload": round(load.packets_out),
-        "total_conferences_created": bridge.counters.conferences,
-        "total_participants": bridge.counters.endpoints,
-        "total_ice_succeeded": bridge.counters.ice_succeeded,
-        "total_ice_failed": bridge.counters.ice_failed,
-        "dtls_failed_endpoints": bridge.counters.dtls_failed,
-        "total_packets_received": counters.get("packets_received", 0),
-        "total_packets_sent": counters.get("packets_sent", 0),
-        "total_bytes_received": counters.get("bytes_received", 0),
-        "total_bytes_sent": counters.get("bytes_sent", 0),
-        "total_keyframes_received": counters.get("keyframes", 0),
-        "rejected_sources": bridge.counters.rejected_sources,
-        "rejected_messages": bridge.counters.rejected_messages,
-        "dropped_messages": bridge.counters.dropped_messages
-        + sum(one.channel.dropped for one in endpoints),
-        "lost_events": bridge.counters.lost_events,
+        # In bits, not kilobits, as stock bridges have it.
+        "octo_receive_bitrate": round(load.relay_bits_in),
+        "octo_send_bitrate": round(load.relay_bits_out),
+        "octo_receive_packet_rate": round(load.relay_packets_in),
+        "octo_send_packet_rate": round(load.relay_packets_out),
     }
+
+
+def _conferences(bridge: Bridge, now: float) -> Statistics:
+    conferences = list(bridge.conferences.values())
+    counters = bridge.counters
+    inactive = [
+        one
+        for one in conferences
+        if not any(source.active_since for source in one.sources.values())
+    ]
+    lasting = sum(now - one.created_at for one in conferences)
+    return {
+        "conferences": len(conferences),
+        "largest_conference": max((len(one.senders) for one in conferences), default=0),
+        "octo_conferences": sum(bool(one.links.relays) for one in conferences),
+        "inactive_conferences": len(inactive),
+        # Two who send nothing here talk to each other directly.
+        "p2p_conferences": sum(len(one.senders) == 2 for one in inactive),
+        "total_conferences_created": counters.conferences,
+        "total_conferences_completed": counters.conferences_ended,
+        "total_conference_seconds": round(counters.conference_seconds + lasting),
+        "total_dominant_speaker_changes": counters.speaker_changes,
+        "total_relays": counters.relays,
+    }
+
+
+def _endpoints(bridge: Bridge) -> Statistics:
+    endpoints = _all_endpoints(bridge)
+    relayed = sum(len(one.links.relayed) for one in bridge.conferences.values())
+
+    def sending(*kinds: MediaType) -> int:
+        return sum(
+            any(s.media_type in kinds and s.active_since for s in one.sources.values())
+            for one in endpoints
+        )
+
+    active = sending(MediaType.AUDIO, MediaType.VIDEO)
+    visitors = sum(one.visitor for one in endpoints)
+    return {
+        "endpoints": len(endpoints) + relayed,
+        "participants": len(endpoints) + relayed - visitors,
+        "local_endpoints": len(endpoints),
+        "local_active_endpoints": active,
+        "octo_endpoints": relayed,
+        "visitors": visitors,
+        "inactive_endpoints": sum(not one.activity.is_active for one in endpoints),
+        "receive_only_endpoints": len(endpoints) - active,
+        "endpoints_sending_audio": sending(MediaType.AUDIO),
+        "endpoints_sending_video": sending(MediaType.VIDEO),
+        "endpoints_with_suspended_sources": sum(
+            bool(one.video.wanted.keys() - one.video.layers.keys()) for one in endpoints
+        ),
+        "endpoints_disconnected": bridge.counters.disconnected,
+        "endpoints_reconnected": bridge.counters.reconnected,
+        "total_participants": bridge.counters.endpoints,
+        "total_visitors": bridge.counters.visitors,
+    }
+
+
+def _channels(bridge: Bridge, now: float) -> Statistics:
+    endpoints = _all_endpoints(bridge)
+    relays = _all_relays(bridge)
+    channels = [one.channel for one in endpoints] + [one.channel for one in relays]
+    counters = bridge.counters
+
+    def mute(created_at: float, channel: BridgeChannel) -> bool:
+        return not channel.is_open and now - created_at > CHANNEL_DELAY
+
+    return {
+        "num_eps_no_msg_transport_after_delay": sum(
+            mute(one.created_at, one.channel) for one in endpoints
+        ),
+        "num_relays_no_msg_transport_after_delay": sum(
+            mute(one.created_at, one.channel) for one in relays
+        ),
+        "total_data_channel_messages_received": counters.data_channel_received
+        + sum(one.received.data_channel for one in channels),
+        "total_data_channel_messages_sent": counters.data_channel_sent
+        + sum(one.sent.data_channel for one in channels),
+        "total_colibri_web_socket_messages_received": counters.web_socket_received
+        + sum(one.received.web_socket for one in channels),
+        "total_colibri_web_socket_messages_sent": counters.web_socket_sent
+        + sum(one.sent.web_socket for one in channels),
+        "dropped_messages": counters.dropped_messages
+        + sum(one.dropped for one in channels),
+    }
+
+
+def _transports(bridge: Bridge) -> Statistics:
+    counters, traffic = bridge.counters, bridge.relay_traffic()
+    return {
+        "total_ice_succeeded": counters.ice_succeeded,
+        "total_ice_succeeded_relayed": counters.ice_relayed,
+        "total_ice_failed": counters.ice_failed,
+        "endpoints_ice_failed": counters.ice_failed,
+        "dtls_failed_endpoints": counters.dtls_failed,
+        "relays_ice_failed": counters.relay_ice_failed,
+        "dtls_failed_relays": counters.relay_dtls_failed,
+        "total_packets_received_octo": traffic["relay_packets_received"],
+        "total_packets_sent_octo": traffic["relay_packets_sent"],
+        "total_bytes_received_octo": traffic["relay_bytes_received"],
+        "total_bytes_sent_octo": traffic["relay_bytes_sent"],
+    }
+
+
+def _connections(bridge: Bridge) -> Statistics:
+    """Loss and round trips of those that are here, as means."""
+    figures = [
+        found
+        for one in _all_endpoints(bridge)
+        if (found := bridge.engine.transport_stats(one.transport.number))
+    ]
+
+    def mean(name: str) -> float:
+        values = [one[name] for one in figures if one.get(name) is not None]
+        return sum(values) / len(values) if values else 0.0
+
+    incoming, outgoing = mean("fraction_lost_received"), mean("fraction_lost_sent")
+    return {
+        "incoming_loss": round(incoming, 4),
+        "outgoing_loss": round(outgoing, 4),
+        "overall_loss": round((incoming + outgoing) / 2, 4),
+        "rtt_aggregate": round(1000 * mean("rtt"), 1),
+        "endpoints_with_high_outgoing_loss": sum(
+            (one.get("fraction_lost_sent") or 0.0) > HIGH_LOSS for one in figures
+        ),
+    }
+
+
+def _all_endpoints(bridge: Bridge) -> list[Endpoint]:
+    return [one for conf in bridge.conferences.values() for one in conf.endpoints.values()]
+
+
+def _all_relays(bridge: Bridge) -> list[Relay]:
+    conferences = bridge.conferences.values()
+    return [one for conf in conferences for one in conf.links.relays.values()]
 
 
 def _timestamp(wall: float) -> str:

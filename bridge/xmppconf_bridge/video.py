@@ -21,7 +21,7 @@ from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.layers import Figure, Layer
 from xmppconf_bridge.media import BridgeSource
-from xmppconf_bridge.policy import VideoPolicy, least_limit
+from xmppconf_bridge.policy import UNLIMITED, VideoPolicy, least_limit
 from xmppconf_bridge.sender_constraints import SenderConstraints
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.source_table import Sender
@@ -56,12 +56,19 @@ class VideoForwarding:
         self._clock = clock
         self._owners = owners
         self._senders = senders
+        self._reduced = UNLIMITED
         self._due: set[EndpointId] = set()  # receivers whose video must be worked out
 
     # -- what changed -------------------------------------------------------------------
     def receiver_changed(self, receiver: EndpointId) -> None:
         """It wants something else, or can take something else."""
         self._due.add(receiver)
+
+    def reduce(self, last_n: int) -> None:
+        """The bridge has too much to do, or no longer; -1 is unlimited."""
+        if last_n != self._reduced:
+            self._reduced = last_n
+            self._due.update(self._endpoints)
 
     def sources_changed(self) -> None:
         """Sources came, went, or were switched on or off."""
@@ -208,7 +215,8 @@ class VideoForwarding:
     ) -> dict[int, VideoConstraints]:
         """What of `sources` the receiver may have, and let their senders know."""
         constraints = receiver.constraints
-        limit = least_limit(constraints.last_n, self._policy.limit(len(sources) + 1), SLOTS)
+        by_policy = self._policy.limit(len(sources) + 1)
+        limit = least_limit(constraints.last_n, by_policy, self._reduced, SLOTS)
         if not receiver.accepts(MediaType.VIDEO):
             limit = 0
         wanted = constraints.effective(sources, limit)

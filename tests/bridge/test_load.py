@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import pytest
 from xmppconf_bridge import stats
+from xmppconf_bridge.colibri import modify
+from xmppconf_bridge.engine import SourceActive
 from xmppconf_bridge.health import INTERVAL, VALID_FOR, Health
 from xmppconf_bridge.load import CPU_LIMIT, PACKET_LIMIT, Load
+from xmppconf_bridge.load_reducer import (
+    ENOUGH,
+    LEAST,
+    MOST,
+    STEP_INTERVAL,
+    TOO_MUCH,
+    LastNReducer,
+)
 
+from tests.support import relays
 from tests.support.fake_engine import BridgeBench
+from tests.support.rest import serving
+from xmppconf.colibri2 import ConferenceModify, EndpointRequest, RelayRequest
+from xmppconf.ids import EndpointId, MeetingId
 
 #: What a stock bridge shows in presence when it filters.
 PRESENCE = {
@@ -67,17 +81,231 @@ def test_health_needs_a_recent_success() -> None:
     assert health.is_due(1.0)
 
 
+#: What the bridge itself does not know.
+DESCRIPTION: stats.Description = {
+    "healthy": True,
+    "version": "1.0",
+    "region": "here",
+    "relay_id": "r1",
+    "wall": 0.0,
+    "now": 1000.0,
+    "threads": 3,
+    "connected": True,
+    "joined": True,
+}
+
+
 def test_presence_has_what_a_stock_focus_reads_and_nothing_about_calls() -> None:
     bench = BridgeBench()
-    shown = stats.presence_statistics(
-        bench.bridge,
-        Load(),
-        healthy=True,
-        version="1.0",
-        region="here",
-        relay_id="r1",
-        wall=0.0,
-    )
+    shown = stats.presence_statistics(bench.bridge, Load(), **DESCRIPTION)
     assert set(shown) == PRESENCE
     assert (shown["drain"], shown["shutting_down"]) == (False, False)
     assert shown["current_timestamp"] == "1970-01-01 00:00:00.000"
+
+
+@pytest.mark.parametrize(
+    ("graceful", "shown"), [(True, (True, False)), (False, (True, True))]
+)
+def test_presence_says_that_the_bridge_is_to_end(
+    graceful: bool, shown: tuple[bool, bool]
+) -> None:
+    bench = BridgeBench(drain=True)
+    bench.bridge.operation.shut_down(0.0, graceful=graceful)
+    figures = stats.presence_statistics(bench.bridge, Load(), **DESCRIPTION)
+    assert (figures["graceful_shutdown"], figures["shutting_down"]) == shown
+    assert figures["drain"] is True
+
+
+#: Of a stock bridge's statistics, those that mean something here.
+STATISTICS = PRESENCE | {
+    "bit_rate_download",
+    "bit_rate_upload",
+    "conferences",
+    "dropped_messages",
+    "dtls_failed_endpoints",
+    "dtls_failed_relays",
+    "endpoints",
+    "endpoints_disconnected",
+    "endpoints_ice_failed",
+    "endpoints_reconnected",
+    "endpoints_sending_audio",
+    "endpoints_sending_video",
+    "endpoints_with_high_outgoing_loss",
+    "endpoints_with_suspended_sources",
+    "inactive_conferences",
+    "inactive_endpoints",
+    "incoming_loss",
+    "largest_conference",
+    "local_active_endpoints",
+    "local_endpoints",
+    "lost_events",
+    "muc_clients_configured",
+    "muc_clients_connected",
+    "mucs_configured",
+    "mucs_joined",
+    "num_eps_no_msg_transport_after_delay",
+    "num_relays_no_msg_transport_after_delay",
+    "octo_conferences",
+    "octo_endpoints",
+    "octo_receive_bitrate",
+    "octo_receive_packet_rate",
+    "octo_send_bitrate",
+    "octo_send_packet_rate",
+    "outgoing_loss",
+    "overall_loss",
+    "p2p_conferences",
+    "packet_rate_download",
+    "packet_rate_upload",
+    "participants",
+    "receive_only_endpoints",
+    "rejected_messages",
+    "rejected_sources",
+    "relays_ice_failed",
+    "rtt_aggregate",
+    "threads",
+    "total_bytes_received",
+    "total_bytes_received_octo",
+    "total_bytes_sent",
+    "total_bytes_sent_octo",
+    "total_colibri_web_socket_messages_received",
+    "total_colibri_web_socket_messages_sent",
+    "total_conference_seconds",
+    "total_conferences_completed",
+    "total_conferences_created",
+    "total_data_channel_messages_received",
+    "total_data_channel_messages_sent",
+    "total_dominant_speaker_changes",
+    "total_ice_failed",
+    "total_ice_succeeded",
+    "total_ice_succeeded_relayed",
+    "total_keyframes_received",
+    "total_packets_received",
+    "total_packets_received_octo",
+    "total_packets_sent",
+    "total_packets_sent_octo",
+    "total_participants",
+    "total_relays",
+    "total_visitors",
+    "visitors",
+}
+
+
+def test_statistics_count_what_is_there_and_what_was() -> None:
+    bench = BridgeBench(relay_id="bridge-1")
+    relays.ask(bench, relays.new("ada", 1000), create=True)
+    relays.ask(bench, relays.new("eve", 3000))
+    relays.link(bench, relays.new_link(endpoints=(relays.behind("bob", 2000),)))
+    relays.connect(bench)
+    carrier = bench.connect("ada")
+    bench.say("ada", colibriClass="ClientHello")
+    number = relays.number_of(bench, "ada-a0")
+    bench.bridge.receive([SourceActive(number, 0, None)])
+    figures = stats.full_statistics(bench.bridge, Load(), **DESCRIPTION)
+    assert set(figures) == STATISTICS
+    expected = {
+        "conferences": 1,
+        "octo_conferences": 1,
+        "inactive_conferences": 0,
+        "endpoints": 3,
+        "local_endpoints": 2,
+        "octo_endpoints": 1,
+        "local_active_endpoints": 1,
+        "receive_only_endpoints": 1,
+        "endpoints_sending_audio": 1,
+        "total_relays": 1,
+        "num_eps_no_msg_transport_after_delay": 0,
+    }
+    assert {key: figures[key] for key in expected} == expected
+    sent = len(carrier.messages)
+    assert sent > 0
+    after: stats.Description = {**DESCRIPTION, "now": bench.clock.advance(31.0)}
+    figures = stats.full_statistics(bench.bridge, Load(), **after)
+    assert figures["num_eps_no_msg_transport_after_delay"] == 1  # eve
+    assert figures["total_conference_seconds"] == 31
+    gone = [EndpointRequest(EndpointId(name), expire=True) for name in ("ada", "eve")]
+    relays.ask(bench, *gone)
+    relays.link(bench, RelayRequest(relays.FAR, expire=True))
+    figures = stats.full_statistics(bench.bridge, Load(), **after)
+    expected = {
+        "conferences": 0,
+        "total_conferences_created": 1,
+        "total_conferences_completed": 1,
+        "total_conference_seconds": 31,
+        "total_participants": 2,
+    }
+    assert {key: figures[key] for key in expected} == expected
+    assert int(figures["total_data_channel_messages_sent"]) >= sent
+
+
+async def test_metrics_have_no_labels_and_few_series() -> None:
+    """P4."""
+    async with serving() as rig:
+        _, text = await rig.ask("GET", "/metrics")
+    samples = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert "{" not in text
+    assert 60 < len(samples) <= 200
+
+
+# -- the load reducer ---------------------------------------------------------------------
+def test_an_overloaded_bridge_sends_fewer_pictures_step_by_step() -> None:
+    reducer = LastNReducer()
+    assert not reducer.update(TOO_MUCH, 20, 0.0)
+    assert reducer.update(TOO_MUCH + 0.1, 20, 0.0)
+    assert reducer.last_n == 15
+    assert not reducer.update(2.0, 15, STEP_INTERVAL - 1)
+    assert reducer.update(2.0, 15, STEP_INTERVAL)
+    assert reducer.last_n == 11
+    at = STEP_INTERVAL
+    while reducer.last_n > LEAST:
+        at += STEP_INTERVAL
+        assert reducer.update(2.0, reducer.last_n, at)
+    at += STEP_INTERVAL
+    assert not reducer.update(2.0, 1, at)
+    assert reducer.last_n == LEAST
+    # In between nothing changes.
+    assert not reducer.update((TOO_MUCH + ENOUGH) / 2, 1, at)
+    steps = []
+    while reducer.last_n != -1:
+        at += STEP_INTERVAL
+        assert reducer.update(ENOUGH - 0.1, 1, at)
+        steps.append(reducer.last_n)
+    assert steps[:4] == [2, 3, 4, 5]
+    assert steps[-2] <= MOST
+    assert not reducer.update(0.0, 1, at + STEP_INTERVAL)
+
+
+def test_what_is_reduced_is_reduced_for_everybody_and_newcomers() -> None:
+    bench = BridgeBench()
+    relays.ask(bench, relays.new("ada", 1000), create=True)
+    for index, name in enumerate(("bob", "cat", "dan")):
+        relays.ask(bench, relays.new(name, 2000 + 100 * index))
+    for name in ("ada", "bob"):
+        bench.connect(name)
+        bench.say(
+            name,
+            colibriClass="ReceiverVideoConstraints",
+            defaultConstraints={"maxHeight": 720},
+        )
+    assert bench.bridge.most_forwarded == 3
+    bench.bridge.reduce(2)
+    assert bench.bridge.most_forwarded == 2
+    other = ConferenceModify(MeetingId("m2"), create=True)
+    modify(bench.bridge, other)
+    bench.bridge.reduce(-1)
+    assert bench.bridge.most_forwarded == 3
+
+
+def test_time_that_other_machines_took_is_load() -> None:
+    load = Load()
+    load.sample({}, 0.0, 0.0, stolen=5.0)
+    load.sample({}, 0.0, 10.0, stolen=5.0 + CPU_LIMIT * 5)
+    assert load.stress == pytest.approx(0.5)
+    assert load.media_stress == pytest.approx(0.5)
+
+
+def test_links_are_measured_apart() -> None:
+    load = Load()
+    names = ("packets_received", "packets_sent", "bytes_received", "bytes_sent")
+    load.sample({f"relay_{name}": 0 for name in names}, 0.0, 0.0)
+    load.sample({f"relay_{name}": 100 for name in names}, 0.0, 10.0)
+    assert (load.relay_packets_in, load.relay_bits_out) == (10.0, 80.0)

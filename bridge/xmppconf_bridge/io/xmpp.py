@@ -91,6 +91,10 @@ class BridgeAccount:
         iq_handler(self.stream, tag(_VERSION, "query"), ("get",), self._answer_version)
 
     @property
+    def is_connected(self) -> bool:
+        return self.stream.session.is_set()
+
+    @property
     def is_joined(self) -> bool:
         return self._joined
 
