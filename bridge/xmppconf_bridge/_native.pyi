@@ -59,6 +59,9 @@ class Engine:
             (u8); batched, at most every 40 ms
         ("unknown-ssrc", transport, ssrc, payload_type)  once per SSRC, ≤ 64 per transport
         ("receiver-report", transport, fraction_lost, rtt)  from who receives what we sent
+        ("bandwidth", transport, bits_per_second, besides)  what the way to the peer can
+            carry, as estimated, and how much of that is taken by what is not video; at most
+            every 100 ms, or at once when it falls
         ("lost-events", count)  the event queue was full; levels are dropped first
         """
 
@@ -190,6 +193,13 @@ class Engine:
         ValueError for what is no mid.
         """
 
+    def set_demand(self, receiver: int, bits_per_second: int) -> None:
+        """What `receiver` would be sent if its bandwidth had no bound.
+
+        While that is more than the estimate, its way is filled with padding up to the
+        estimate, and probed for more.
+        """
+
     # -- figures ----------------------------------------------------------------------
     def stats(self) -> dict[str, int]:
         """Counters since start of the whole engine (packets_received, packets_sent,
@@ -252,9 +262,12 @@ class MediaMachine:
         max_temporal: int,
     ) -> None: ...
     def remove_route(self, now: int, receiver: int, source: int) -> None: ...
+    def set_demand(self, now: int, receiver: int, bits_per_second: int) -> None: ...
     def receive_rtp(self, now: int, transport: int, packet: bytes) -> None: ...
     def receive_rtcp(self, now: int, transport: int, compound: bytes) -> None: ...
     def timeout(self, now: int) -> None: ...
+    def next_timeout(self) -> int | None: ...
+    def take_events(self) -> list[tuple[Any, ...]]: ...
     def take_rtp(self) -> list[tuple[int, bytes]]:
         """Packets sent since the last call, each with its receiver."""
 

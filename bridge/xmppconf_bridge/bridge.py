@@ -334,11 +334,11 @@ class Bridge:
                 if conference is not None:
                     conference.source_measured(number, figures)
                     return conference
-            case Bandwidth(number, estimate):
+            case Bandwidth(number, estimate, besides):
                 found = self._transports.get(number)
                 if found is not None and isinstance(found[1], Endpoint):
                     conference, endpoint = found[0], found[1]
-                    conference.bandwidth_changed(endpoint, estimate)
+                    conference.bandwidth_changed(endpoint, estimate, besides)
                     return conference
             case LostEvents(count):
                 self.counters.lost_events += count

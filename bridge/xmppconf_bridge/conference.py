@@ -272,9 +272,9 @@ class Conference:
         if source is not None and self._video.source_measured(source, figures):
             self.links.crossing.layers_changed(source)
 
-    def bandwidth_changed(self, endpoint: Endpoint, estimate: int) -> None:
-        """`estimate` is of the way to `endpoint`, in bits per second."""
-        self._video.bandwidth_changed(endpoint, estimate)
+    def bandwidth_changed(self, endpoint: Endpoint, estimate: int, besides: int) -> None:
+        """The estimate for the way to `endpoint`, and what is not video's of it (bit/s)."""
+        self._video.bandwidth_changed(endpoint, estimate, besides)
 
     # -- the bridge channel -------------------------------------------------------------
     def open_socket(self, endpoint: Endpoint, socket: WebSocketCarrier) -> None:

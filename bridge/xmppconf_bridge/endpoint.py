@@ -59,6 +59,10 @@ class VideoReception:
     """Bits per second of the way to it; None until there is an estimate."""
     used_bandwidth: float = math.inf
     """What was last divided, in bits per second."""
+    besides: int = 0
+    """What of it is taken by what is not video."""
+    demand: int = 0
+    """What it would get without a bound, as last told to the engine."""
     allocated_at: float = -math.inf
     report_at: float = -math.inf
     """When the client is told of the estimate again."""

@@ -102,6 +102,8 @@ class Bandwidth:
 
     transport: int
     bits_per_second: int
+    besides: int = 0
+    """How much of that is taken by what is not video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,7 @@ class Commands(Protocol):
     def set_relay(self, receiver: int, source: int, encodings: int) -> None: ...
     def remove_route(self, receiver: int, source: int) -> None: ...
     def set_mid(self, receiver: int, ssrc: int, mid: str) -> None: ...
+    def set_demand(self, receiver: int, bits_per_second: int) -> None: ...
     def set_loudest(self, conference: int, count: int, always: list[int]) -> None: ...
     def transport_stats(self, transport: int) -> dict[str, Any] | None: ...
     def stats(self) -> dict[str, int]: ...
@@ -388,6 +391,9 @@ class PacketEngine:
 
     def remove_route(self, receiver: int, source: int) -> None:
         self._queue(partial(self._native.remove_route, receiver, source))
+
+    def set_demand(self, receiver: int, bits_per_second: int) -> None:
+        self._queue(partial(self._native.set_demand, receiver, bits_per_second))
 
     def set_loudest(self, conference: int, count: int, always: list[int]) -> None:
         self._queue(partial(self._native.set_loudest, conference, count, always))

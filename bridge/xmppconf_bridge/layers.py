@@ -29,6 +29,13 @@ EXCESSIVE = 1.15
 #: Heights of simulcast encodings until keyframes tell, by number of encodings.
 _GUESSED = {1: (720,), 2: (360, 720), 3: (180, 360, 720)}
 
+#: What an encoding is taken to cost until it has been measured, in bits per second by
+#: height: about what clients are told to send.  Larger ones cost as many bits a pixel.
+_ASSUMED_BITRATES = ((180, 200_000), (360, 500_000), (720, 1_500_000))
+#: The lowest that comes is not taken to cost more, whatever its size: it has to flow before
+#: it can be measured.
+_ASSUMED_LOWEST = 500_000
+
 #: Receivers choose their constraints: more kinds than this are worked out anew.
 MAX_CACHED = 64
 
@@ -242,7 +249,7 @@ class SourceLayers:
         heights = encoding_heights(self._heights, self._count)
         lowest = min(self._active, default=0)
         return [
-            Layer(index, ALL, ALL, height, 0.0, 0)
+            Layer(index, ALL, ALL, height, 0.0, assumed_bitrate(height, index == lowest))
             for index, height in enumerate(heights)
             if index >= lowest
         ]
@@ -268,6 +275,15 @@ class SourceLayers:
             )
             for encoding, spatial, temporal, height, frame_rate, bitrate in self._figures
         ]
+
+
+def assumed_bitrate(height: int, is_lowest: bool) -> int:
+    largest, most = _ASSUMED_BITRATES[-1]
+    bitrate = next(
+        (bitrate for known, bitrate in _ASSUMED_BITRATES if height <= known),
+        most * height * height // (largest * largest),
+    )
+    return min(bitrate, _ASSUMED_LOWEST) if is_lowest else bitrate
 
 
 def _structure(figures: Iterable[Figure]) -> list[tuple[int, int, int, int, bool]]:

@@ -21,7 +21,13 @@ from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.layers import Figure, Layer
 from xmppconf_bridge.media import BridgeSource
-from xmppconf_bridge.policy import UNLIMITED, VideoPolicy, least_limit
+from xmppconf_bridge.policy import (
+    START_BANDWIDTH,
+    UNLIMITED,
+    UNREPORTED_BANDWIDTH,
+    VideoPolicy,
+    least_limit,
+)
 from xmppconf_bridge.sender_constraints import SenderConstraints
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.source_table import Sender
@@ -96,9 +102,10 @@ class VideoForwarding:
             self._mark_receivers(source)
         return changed
 
-    def bandwidth_changed(self, receiver: Endpoint, estimate: int) -> None:
-        """`estimate` is of the way to `receiver`, in bits per second."""
+    def bandwidth_changed(self, receiver: Endpoint, estimate: int, besides: int) -> None:
+        """The estimate for the way to `receiver`, and what is not video's of it (bit/s)."""
         receiver.video.estimate = estimate
+        receiver.video.besides = besides
         now = self._bandwidth(receiver)
         if allocation.is_significant(receiver.video.used_bandwidth, now):
             self._due.add(receiver.id)
@@ -176,10 +183,14 @@ class VideoForwarding:
         """Bits per second to divide."""
         if receiver.constraints.assumed_bandwidth >= 0:
             return receiver.constraints.assumed_bandwidth
-        estimate = receiver.video.estimate
-        if estimate is None or not self._policy.trust_bandwidth:
+        if not self._policy.trust_bandwidth:
             return math.inf
-        return estimate if receiver.reports_bandwidth else math.inf
+        if not receiver.reports_bandwidth:
+            return UNREPORTED_BANDWIDTH
+        estimate = receiver.video.estimate
+        if estimate is None:
+            return START_BANDWIDTH
+        return max(0, estimate - receiver.video.besides)
 
     def _serve(
         self,
@@ -247,6 +258,9 @@ class VideoForwarding:
         video.allocated_at = self._clock()
         result = allocation.allocate(demands, video.used_bandwidth, self._policy.oversend)
         video.is_complete = video.is_complete and result.is_ideal
+        if _differs(result.ideal, video.demand):
+            video.demand = result.ideal
+            self._engine.set_demand(receiver.transport.number, result.ideal)
         return result.layers
 
     def _place(
@@ -293,6 +307,11 @@ class VideoForwarding:
             routing.set_route(self._engine, receiver, number, slot, *layer.rank)
         elif number in receiver.routes:
             routing.set_route(self._engine, receiver, number, slot, routing.PAUSED)
+
+
+def _differs(one: int, other: int) -> bool:
+    """Whether a demand is news to the engine: bit rates are measured, never the same."""
+    return abs(one - other) > 0.05 * max(one, other)
 
 
 def _rank(layer: Layer | None) -> tuple[int, int, int] | None:

@@ -107,13 +107,14 @@ class Call(BridgeBench):
 
 
 def test_events_of_the_engine_are_read() -> None:
-    assert read_event(("bandwidth", 7, 1_000_000)) == Bandwidth(7, 1_000_000)
+    assert read_event(("bandwidth", 7, 10**6, 9)) == Bandwidth(7, 10**6, 9)
     layers = [(0, 0, 0, 180, 15.0, 90_000)]
     assert read_event(("layers", 3, layers)) == LayersMeasured(3, layers)
 
 
 def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     call = Call()
+    call.estimate("a", 3000)
     want(call, "a", 180, onStageSources=["b-v0"], constraints={"b-v0": {"maxHeight": 720}})
     everything = {"b-v0": (2, ALL), "c-v0": (0, ALL), "d-v0": (0, ALL)}
     assert call.routes("a") == everything
@@ -127,6 +128,34 @@ def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     call.estimate("a", 3000)
     assert call.routes("a") == everything
     assert call.told("a", "ForwardedSources", "forwardedSources")[-1:] == forwarded
+
+
+@pytest.mark.parametrize(
+    ("feedback", "expected"),
+    [(("transport-cc",), (1, ALL)), (("goog-remb",), (1, ALL)), (("nack",), (2, ALL))],
+)
+def test_until_there_is_an_estimate_a_receiver_gets_a_cautious_share(
+    feedback: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    call = Call("ab", feedback=feedback)
+    want(call, "a", 720)
+    assert call.routes("a")["b-v0"] == expected
+
+
+def test_the_engine_is_told_what_more_bandwidth_would_be_used_for() -> None:
+    call = Call("ab")
+    want(call, "a", 360)
+    receiver = call.endpoint("a").transport.number
+    assert call.engine.take("set_demand") == [(receiver, 500_000)]
+    call.estimate("a", 100)
+    assert call.engine.take("set_demand") == []
+    call.measure("b", (150, 510, 2000))
+    call.elapse(2 * MAX_AGE)
+    assert call.engine.take("set_demand") == [], "as good as the same"
+    want(call, "a", 720)
+    assert call.engine.take("set_demand") == [(receiver, 2_000_000)]
+    want(call, "a", 0)
+    assert call.engine.take("set_demand") == [(receiver, 0)]
 
 
 def test_what_is_held_back_for_bandwidth_still_counts_as_wanted() -> None:
@@ -204,6 +233,7 @@ def test_only_receivers_of_a_source_are_served_anew_when_it_changes() -> None:
 
 def test_frame_rates_are_bounded_as_the_receiver_asks() -> None:
     call = Call("ab")
+    call.estimate("a", 3000)
     want(call, "a", 720, constraints={"b-v0": {"maxHeight": 720, "maxFrameRate": 15}})
     assert call.routes("a") == {"b-v0": (2, 0)}
     want(call, "a", 720, constraints={"b-v0": {"maxHeight": 720, "maxFrameRate": 30}})
@@ -314,6 +344,7 @@ def test_without_figures_an_encoding_is_chosen_as_it_comes_up() -> None:
     call = Call("ab")
     number = number_of(call, "b-v0")
     call.bridge.receive([LayersMeasured(number, [])])
+    call.estimate("a", 3000)
     want(call, "a", 720)
     assert call.routes("a") == {"b-v0": (2, ALL)}
     call.bridge.receive([SourceActive(number, 0, (640, 360))])

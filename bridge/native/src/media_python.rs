@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::media::{
     Command, Encoding, Event, HeaderExtension, Kind, Media, Output, PayloadType, SourceDescription,
@@ -15,6 +15,7 @@ type Packets<'py> = Vec<(u32, Bound<'py, PyBytes>)>;
 struct Collected {
     rtp: Vec<(u32, Vec<u8>)>,
     rtcp: Vec<(u32, Vec<u8>)>,
+    events: Vec<Event>,
 }
 
 impl Output for Collected {
@@ -26,7 +27,9 @@ impl Output for Collected {
         self.rtcp.push((receiver, compound.to_vec()));
     }
 
-    fn event(&mut self, _event: Event) {}
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
 }
 
 /// Id, name, clock rate, what it retransmits, nack, pli, transport-cc.
@@ -126,6 +129,11 @@ impl PyMediaMachine {
         self.media.apply(now, command, &mut self.out);
     }
 
+    fn set_demand(&mut self, now: Time, receiver: u32, bits_per_second: u64) {
+        let command = Command::SetDemand { receiver, bits_per_second };
+        self.media.apply(now, command, &mut self.out);
+    }
+
     fn remove_route(&mut self, now: Time, receiver: u32, source: u32) {
         self.media.apply(now, Command::RemoveRoute { receiver, source }, &mut self.out);
     }
@@ -141,6 +149,15 @@ impl PyMediaMachine {
 
     fn timeout(&mut self, now: Time) {
         self.media.timeout(now, &mut self.out);
+    }
+
+    fn next_timeout(&self) -> Option<Time> {
+        self.media.next_timeout()
+    }
+
+    fn take_events<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let events = std::mem::take(&mut self.out.events).into_iter();
+        events.map(|event| crate::python::event(py, crate::engine::Event::Media(event))).collect()
     }
 
     fn take_rtp<'py>(&mut self, py: Python<'py>) -> Packets<'py> {

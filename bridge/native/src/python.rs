@@ -48,7 +48,7 @@ fn bad_key() -> PyErr {
     PyValueError::new_err("wrong length of an SRTP key or salt")
 }
 
-fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
+pub fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     match event {
         Event::IceValid { transport, remote, rtt } => {
             ("ice-valid", transport, remote.ip().to_string(), remote.port(), seconds(rtt))
@@ -86,6 +86,9 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
             }
             media::Event::UnknownSsrc { transport, ssrc, payload_type } => {
                 ("unknown-ssrc", transport, ssrc, payload_type).into_pyobject(py)
+            }
+            media::Event::Bandwidth { transport, bits_per_second, besides } => {
+                ("bandwidth", transport, bits_per_second, besides).into_pyobject(py)
             }
             media::Event::ReceiverReport { transport, fraction_lost, rtt } => {
                 ("receiver-report", transport, fraction_lost, rtt.map(seconds)).into_pyobject(py)
@@ -328,6 +331,10 @@ impl PyEngine {
 
     fn set_loudest(&self, conference: u32, count: usize, always: Vec<u32>) -> PyResult<()> {
         self.command(Command::Media(media::Command::SetLoudest { conference, count, always }))
+    }
+
+    fn set_demand(&self, receiver: u32, bits_per_second: u64) -> PyResult<()> {
+        self.command(Command::Media(media::Command::SetDemand { receiver, bits_per_second }))
     }
 
     fn set_mid(&self, receiver: u32, ssrc: u32, mid: &str) -> PyResult<()> {

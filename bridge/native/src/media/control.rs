@@ -3,6 +3,7 @@
 
 use super::engine::Media;
 use super::interface::*;
+use super::resend::Purpose;
 use super::rtcp::{self, ReportBlock, Rtcp};
 use super::rtcp_write;
 use super::sent::SENT;
@@ -54,7 +55,8 @@ impl Media {
                     };
                     for number in rtcp::nacked(items).take(answers) {
                         answers = answers.saturating_sub(1);
-                        self.resend(now, index, (source, media_ssrc), number, out);
+                        let place = (source, media_ssrc);
+                        self.resend(now, index, place, number, Purpose::Answer, out);
                     }
                 }
                 Rtcp::Pli { media_ssrc } => self.keyframe_request(now, index, media_ssrc, out),
@@ -63,7 +65,11 @@ impl Media {
                         self.keyframe_request(now, index, ssrc, out);
                     }
                 }
-                Rtcp::Remb { .. } | Rtcp::TransportFeedback { .. } | Rtcp::Other => {}
+                Rtcp::Remb { bitrate, .. } => self.remb(now, index, bitrate, out),
+                Rtcp::TransportFeedback { body } => {
+                    self.transport_feedback(now, index, body, out);
+                }
+                Rtcp::Other => {}
             }
         }
         let Some(receiver) = self.transports.get_mut(index) else {

@@ -1,6 +1,7 @@
 //! The machine that owns conferences, transports, sources and routes, and carries out commands.
 
-use super::extension::ExtensionMap;
+use super::bwe::Arrival;
+use super::extension::{Extension, ExtensionMap};
 use super::feedback::Arrivals;
 use super::header::HeaderWriter;
 use super::interface::*;
@@ -43,6 +44,10 @@ pub struct Media {
     pub(super) scratch: Box<[u8]>,
     random: u64,
     pub(super) next: Option<Time>,
+    /// When pacers are looked at next.
+    pub(super) pace_at: Option<Time>,
+    /// Room for the packets of one report.
+    pub(super) arrivals: Vec<Arrival>,
 }
 
 impl Media {
@@ -57,6 +62,8 @@ impl Media {
             scratch: vec![0; 4096].into(),
             random: seed,
             next: None,
+            pace_at: None,
+            arrivals: Vec::new(),
         }
     }
 
@@ -71,8 +78,12 @@ impl Media {
 
     /// See to it that [`Media::next_timeout`] is not later than the tick after `at`.
     pub(super) fn wake(&mut self, at: Time) {
-        let at = at.div_ceil(TICK) * TICK;
+        let at = self.rounded(at);
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    pub(super) fn rounded(&self, at: Time) -> Time {
+        at.div_ceil(TICK) * TICK
     }
 
     /// splitmix64
@@ -191,6 +202,13 @@ impl Media {
                     conference.loudest.set(count, always);
                 }
             }
+            Command::SetDemand { receiver, bits_per_second } => {
+                let index = self.transports.index(receiver);
+                if let Some(receiver) = index.and_then(|index| self.transports.get_mut(index)) {
+                    receiver.leg.set_demand(now, bits_per_second);
+                    self.wake_pacers(now);
+                }
+            }
             Command::SetRoundTrip { transport, rtt } => {
                 let index = self.transports.index(transport);
                 if let Some(transport) = index.and_then(|index| self.transports.get_mut(index)) {
@@ -203,6 +221,13 @@ impl Media {
     /// The payload types or extensions of a transport changed: no mapping from or to it holds,
     /// and what was sent to it could not be repeated byte for byte.
     fn negotiated(&mut self, transport: usize) {
+        let random = self.random();
+        if let Some(transport) = self.transports.get_mut(transport) {
+            let id = transport.extensions.ids[Extension::TransportCc as usize];
+            if id != 0 && transport.payload_types.transport_cc() {
+                transport.leg.reports(random);
+            }
+        }
         for source in self.sources.values_mut() {
             let sends = source.transport == transport;
             for route in &mut source.routes {

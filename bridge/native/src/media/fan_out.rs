@@ -6,6 +6,8 @@ use super::extension::{Extension, Ids, EXTENSIONS};
 use super::forward::MAX_CATCH_UP;
 use super::header::{Fields, HeaderWriter};
 use super::interface::*;
+use super::leg::Recent;
+use super::pacer::Pressure;
 use super::projection::{Incoming, Outgoing, Verdict};
 use super::reception::Order;
 use super::source::{self, Route, SenderClock, Source};
@@ -30,6 +32,7 @@ pub(super) struct Original<'a> {
 /// The source a packet is from, as far as its copies need to know.
 #[derive(Clone, Copy)]
 struct Context {
+    index: usize,
     owner: usize,
     flowing: u8,
     clock: Option<SenderClock>,
@@ -40,6 +43,8 @@ struct Desk<'a> {
     transports: &'a mut Table<Transport>,
     writer: &'a mut HeaderWriter,
     stats: &'a mut Stats,
+    /// A pacer has something to do.
+    paced: bool,
 }
 
 impl Media {
@@ -53,18 +58,21 @@ impl Media {
         out: &mut impl Output,
     ) -> bool {
         let Media { sources, transports, stats, writer, .. } = self;
-        let Some(source) = sources.get_mut(source) else {
+        let Some(from) = sources.get_mut(source) else {
             return false;
         };
-        let context = context(source, original.incoming.encoding);
-        let mut desk = Desk { transports, writer, stats };
+        let context = context(source, from, original.incoming.encoding);
+        let mut desk = Desk { transports, writer, stats, paced: false };
         desk.writer.reset();
         let mut waiting = false;
-        for route in &mut source.routes {
+        for route in &mut from.routes {
             if route.projection.considers(&original.incoming) {
                 desk.deliver(now, original, payload, route, context, out);
             }
             waiting |= route.projection.waits(context.flowing);
+        }
+        if desk.paced {
+            self.wake_pacers(now);
         }
         waiting
     }
@@ -82,14 +90,14 @@ impl Media {
         let Some(source) = sources.get_mut(index) else {
             return;
         };
-        let context = context(source, encoding);
+        let context = context(index, source, encoding);
         let Source { routes, encodings, .. } = source;
         let Some(source::Incoming { cache: Some(cache), reception, memory, .. }) =
             encodings.get_mut(usize::from(encoding))
         else {
             return;
         };
-        let mut desk = Desk { transports, writer, stats };
+        let mut desk = Desk { transports, writer, stats, paced: false };
         for number in reception.newest(MAX_CATCH_UP) {
             let sequence = number as u16;
             let cached = cache.get(sequence);
@@ -147,11 +155,15 @@ impl Media {
         for route in routes {
             route.behind = false;
         }
+        if desk.paced {
+            self.wake_pacers(now);
+        }
     }
 }
 
-fn context(source: &Source, encoding: u8) -> Context {
+fn context(index: usize, source: &Source, encoding: u8) -> Context {
     Context {
+        index,
         owner: source.transport,
         flowing: source.flowing,
         clock: source.encodings.get(usize::from(encoding)).and_then(|encoding| encoding.clock),
@@ -184,6 +196,11 @@ impl Desk<'_> {
             _ if *recovered => return,
             _ => payload,
         };
+        let video = !codec.is_audio();
+        if video && !self.admits(route, incoming) {
+            self.stats.dropped_overload += 1;
+            return;
+        }
         let before = route.projection.current();
         let outgoing = match route.projection.project(now, incoming, context.flowing) {
             Verdict::Drop => return,
@@ -213,7 +230,6 @@ impl Desk<'_> {
         // An audio stream that goes on elsewhere begins a talk spurt (RFC 3551, 4.1).
         let marker = *marker || outgoing.ends || (starts && codec.is_audio());
         let ids = ids_for(receiver, mapping.transport_cc);
-        let transport_sequence = next_transport_sequence(receiver, ids);
         let bytes = self.writer.write(
             &ids,
             values,
@@ -223,14 +239,39 @@ impl Desk<'_> {
                 sequence: outgoing.sequence,
                 timestamp: outgoing.timestamp,
                 ssrc: route.ssrc,
-                transport_sequence,
+                transport_sequence: 0,
                 mid: route.mid,
                 descriptor,
             },
         );
         let size = bytes.len() + payload.len();
-        out.send_rtp(route.receiver_id, bytes, payload);
-        route.projection.stamped(outgoing.sequence, transport_sequence);
+        // A retransmission without RTX repeats the packet with its number, so that one does not
+        // wait for a number.
+        let repeatable = video
+            && mapping.rtx.is_some()
+            && route.rtx_ssrc.is_some()
+            && !route.projection.is_relay();
+        if repeatable && receiver.leg.holds(now) {
+            let number_at = self.writer.transport_sequence_at();
+            if !receiver.leg.pacer.push(self.writer.written(), payload, number_at) {
+                self.stats.dropped_overload += 1;
+                return;
+            }
+            self.stats.paced += 1;
+            receiver.leg.hurry(now);
+        } else {
+            if !video {
+                receiver.leg.sent_besides(size);
+            }
+            let number = number(now, receiver, &ids, size, 0);
+            out.send_rtp(route.receiver_id, self.writer.stamp(number), payload);
+            route.projection.stamped(outgoing.sequence, number);
+        }
+        self.paced |= receiver.leg.is_due(now);
+        if repeatable {
+            let sequence = outgoing.sequence;
+            receiver.leg.remember(Recent { source: context.index, ssrc: route.ssrc, sequence });
+        }
         route.count(payload.len());
         receiver.count_sent(size);
         self.stats.rtp_forwarded += 1;
@@ -241,6 +282,29 @@ impl Desk<'_> {
                 super::control::send_report(now, route, clock, self.stats, out);
             }
         }
+    }
+}
+
+impl Desk<'_> {
+    /// Whether the receiver's queue lets a packet of video in.  What it does not is left out
+    /// frame by frame: first those that no other needs, then everything up to a keyframe.
+    fn admits(&mut self, route: &mut Route, incoming: &Incoming) -> bool {
+        let Some(receiver) = self.transports.get_mut(route.receiver) else {
+            return true;
+        };
+        if route.projection.is_relay() {
+            return true;
+        }
+        let pressure = receiver.leg.pressure();
+        route.projection.thin(pressure != Pressure::Free);
+        if pressure != Pressure::Blocked {
+            return true;
+        }
+        let new = route.projection.begins_frame(incoming.timestamp);
+        if new && incoming.order != Order::Late {
+            route.projection.interrupt();
+        }
+        route.projection.current().is_some()
     }
 }
 
@@ -260,11 +324,19 @@ pub(super) fn ids_for(receiver: &Transport, transport_cc: bool) -> Ids {
     ids
 }
 
-pub(super) fn next_transport_sequence(receiver: &mut Transport, ids: Ids) -> u16 {
-    if ids[Extension::TransportCc as usize] != 0 {
-        receiver.transport_sequence = receiver.transport_sequence.wrapping_add(1);
+/// The transport-wide number of a packet that goes out now.
+pub(super) fn number(
+    now: Time,
+    receiver: &mut Transport,
+    ids: &Ids,
+    size: usize,
+    cluster: u8,
+) -> u16 {
+    if ids[Extension::TransportCc as usize] == 0 {
+        receiver.leg.pacer.sent(size);
+        return 0;
     }
-    receiver.transport_sequence
+    receiver.leg.tag(now, size, cluster)
 }
 
 pub(super) fn change(outgoing: Outgoing) -> dependency::Change {

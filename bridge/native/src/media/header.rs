@@ -98,6 +98,25 @@ impl HeaderWriter {
         &self.bytes[..self.length]
     }
 
+    /// The header that was written last.
+    pub fn written(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Put the transport-wide number into the header that was written last.
+    pub fn stamp(&mut self, number: u16) -> &[u8] {
+        if self.transport_sequence_at != 0 {
+            let at = self.transport_sequence_at;
+            self.bytes[at..at + 2].copy_from_slice(&number.to_be_bytes());
+        }
+        &self.bytes[..self.length]
+    }
+
+    /// Where in the header that was written last the transport-wide number is; 0: it has none.
+    pub fn transport_sequence_at(&self) -> usize {
+        self.transport_sequence_at
+    }
+
     fn lay_out(
         &mut self,
         ids: &Ids,

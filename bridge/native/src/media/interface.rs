@@ -157,6 +157,12 @@ pub enum Command {
         count: usize,
         always: Vec<u32>,
     },
+    /// So much, in bit/s, would be sent to `receiver` if its bandwidth had no bound: while that
+    /// is more than the estimate, the engine probes for more.
+    SetDemand {
+        receiver: u32,
+        bits_per_second: u64,
+    },
     /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
     SetRoundTrip {
         transport: u32,
@@ -211,6 +217,13 @@ pub enum Event {
         transport: u32,
         fraction_lost: f64,
         rtt: Option<Time>,
+    },
+    /// What the way to a receiver can carry, as estimated.
+    Bandwidth {
+        transport: u32,
+        bits_per_second: u64,
+        /// What of that is taken by what is not video.
+        besides: u64,
     },
 }
 
@@ -292,6 +305,18 @@ counters! {
         /// Audio frames taken from the redundancy of later packets.
         red_recovered,
         tcc_sent,
+        tcc_received,
+        /// Feedback about packets that are not remembered.
+        tcc_unmatched,
+        tcc_malformed,
+        remb_received,
+        /// Packets that waited in a pacer.
+        paced,
+        /// Frames' packets that a receiver was not sent because its queue was full.
+        dropped_overload,
+        /// Sent only to probe for bandwidth.
+        padding_sent,
+        padding_bytes_sent,
         receiver_reports_sent,
         sender_reports_sent,
     }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod bwe;
 mod cache;
 pub mod codec;
 mod control;
@@ -20,9 +21,12 @@ pub mod fuzzing;
 mod header;
 mod interface;
 mod keyframes;
+mod leg;
 mod loudness;
 mod meter;
 mod nack;
+mod pacer;
+mod pacing;
 mod payload_types;
 mod projection;
 mod reception;

@@ -63,6 +63,16 @@ impl PayloadTypes {
         self.list.iter().any(|entry| entry.transport_cc)
     }
 
+    /// What to send packets without content as: the first video codec that has transport-wide
+    /// feedback.
+    pub fn padding(&self) -> Option<u8> {
+        let video = |entry: &&PayloadType| {
+            let codec = Codec::from_name(&entry.codec);
+            entry.transport_cc && entry.id < 128 && !codec.is_audio() && codec != Codec::Rtx
+        };
+        self.list.iter().find(video).map(|entry| entry.id)
+    }
+
     /// How to send to `receiver` what comes as `payload_type`: the same number if it means the
     /// same there, otherwise the first of the same name and clock rate; None if there is none.
     ///

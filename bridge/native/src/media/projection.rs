@@ -109,6 +109,8 @@ pub struct Projection {
     /// To another bridge: this encoding and no other, all of it, whatever it begins with and
     /// under its own timestamps and codec ids.
     only: Option<u8>,
+    /// Only what other frames depend on, for now.
+    thin: bool,
     /// Outgoing minus incoming.
     sequence_shift: u16,
     shift: Shift,
@@ -126,6 +128,7 @@ impl Projection {
             current: None,
             max_encoding: None,
             only: None,
+            thin: false,
             sequence_shift: 0,
             shift: Shift::default(),
             newest_incoming: 0,
@@ -154,6 +157,21 @@ impl Projection {
         if self.max_encoding.is_none() {
             self.current = None;
         }
+    }
+
+    /// While the receiver's queue is long it gets base layers only.
+    #[inline]
+    pub fn thin(&mut self, thin: bool) {
+        self.thin = thin;
+    }
+
+    pub fn is_relay(&self) -> bool {
+        self.only.is_some()
+    }
+
+    /// Whether a packet with this timestamp is of another frame than the newest sent.
+    pub fn begins_frame(&self, timestamp: u32) -> bool {
+        timestamp.wrapping_add(self.shift.timestamp) != self.numbers.timestamp
     }
 
     /// The next packet begins anew: the source was muted, replaced, or counts differently.
@@ -343,7 +361,7 @@ impl Projection {
         if self.only.is_some() {
             return true;
         }
-        let leaving = self.current > self.max_encoding;
+        let leaving = self.thin || self.current > self.max_encoding;
         let decision = frames.selection.decide(packet.timestamp, &packet.frame, leaving);
         if decision == Decision::Leave && matches!(packet.frame.detail, Detail::Vp8(_)) {
             // Its decoders take a gap for a loss; others' frames refer back by differences.

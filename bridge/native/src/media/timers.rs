@@ -18,11 +18,17 @@ fn earlier(next: &mut Option<Time>, at: Option<Time>) {
 impl Media {
     /// When to call [`Media::timeout`] at the latest; None while there is nothing to wait for.
     pub fn next_timeout(&self) -> Option<Time> {
-        self.next
+        match (self.next, self.pace_at) {
+            (Some(next), Some(pace)) => Some(next.min(pace)),
+            (next, pace) => next.or(pace),
+        }
     }
 
     /// Do what is due.  Cheap if nothing is.
     pub fn timeout(&mut self, now: Time, out: &mut impl Output) {
+        if self.pace_at.is_some_and(|at| at <= now) {
+            self.pace(now, out);
+        }
         match self.next {
             Some(next) if next <= now => {}
             _ => return,

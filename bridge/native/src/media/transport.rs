@@ -3,6 +3,7 @@
 use super::extension::ExtensionMap;
 use super::feedback::Arrivals;
 use super::interface::{Mid, Time, TransportStats, MILLISECOND};
+use super::leg::Leg;
 use super::payload_types::PayloadTypes;
 use super::projection::Numbers;
 
@@ -49,7 +50,7 @@ pub struct Transport {
     pub arrivals: Option<Arrivals>,
     /// Ascending by SSRC.
     slots: Vec<Slot>,
-    pub transport_sequence: u16,
+    pub leg: Leg,
     resend_allowance: usize,
     pub stats: TransportStats,
     /// When the next receiver report is due.
@@ -70,7 +71,7 @@ impl Transport {
             unknown: Vec::new(),
             arrivals: None,
             slots: Vec::new(),
-            transport_sequence: 0,
+            leg: Leg::default(),
             resend_allowance: RESEND_BURST,
             stats: TransportStats::default(),
             report_at: None,

@@ -1,0 +1,353 @@
+//! The parts put together: one estimate from delay, loss, probes, and silence.
+
+use super::super::interface::{Time, MILLISECOND, SECOND};
+use super::acknowledged::AcknowledgedRate;
+use super::aimd::Aimd;
+use super::delay::{DelayTrend, Usage};
+use super::feedback::{Feedback, REFERENCE_TICKS, TICK};
+use super::history::{Arrival, History};
+use super::limited::Limited;
+use super::loss::{LossBound, LossState};
+use super::probes::{Cluster, Probes};
+use super::OVERHEAD;
+
+/// Bit/s.
+pub const START_RATE: f64 = 1_000_000.0;
+pub const MIN_RATE: f64 = 30_000.0;
+pub const MAX_RATE: f64 = 30_000_000.0;
+
+/// Frames leave faster than the estimate, or each would be late by its own length; not so much
+/// faster that a keyframe alone makes a queue.
+const PACING: f64 = 1.2;
+
+/// Multiples of the first estimate that are probed at once, and of a later one.
+const FIRST_PROBES: [f64; 2] = [3.0, 6.0];
+const FURTHER: f64 = 2.0;
+/// While losses limit.
+const FURTHER_LOSSY: f64 = 1.5;
+/// A probe has succeeded if so much of it came through.
+const SUCCESS: f64 = 0.7;
+/// No probe goes far beyond what could be used.
+const USEFUL: f64 = 1.5;
+/// A demand that has grown by this factor is worth a probe.
+const MORE: f64 = 1.1;
+/// Between probes while more could be used; longer after those that found nothing.
+const PROBE_INTERVAL: Time = 3 * SECOND;
+const MAX_PROBE_INTERVAL: Time = 6 * SECOND;
+/// No probe so soon after the queue has grown.
+const CALM: Time = 2 * SECOND;
+/// A fall below this share of what was known is checked with a probe: at once if less was sent
+/// anyway, else when the queue has drained.
+const LARGE_FALL: f64 = 0.66;
+const FALL_CHECK: f64 = 0.85;
+const FALL_WINDOW: Time = 5 * SECOND;
+const LIMITED_WINDOW: Time = 3 * SECOND;
+
+/// Without word from the receiver for so long the way is taken to be blocked: half remains, and
+/// half of that after each further interval.
+const SILENCE: Time = 1_500 * MILLISECOND;
+const SILENCE_INTERVAL: Time = SECOND;
+const SILENCE_FACTOR: f64 = 0.5;
+/// Packets that were sent into each of these intervals; fewer say nothing.
+const SILENT_PACKETS: u32 = 5;
+
+#[derive(Debug)]
+pub struct Estimator {
+    history: History,
+    acknowledged: AcknowledgedRate,
+    delay: DelayTrend,
+    aimd: Aimd,
+    loss: LossBound,
+    limited: Limited,
+    probes: Probes,
+    target: f64,
+    rtt: Option<Time>,
+    /// Whether the receiver has ever said something that fits.
+    is_live: bool,
+    /// The last reference time, unwrapped.
+    reference: Option<i64>,
+    /// The first packet since the receiver was last heard of, and how many followed.
+    unanswered: Option<Time>,
+    unanswered_packets: u32,
+    silenced_at: Option<Time>,
+    /// Bit/s that could be used.
+    demand: f64,
+    has_begun: bool,
+    /// Probe further if the estimate exceeds this.
+    further_from: Option<f64>,
+    probe_at: Time,
+    probe_interval: Time,
+    overused_at: Option<Time>,
+    before_fall: Option<(Time, f64)>,
+}
+
+impl Default for Estimator {
+    fn default() -> Self {
+        Estimator {
+            history: History::default(),
+            acknowledged: AcknowledgedRate::default(),
+            delay: DelayTrend::default(),
+            aimd: Aimd::new(START_RATE),
+            loss: LossBound::new(START_RATE),
+            limited: Limited::default(),
+            probes: Probes::default(),
+            target: START_RATE,
+            rtt: None,
+            is_live: false,
+            reference: None,
+            unanswered: None,
+            unanswered_packets: 0,
+            silenced_at: None,
+            demand: 0.0,
+            has_begun: false,
+            further_from: None,
+            probe_at: 0,
+            probe_interval: PROBE_INTERVAL,
+            overused_at: None,
+            before_fall: None,
+        }
+    }
+}
+
+impl Estimator {
+    /// The estimate, bit/s; None until the receiver has reported something.
+    pub fn estimate(&self) -> Option<f64> {
+        self.is_live.then_some(self.target)
+    }
+
+    /// The rate at which packets may leave, bit/s.
+    pub fn pacing_rate(&self) -> f64 {
+        self.target * PACING
+    }
+
+    /// Up to which rate the way is to be filled, bit/s; 0 if there is no use in it.
+    pub fn padding_rate(&self) -> f64 {
+        let useful = self.is_live
+            && self.demand > self.target
+            && self.delay.usage() == Usage::Normal
+            && self.silenced_at.is_none();
+        if useful {
+            self.target
+        } else {
+            0.0
+        }
+    }
+
+    /// A packet of `size` bytes of RTP goes out now: its number.
+    pub fn tag(&mut self, now: Time, size: usize, cluster: u8) -> u16 {
+        let size = size + OVERHEAD;
+        self.limited.sent(now, size, self.target);
+        self.unanswered.get_or_insert(now);
+        self.unanswered_packets = self.unanswered_packets.saturating_add(1);
+        if cluster != 0 {
+            self.probes.sent(size);
+        }
+        self.history.record(now, size, cluster)
+    }
+
+    /// The probe that wants a packet now.
+    pub fn probe(&mut self, now: Time) -> Option<Cluster> {
+        self.probes.due(now)
+    }
+
+    pub fn is_probing(&self) -> bool {
+        !self.probes.is_idle()
+    }
+
+    /// Video flows: find out at once what the way can carry.  True the first time.
+    pub fn begin(&mut self, now: Time) -> bool {
+        let first = !std::mem::replace(&mut self.has_begun, true);
+        if first {
+            self.probe_at = now + self.probe_interval;
+            self.further_from = Some(self.target * FIRST_PROBES[1] * SUCCESS);
+            for factor in FIRST_PROBES {
+                self.probes.add(self.target * factor);
+            }
+        }
+        first
+    }
+
+    /// `demand` bit/s could be used.
+    pub fn set_demand(&mut self, now: Time, demand: f64) {
+        if demand > self.target {
+            // Also before anything flows: it may be that nothing can, for all that is known.
+            self.begin(now);
+        }
+        if demand > self.demand * MORE {
+            self.probe_interval = PROBE_INTERVAL;
+            self.probe_at = self.probe_at.min(now);
+        }
+        self.demand = demand;
+    }
+
+    fn add_probe(&mut self, rate: f64) {
+        self.probes.add(rate.min(self.demand * USEFUL).min(MAX_RATE));
+    }
+
+    /// Something is due by time alone.
+    pub fn tick(&mut self, now: Time) {
+        self.limited.pass(now, self.target);
+        self.fall_silent(now);
+        let calm = self.overused_at.is_none_or(|at| now.saturating_sub(at) >= CALM);
+        let wanted = self.is_live && self.demand > self.target && self.probes.is_idle();
+        if !wanted || now < self.probe_at || !calm || self.silenced_at.is_some() {
+            return;
+        }
+        if self.loss.state == LossState::Decreasing {
+            return;
+        }
+        let factor = if self.loss.state == LossState::Increasing { FURTHER_LOSSY } else { FURTHER };
+        self.further_from = Some(self.target * factor * SUCCESS);
+        self.add_probe(self.target * factor);
+        // Until one is found to have helped.
+        self.probe_at = now + self.probe_interval;
+        self.probe_interval = (self.probe_interval * 2).min(MAX_PROBE_INTERVAL);
+    }
+
+    fn fall_silent(&mut self, now: Time) {
+        let (true, Some(since)) = (self.is_live, self.unanswered) else {
+            return;
+        };
+        if self.unanswered_packets < SILENT_PACKETS {
+            return; // what came last may have been lost, and nothing followed
+        }
+        let patience = SILENCE.max(2 * self.rtt.unwrap_or(0));
+        let due = self.silenced_at.map_or(since + patience, |at| at + SILENCE_INTERVAL);
+        if now >= due {
+            if self.silenced_at.is_none() {
+                self.before_fall = Some((now, self.target));
+            }
+            self.silenced_at = Some(now);
+            self.unanswered_packets = 0;
+            self.probes.clear();
+            self.set_target((self.target * SILENCE_FACTOR).max(MIN_RATE));
+            self.aimd.set(now, self.target);
+        }
+    }
+
+    fn set_target(&mut self, target: f64) {
+        self.target = target.clamp(MIN_RATE, MAX_RATE);
+    }
+
+    /// Take a report; `arrivals` is room for its packets.  False if none of them is known: then
+    /// it is as if the receiver had said nothing.
+    pub fn feedback(
+        &mut self,
+        now: Time,
+        report: &Feedback<'_>,
+        arrivals: &mut Vec<Arrival>,
+    ) -> bool {
+        let reference = self.unwrap_reference(report.reference);
+        arrivals.clear();
+        for (number, arrived) in report.packets() {
+            let arrived = arrived.map(|ticks| (reference * REFERENCE_TICKS + ticks) * TICK);
+            arrivals.extend(self.history.resolve(number, arrived));
+        }
+        if arrivals.is_empty() {
+            return false;
+        }
+        self.reference = Some(reference);
+        if arrivals.iter().any(|packet| packet.arrived.is_some()) {
+            self.heard(now);
+        }
+        self.is_live = true;
+        // Losses first, then in order of arrival.
+        arrivals.sort_unstable_by_key(|packet| (packet.arrived, packet.sent_at));
+        let (mut probed, mut newest) = (None, None);
+        let mut over = false;
+        for packet in arrivals.iter() {
+            if packet.given_up {
+                self.loss.came_late(packet.size);
+            } else {
+                self.loss.packet(packet.sent_at, packet.size, packet.arrived.is_none());
+            }
+            let Some(arrived) = packet.arrived else {
+                continue;
+            };
+            newest = newest.max(Some(packet.sent_at));
+            self.acknowledged.add(packet.sent_at, arrived, packet.size);
+            self.delay.add(packet.sent_at, arrived);
+            over |= self.delay.usage() == Usage::Over;
+            let probe = self.probes.arrived(packet.cluster, packet.sent_at, arrived, packet.size);
+            probed = probe.or(probed);
+        }
+        if let Some(newest) = newest {
+            let sample = now.saturating_sub(newest);
+            self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+        }
+        let usage = if over { Usage::Over } else { self.delay.usage() };
+        self.combine(now, usage, probed);
+        true
+    }
+
+    fn unwrap_reference(&self, reference: u32) -> i64 {
+        let Some(last) = self.reference else {
+            return i64::from(reference);
+        };
+        let step = (i64::from(reference) - last) & 0xff_ffff;
+        last + if step >= 0x80_0000 { step - 0x100_0000 } else { step }
+    }
+
+    /// The receiver is there.
+    fn heard(&mut self, now: Time) {
+        self.unanswered = None;
+        self.unanswered_packets = 0;
+        if self.silenced_at.take().is_some() {
+            self.check_fall(now);
+        }
+    }
+
+    fn combine(&mut self, now: Time, usage: Usage, probed: Option<f64>) {
+        let before = self.target;
+        let acknowledged = self.acknowledged.rate();
+        let by_delay = match probed.filter(|_| usage != Usage::Over) {
+            Some(rate) => {
+                let known = self.aimd.rate().min(acknowledged.unwrap_or(0.0));
+                if rate > self.aimd.rate() {
+                    self.probe_interval = PROBE_INTERVAL;
+                    self.probe_at = now + self.probe_interval;
+                }
+                self.aimd.set(now, rate.max(known));
+                self.aimd.rate()
+            }
+            None if usage == Usage::Over => {
+                self.aimd.update(now, usage, self.acknowledged.recent(), self.rtt)
+            }
+            None => self.aimd.update(now, usage, acknowledged, self.rtt),
+        };
+        let target = self.loss.update(by_delay, acknowledged, MIN_RATE);
+        self.set_target(target);
+        if usage == Usage::Over {
+            self.overused_at = Some(now);
+            self.further_from = None;
+        }
+        if self.target < before * LARGE_FALL {
+            self.before_fall = Some((now, before));
+        }
+        if usage != Usage::Over {
+            let calm = self.overused_at.is_none_or(|at| now.saturating_sub(at) >= CALM);
+            if calm || self.limited.was_limited(now, LIMITED_WINDOW) {
+                self.check_fall(now);
+            }
+            if self.further_from.is_some_and(|from| self.target > from) {
+                self.further_from = Some(self.target * FURTHER * SUCCESS);
+                if self.demand > self.target {
+                    self.add_probe(self.target * FURTHER);
+                }
+            }
+        }
+    }
+
+    /// Find out whether a sudden fall was justified.
+    fn check_fall(&mut self, now: Time) {
+        let Some((at, before)) = self.before_fall else {
+            return;
+        };
+        if now.saturating_sub(at) > FALL_WINDOW {
+            self.before_fall = None;
+        } else if self.probes.is_idle() && self.demand > self.target {
+            self.before_fall = None;
+            self.add_probe(before * FALL_CHECK);
+        }
+    }
+}
