@@ -98,6 +98,8 @@ def test_pages_talk_to_this_server_only() -> None:
     assert policy["script-src"] == "'self'"
     assert policy["connect-src"] == "'self' wss://meet.example"
     assert policy["frame-ancestors"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["trusted-types"] == "default"
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert "Strict-Transport-Security" in headers
     assert "Strict-Transport-Security" not in security_headers("a", "", secure=False)

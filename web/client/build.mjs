@@ -1,4 +1,5 @@
 // Builds the client into ../xmppconf_web/static (or --out FOLDER), or with --tests the tests into build/tests.
+// --metafile FILE tells what each output is made of.
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -42,12 +43,22 @@ function hashed(name, contents) {
 }
 
 /** The row of one script in the table that LibreJS reads. */
-function licenceRow(name) {
+function licenceRow(path) {
   return `<tr>
-        <td><a href="/assets/${name}">${name}</a></td>
+        <td><a href="${path}">${basename(path)}</a></td>
         <td><a href="http://www.gnu.org/licenses/agpl-3.0.html">AGPL-3.0-or-later</a></td>
-        <td><a href="/assets/${name}.map">${name}.map</a> (holds every source file)</td>
+        <td><a href="${path}.map">${basename(path)}.map</a> (holds every source file)</td>
       </tr>`;
+}
+
+/** The service worker, which knows the paths of the files that it keeps. */
+async function bundleWorker(paths) {
+  const version = createHash('sha256').update(paths.join()).digest('hex').slice(0, 12);
+  const { outputFiles } = await build({
+    ...common, entryPoints: ['src/worker/service_worker.ts'], outdir: '.', minify: true, write: false, sourcemap: 'external',
+    banner: { js: banner }, footer: { js: footer }, define: { FILES: JSON.stringify(paths), VERSION: JSON.stringify(version) },
+  });
+  return outputFiles.map((f) => [basename(f.path), f.text]);
 }
 
 async function bundleClient(entry, outdir, page, title) {
@@ -56,28 +67,37 @@ async function bundleClient(entry, outdir, page, title) {
     entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', metafile: true,
     banner: { js: banner }, footer: { js: footer }, legalComments: 'none', define: { 'process.env.NODE_ENV': '"production"' },
   });
+  const meta = process.argv.indexOf('--metafile') + 1;
+  if (meta) await writeFile(process.argv[meta], JSON.stringify(result.metafile));
   const files = new Map(result.outputFiles.map((f) => [basename(f.path), f.text]));
   const icon = await readFile(join(root, 'src/ui/icon.svg'), 'utf8');
   const iconName = hashed('icon.svg', icon);
-  files.set(iconName, icon);
+  // Systems cut such icons to their own shape: it fills its square.
+  const maskable = icon.replace(/ rx="9"/, '');
+  const maskableName = hashed('icon-maskable.svg', maskable);
+  files.set(iconName, icon).set(maskableName, maskable);
   const entryScript = Object.entries(result.metafile.outputs).find(([, output]) => output.entryPoint === entry);
   const [script, style] = [basename(entryScript[0]), basename(entryScript[1].cssBundle)];
   const scripts = [...files.keys()].filter((name) => name.endsWith('.js')).sort();
   // Without this the browser learns of each only from the one before.
   const preloads = entryScript[1].imports.filter((one) => one.kind === 'import-statement')
     .map((one) => `<link rel="modulepreload" href="/assets/${basename(one.path)}">`).join('\n    ');
-  const fill = (text) => text.replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`)
-    .replaceAll('%ICON%', `/assets/${iconName}`).replaceAll('%TITLE%', title).replaceAll('%PRELOADS%', preloads);
-  const html = fill(await readFile(join(root, 'src/index.html'), 'utf8'));
-  const licences = fill(await readFile(join(root, 'src/licenses.html'), 'utf8'))
-    .replaceAll('%SCRIPTS%', scripts.map(licenceRow).join('\n      ')).replaceAll('%VERSIONS%', await versions());
+  const fill = async (source) => (await readFile(join(root, source), 'utf8'))
+    .replaceAll('%SCRIPT%', `/assets/${script}`).replaceAll('%STYLE%', `/assets/${style}`).replaceAll('%ICON%', `/assets/${iconName}`)
+    .replaceAll('%MASKABLE%', `/assets/${maskableName}`).replaceAll('%TITLE%', title).replaceAll('%PRELOADS%', preloads)
+    .replaceAll('%SCRIPTS%', scripts.map((name) => licenceRow(`/assets/${name}`)).join('\n      ')).replaceAll('%VERSIONS%', await versions());
+  const pages = new Map([
+    [page, await fill('src/index.html')],
+    ['licenses.html', await fill('src/licenses.html')],
+    ['manifest.webmanifest', await fill('src/manifest.webmanifest')],
+  ]);
+  for (const [name, text] of await bundleWorker([...files.keys()].filter((one) => !one.endsWith('.map')).map((one) => `/assets/${one}`))) pages.set(name, text);
   const fresh = `${outdir}.new`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(join(fresh, 'assets'), { recursive: true });
   await Promise.all([
     ...[...files].map(([name, text]) => writeFile(join(fresh, 'assets', name), text)),
-    writeFile(join(fresh, page), html),
-    writeFile(join(fresh, 'licenses.html'), licences),
+    ...[...pages].map(([name, text]) => writeFile(join(fresh, name), text)),
   ]);
   // Whoever is served meanwhile gets the old client or the new one, never half of it.
   await rm(outdir, { recursive: true, force: true });

@@ -22,6 +22,9 @@ MAX_FILES = 2000
 #: A build puts a hash of the content into such names, so they never change.
 _HASHED = re.compile(r".*[-.][A-Za-z0-9_-]{8,}\.[a-z0-9.]+")
 
+#: Types that the system may not know.
+_TYPES = {".webmanifest": "application/manifest+json"}
+
 FILES: web.AppKey[dict[str, Path]] = web.AppKey("files", dict)
 
 
@@ -76,7 +79,10 @@ def routes() -> list[web.RouteDef]:
 
 def _file(path: Path, *, hashed: bool) -> web.FileResponse:
     caching = "public, max-age=31536000, immutable" if hashed else "no-cache"
-    return web.FileResponse(path, headers={"Cache-Control": caching})
+    headers = {"Cache-Control": caching}
+    if path.suffix in _TYPES:
+        headers["Content-Type"] = _TYPES[path.suffix]
+    return web.FileResponse(path, headers=headers)
 
 
 def _can_sign_in(settings: Settings) -> bool:

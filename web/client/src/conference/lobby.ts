@@ -113,7 +113,7 @@ export class LobbyWatch extends Emitter<Events> {
     if (!visitor) return;
     const { xmpp, room } = this.visit;
     xmpp.send(xml('message', { to: room },
-      xml('x', { xmlns: `${MUC}#user` }, xml('invite', { to: visitor.realJid.split('/')[0] }))));
+      xml('x', { xmlns: `${MUC}#user` }, xml('invite', { to: visitor.realJid }))));
   }
 
   async deny(id: string): Promise<void> {

@@ -72,11 +72,6 @@ export function credentials(invite: string | undefined): Credentials {
   };
 }
 
-/** Whether config.js says that people can sign in here. */
-export function signInPossible(): boolean {
-  return (window.config as { signIn?: unknown } | undefined)?.signIn === true;
-}
-
 export interface LoginWays {
   /** False where guests wait for a member. */
   readonly open: boolean;
@@ -87,13 +82,22 @@ export interface LoginWays {
 
 export type LoginFailure = 'refused' | 'later' | 'unavailable';
 
-/** How people sign in here; undefined where nobody can. */
-export async function loginWays(): Promise<LoginWays | undefined> {
+/** How people sign in here; undefined until it is known, and where nobody can. */
+export const ways = signal<LoginWays | undefined>(undefined);
+
+/** Asks the server how people sign in, if config.js says that they can. */
+export async function askWays(): Promise<void> {
+  if ((window.config as { signIn?: unknown } | undefined)?.signIn !== true) return;
+  const answer = await loginWays();
+  ways.value = answer && (answer.password || answer.oidc !== null) ? answer : undefined;
+}
+
+async function loginWays(): Promise<LoginWays | undefined> {
   try {
     const response = await fetch('/login/ways', { cache: 'no-store' });
     if (!response.ok) return undefined;
-    const ways = (await response.json()) as Partial<LoginWays>;
-    return { open: ways.open === true, password: ways.password === true, oidc: typeof ways.oidc === 'string' ? ways.oidc : null };
+    const answer = (await response.json()) as Partial<LoginWays>;
+    return { open: answer.open === true, password: answer.password === true, oidc: typeof answer.oidc === 'string' ? answer.oidc : null };
   } catch {
     return undefined;
   }

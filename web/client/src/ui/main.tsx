@@ -12,8 +12,10 @@ import { settings } from './settings';
 import { StartPage } from './start';
 import { conference, leave } from './state';
 import { followTheme } from './theme';
+import { allowOnlyOurs, keepFiles } from './trusted';
 
 const RoomPages = lazy(() => import('./room_pages').then((module) => module.RoomPages));
+const CallbackPage = lazy(() => import('./callback').then((module) => module.CallbackPage));
 
 function App() {
   // The button that led here is gone: go on where the new page begins, but open no keyboard on a phone.
@@ -23,12 +25,13 @@ function App() {
   }, [page.value]);
   return (
     <>
-      {page.value === 'start' ? <StartPage /> : <RoomPages />}
+      {page.value === 'start' ? <StartPage /> : page.value === 'callback' ? <CallbackPage /> : <RoomPages />}
       <div class="visually-hidden" role="status" aria-live="polite" data-testid="live">{announcement.value}</div>
     </>
   );
 }
 
+allowOnlyOurs();
 expose();
 followTheme();
 addEventListener('popstate', route);
@@ -47,6 +50,9 @@ if (page.value !== 'start') {
 const languageKnown = chooseLanguage(settings.value.language);
 void languageKnown.then(() => {
   render(<App />, document.getElementById('app')!);
+  // When there is nothing better to do.
+  addEventListener('load', keepFiles);
+  if (document.readyState === 'complete') keepFiles();
   let shown = settings.value.language;
   effect(() => {
     if (settings.value.language === shown) return;

@@ -1,10 +1,10 @@
 /** Before the call: look at oneself, choose devices, say one's name. */
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { DeviceProblems, DeviceSelect, LevelMeter, MuteButton, Video } from './controls';
 import { Modal } from './dialog';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { signedIn, signInPossible } from './identity';
+import { askWays, signedIn, ways } from './identity';
 import { settings } from './settings';
 import { SignedIn, SignIn } from './sign_in';
 import { Brand } from './start';
@@ -14,8 +14,9 @@ import { camera, join, microphone } from './state';
 /** Who is a member says so before the call; who is not needs to know nothing of it. */
 function Member() {
   const [open, setOpen] = useState(false);
+  useEffect(() => void askWays(), []);
   if (signedIn.value) return <SignedIn />;
-  if (!signInPossible()) return null;
+  if (!ways.value) return null;
   return (
     <p class="signed-in">
       <button type="button" class="link" data-testid="member" onClick={() => setOpen(true)}>{t('signIn.link')}</button>

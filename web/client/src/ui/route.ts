@@ -3,18 +3,24 @@ import { signal } from '@preact/signals';
 import { roomLocalPart } from '../conference/ids';
 import { PRODUCT } from './i18n';
 
-export type Page = 'start' | 'prejoin' | 'call' | 'left';
+export type Page = 'start' | 'callback' | 'prejoin' | 'call' | 'left';
 
 export const page = signal<Page>('start');
 export const room = signal('');
 /** Counts arrivals: the same room entered again is a new visit. */
 export const visit = signal(0);
 
+/** Where a single sign-on comes back to. */
+const CALLBACK = '/login/callback';
 /** Invitations by room, for a return to it. */
 const tokens = new Map<string, string>();
 
 /** Shows the page that the address stands for. */
 export function route(): void {
+  if (location.pathname === CALLBACK) {
+    page.value = 'callback';
+    return;
+  }
   const name = roomLocalPart(location.pathname.slice(1));
   room.value = name;
   document.title = name ? `${name} · ${PRODUCT}` : PRODUCT;
@@ -36,7 +42,7 @@ export function roomPath(name: string): string {
   return name ? `/${encodeURIComponent(name)}` : '/';
 }
 
-export function openRoom(name: string): void {
-  history.pushState(null, '', roomPath(name));
+export function openRoom(name: string, how: 'pushState' | 'replaceState' = 'pushState'): void {
+  history[how](null, '', roomPath(name));
   route();
 }

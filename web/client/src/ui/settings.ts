@@ -9,6 +9,7 @@ export interface Settings {
   readonly microphoneDevice: string;
   readonly joinSound: boolean;
   readonly pushToTalk: boolean;
+  readonly keepRecent: boolean;
   readonly recent: readonly string[];
   /** A tag of i18n's LANGUAGES; empty is the browser's. */
   readonly language: string;
@@ -19,7 +20,7 @@ export interface Settings {
 const KEY = 'xmppconf';
 const MAX_RECENT = 6;
 const DEFAULTS: Settings = {
-  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, recent: [], language: '', theme: '',
+  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, keepRecent: true, recent: [], language: '', theme: '',
 };
 
 function load(): Settings {
@@ -52,6 +53,7 @@ export function change(part: Partial<Settings>): void {
 }
 
 export function remember(room: string): void {
+  if (!settings.value.keepRecent) return;
   change({ recent: [room, ...settings.value.recent.filter((r) => r !== room)].slice(0, MAX_RECENT) });
 }
 

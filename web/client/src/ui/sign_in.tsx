@@ -1,18 +1,15 @@
 /** Signing in as a member: by name and password, by single sign-on, or by both. */
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { t } from './i18n';
-import { beginSingleSignOn, loginWays, signedIn, signIn, signOut, type LoginFailure, type LoginWays } from './identity';
+import { beginSingleSignOn, signedIn, signIn, signOut, ways, type LoginFailure } from './identity';
 import { room } from './route';
 
 export function SignIn({ onDone }: { onDone: () => void }) {
-  const [ways, setWays] = useState<LoginWays | 'asking' | undefined>('asking');
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
   const [failed, setFailed] = useState<LoginFailure | undefined>(undefined);
   const [busy, setBusy] = useState(false);
-  useEffect(() => void loginWays().then(setWays), []);
-  if (ways === 'asking') return null;
-  if (!ways || (!ways.password && ways.oidc === null)) return <p class="problem" role="status" data-testid="no-sign-in">{t('signIn.none')}</p>;
+  const { password: byPassword, oidc } = ways.value ?? { password: false, oidc: null };
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -24,7 +21,7 @@ export function SignIn({ onDone }: { onDone: () => void }) {
   };
   return (
     <div class="stack" data-testid="sign-in">
-      {ways.password ? (
+      {byPassword ? (
         <form class="stack" onSubmit={(event) => void submit(event)}>
           <label class="field">
             <span>{t('signIn.user')}</span>
@@ -38,9 +35,9 @@ export function SignIn({ onDone }: { onDone: () => void }) {
           <button type="submit" class="primary" data-testid="sign-in-go" disabled={busy || !user || !password}>{t('signIn.go')}</button>
         </form>
       ) : null}
-      {ways.oidc !== null ? (
+      {oidc !== null ? (
         <button type="button" class="secondary" data-testid="sign-in-oidc"
-          onClick={() => void beginSingleSignOn(room.value).then(setFailed)}>{t('signIn.with', { name: ways.oidc })}</button>
+          onClick={() => void beginSingleSignOn(room.value).then(setFailed)}>{t('signIn.with', { name: oidc })}</button>
       ) : null}
     </div>
   );

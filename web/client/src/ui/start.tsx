@@ -5,7 +5,7 @@ import { LanguageSelect } from './appearance';
 import { PRODUCT, t } from './i18n';
 import { Icon } from './icons';
 import { suggestRoom } from './room_names';
-import { forget, settings } from './settings';
+import { change, forget, settings } from './settings';
 import { openRoom } from './route';
 
 export function Brand() {
@@ -27,7 +27,7 @@ export function StartPage() {
     if (/[\p{L}\p{N}]/u.test(name)) openRoom(name);
     else setInvalid(true);
   };
-  const { recent } = settings.value;
+  const { recent, keepRecent } = settings.value;
   return (
     <main tabIndex={-1} class="page start" data-testid="start-page">
       <header class="top"><Brand /></header>
@@ -53,9 +53,9 @@ export function StartPage() {
       <section class="recent" aria-labelledby="recent-heading">
         <header>
           <h2 id="recent-heading">{t('start.recent')}</h2>
-          {recent.length > 0 ? <button type="button" class="link" onClick={() => forget()}>{t('start.forgetAll')}</button> : null}
+          {recent.length > 0 ? <button type="button" class="link" data-testid="forget-all" onClick={() => forget()}>{t('start.forgetAll')}</button> : null}
         </header>
-        {recent.length === 0 ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{t('start.recentEmpty')}</p> : (
+        {recent.length === 0 ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{keepRecent ? t('start.recentEmpty') : t('start.recentOff')}</p> : (
           <ul data-testid="recent">
             {recent.map((name) => (
               <li key={name}>
@@ -65,7 +65,11 @@ export function StartPage() {
             ))}
           </ul>
         )}
-        {recent.length > 0 ? <p class="note">{t('start.recentNote')}</p> : null}
+        <label class="check note">
+          <input type="checkbox" data-testid="keep-recent" checked={keepRecent}
+            onChange={(event) => change(event.currentTarget.checked ? { keepRecent: true } : { keepRecent: false, recent: [] })} />
+          {t('start.keepRecent')}
+        </label>
       </section>
       <footer class="bottom">
         <p>{t('start.free')} · <a href="/licenses.html" rel="jslicense">{t('start.licences')}</a></p>

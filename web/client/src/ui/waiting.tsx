@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { MuteButton } from './controls';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { signInPossible } from './identity';
+import { ways } from './identity';
 import { room } from './route';
 import { SignIn } from './sign_in';
 import { Brand } from './start';
@@ -51,7 +51,7 @@ export function WaitingPage() {
             {what === 'lobby' && !withPassword ? (
               <button type="button" class="link" data-testid="know-password" onClick={() => setWithPassword(true)}>{t('waiting.knowPassword')}</button>
             ) : null}
-            {what === 'host' && !signing && signInPossible() ? (
+            {what === 'host' && !signing && ways.value ? (
               <button type="button" class="link" data-testid="open-sign-in" onClick={() => setSigning(true)}>{t('signIn.host')}</button>
             ) : null}
             {what === 'host' && signing ? <SignIn onDone={() => conference?.retryNow()} /> : null}

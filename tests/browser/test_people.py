@@ -1,0 +1,164 @@
+"""What people do beside talking: writing, replying, raising hands, reacting, inviting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.conftest import Browsers
+from tests.browser.people import ANN, BEN, KIM
+from tests.support.service import Service
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.stack,
+    pytest.mark.timeout(180),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+CAST = (ANN, BEN)
+FIREFOX = KIM
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def three(people: Browsers, service: Service) -> AsyncIterator[list[Caller]]:
+    """Ann, Ben, and Kim with Firefox, in a room."""
+    room = new_room()
+    callers = []
+    for person in (ANN, BEN, KIM):
+        page = await people.page(person, firefox=person is FIREFOX)
+        caller = Caller(person, page)
+        await caller.open(service.url, room)
+        await caller.join()
+        callers.append(caller)
+    for caller in callers:
+        await caller.page.wait_for("xmppconf.participants.length === 2")
+    yield callers
+
+
+def shown(text: str, *, private: bool = False) -> str:
+    """An expression for the chat message with this text."""
+    mark = "[data-private=true]" if private else ":not([data-private])"
+    return (
+        f"[...document.querySelectorAll('{by_testid('chat-message')}{mark}')]"
+        f".find((one) => one.querySelector('p').textContent === {text!r})"
+    )
+
+
+async def choose(caller: Caller, select: str, value: str) -> None:
+    await caller.page.call(
+        """(selector, value) => {
+            const select = document.querySelector(selector);
+            select.value = value;
+            select.dispatchEvent(new Event("change", { bubbles: true }));
+        }""",
+        by_testid(select),
+        value,
+    )
+
+
+async def test_messages_replies_and_private_ones_reach_whom_they_are_for(
+    three: list[Caller],
+) -> None:
+    ann, ben, kim = three
+    await ann.say("shall we begin?")
+    await ben.page.wait_for(
+        f"document.querySelector('{by_testid('toggle-chat-badge')}')?.textContent === '1'"
+    )
+    for caller in (ben, kim):
+        await caller.page.click(by_testid("toggle-chat"))
+        await caller.page.wait_for(f"!!{shown('shall we begin?')}")
+    assert await ben.page.evaluate(
+        f"document.querySelector('{by_testid('toggle-chat-badge')}') === null"
+    )
+    await ben.page.evaluate(
+        f"{shown('shall we begin?')}.querySelector('{by_testid('chat-reply')}').click()"
+    )
+    await ben.say("in a minute")
+    for caller in (ann, kim):
+        await caller.page.wait_for(
+            f"{shown('in a minute')}?.querySelector('{by_testid('chat-quote')}')"
+            "?.textContent.includes('shall we begin?')"
+        )
+    await choose(kim, "chat-to", ben.id)
+    await kim.say("between us")
+    await ben.page.wait_for(f"!!{shown('between us', private=True)}")
+    await kim.page.wait_for(f"!!{shown('between us', private=True)}")
+    await choose(kim, "chat-to", "")
+    await kim.say("for all again")
+    await ann.page.wait_for(f"!!{shown('for all again')}")
+    assert "between us" not in await ann.page.evaluate("document.body.textContent")
+
+
+async def test_the_chat_can_be_saved_and_is_gone_after_leaving(three: list[Caller]) -> None:
+    ann, ben, _ = three
+    await ann.say("first line\nsecond line")
+    await ben.page.click(by_testid("toggle-chat"))
+    await ben.page.wait_for(f"!!document.querySelector('{by_testid('chat-message')}')")
+    await ben.page.evaluate(
+        """(() => {
+            const make = URL.createObjectURL;
+            URL.createObjectURL = (blob) => {
+                window.testSaved = blob.text();
+                return make(blob);
+            };
+            HTMLAnchorElement.prototype.click = function () {
+                window.testName = this.download;
+            };
+        })()"""
+    )
+    await ben.page.click(by_testid("chat-export"))
+    saved = await ben.page.evaluate("testSaved")
+    assert saved.endswith("] Ann: first line\n    second line\n")
+    assert (await ben.page.evaluate("testName")).endswith(".txt")
+    await ben.leave()
+    assert "first line" not in await ben.page.evaluate("document.documentElement.outerHTML")
+
+
+async def test_hands_are_seen_in_the_order_in_which_they_were_raised(
+    three: list[Caller],
+) -> None:
+    ann, ben, kim = three
+    order = (
+        f"[...document.querySelectorAll('{by_testid('person')}[data-hand]')]"
+        ".map((one) => one.dataset.id)"
+    )
+    await ann.page.click(by_testid("toggle-people"))
+    for caller, count in ((kim, 1), (ben, 2)):
+        await caller.page.click(by_testid("toggle-hand"))
+        await ann.page.wait_for(f"{order}.length === {count}")
+    assert await ann.page.evaluate(order) == [kim.id, ben.id]
+    await ann.page.wait_for(
+        f"document.querySelector('{by_testid('live')}').textContent"
+        f" === {ben.person.name + ' raised a hand'!r}"
+    )
+    await kim.page.click(by_testid("toggle-hand"))
+    await ann.page.wait_for(f"{order}.length === 1")
+
+
+async def test_a_reaction_floats_before_everybody(three: list[Caller]) -> None:
+    ann, ben, kim = three
+    for caller in three:
+        await caller.page.wait_for("xmppconf.connection?.channel !== 'none'", seconds=30)
+    await ann.page.click(by_testid("toggle-reactions"))
+    await ann.page.click(by_testid("react-clap"))
+    for caller in (ann, ben, kim):
+        await caller.page.wait_for(f"!!document.querySelector('{by_testid('reaction')}')")
+
+
+async def test_the_invitation_is_the_bare_link(three: list[Caller]) -> None:
+    ann = three[0]
+    await ann.page.click(by_testid("more"))
+    await ann.page.click(by_testid("copy-link"))
+    mail = await ann.page.wait_for(
+        f"document.querySelector('{by_testid('invite-mail')}')?.href"
+    )
+    link = await ann.page.evaluate("location.href")
+    assert mail.startswith("mailto:?subject=")
+    found = await ann.page.evaluate(f"decodeURIComponent({mail!r}).includes({link!r})")
+    assert found
+    assert "?" not in link
+    assert await ann.page.evaluate(f"!!document.querySelector('{by_testid('qr')} path')")
