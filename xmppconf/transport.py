@@ -51,5 +51,7 @@ class IceTransport:
     candidates: tuple[Candidate, ...] = ()
     rtcp_mux: bool = True
     web_sockets: tuple[str, ...] = ()
+    generation: int | None = None
+    """Which restart of ICE it belongs to, counted from 1; None: to none."""
     sctp_port: int | None = None
     """Jingle only: the `<sctpmap/>` of the data content."""

@@ -90,12 +90,27 @@ class Engine:
         None: those of the constructor."""
 
     def set_remote_ice(
-        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+        self,
+        transport: int,
+        ufrag: str,
+        pwd: str,
+        candidates: list[tuple[str, int, int]],
+        *,
+        restart: bool = False,
     ) -> None:
         """Remote credentials and candidates (host, port, priority).
 
-        May be repeated to add candidates; other credentials than before restart ICE
-        (RFC 8445, 9) with the present local ones.
+        May be repeated to add candidates; other credentials than before begin the checks
+        anew with the present local ones.  With `restart` they are for the restart that is
+        under way.
+        """
+
+    def restart_ice(self, transport: int, ufrag: str, pwd: str, controlling: bool) -> None:
+        """Begin a restart of ICE (RFC 8445, 9) with other local credentials.
+
+        What there is goes on until the restart has selected a pair, and for good if it
+        finds none.  "ice-valid" and "ice-selected" tell that it did; the former paths are
+        listened to for 3 s more.
         """
 
     def send_dtls(self, transport: int, datagrams: list[bytes]) -> None:

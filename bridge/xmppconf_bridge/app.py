@@ -27,13 +27,7 @@ from xmppconf.log import setup as setup_log
 from xmppconf.media import MAX_SSRC
 from xmppconf.transport import Candidate
 from xmppconf_bridge import addresses, colibri, health, load, stats
-from xmppconf_bridge.bridge import (
-    PWD_LENGTH,
-    UFRAG_LENGTH,
-    Bridge,
-    Environment,
-    Identity,
-)
+from xmppconf_bridge.bridge import Bridge, Environment, Identity
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.engine import EngineStopped, PacketEngine
 from xmppconf_bridge.io.echo import answers
@@ -47,7 +41,7 @@ from xmppconf_bridge.link_sockets import Sockets
 from xmppconf_bridge.load_reducer import LastNReducer
 from xmppconf_bridge.operation import State
 from xmppconf_bridge.policy import VideoPolicy
-from xmppconf_bridge.transport import Channel
+from xmppconf_bridge.transport import PWD_LENGTH, UFRAG_LENGTH, Channel
 
 CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
 GOODBYE_TIMEOUT = 0.5  # seconds; the supervisor kills what takes 2

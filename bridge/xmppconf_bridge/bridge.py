@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from xmppconf.colibri2 import EndpointRequest, RelayRequest, Transport
 from xmppconf.ids import EndpointId, MeetingId, RelayId
-from xmppconf.transport import Candidate
+from xmppconf.transport import Candidate, IceTransport
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.constraints import ReceiverConstraints
@@ -42,12 +42,16 @@ from xmppconf_bridge.links import TRAFFIC
 from xmppconf_bridge.operation import Operation
 from xmppconf_bridge.policy import UNLIMITED, VideoPolicy
 from xmppconf_bridge.relay import Relay
-from xmppconf_bridge.transport import EndpointTransport, Local, MakeChannel
+from xmppconf_bridge.transport import (
+    PWD_LENGTH,
+    UFRAG_LENGTH,
+    EndpointTransport,
+    Local,
+    MakeChannel,
+)
 
 log = logging.getLogger(__name__)
 
-UFRAG_LENGTH = 8
-PWD_LENGTH = 24
 PASSWORD_LENGTH = 24
 
 
@@ -251,13 +255,14 @@ class Bridge:
             environment.token(PWD_LENGTH),
             environment.certificate(),
             candidates,
+            transport.ice_controlling,
         )
         self.engine.add_transport(
             number,
             conference.number,
             local.ufrag,
             local.pwd,
-            controlling=transport.ice_controlling,
+            controlling=local.controlling,
             sockets=sockets,
         )
         peer.transport = EndpointTransport(
@@ -265,6 +270,11 @@ class Bridge:
         )
         self._transports[number] = (conference, peer)
         self._handshaking[number] = peer.transport
+
+    def restart_ice(self, conference: Conference, endpoint: Endpoint) -> IceTransport:
+        """Begin a restart of ICE, or join the one that has begun."""
+        urls = self.web_socket_urls(conference, endpoint)
+        return endpoint.transport.restart_ice(self._environment.token, urls)
 
     def expire_endpoint(self, conference: Conference, endpoint_id: EndpointId) -> None:
         conference.expire(endpoint_id)

@@ -114,19 +114,14 @@ def _modify_endpoint(
     if endpoint.visitor and request.sources:
         _refuse("bad-request", text="a visitor sends nothing")
     _update(bridge, conference, endpoint, request)
-    if not request.create and not _keeps_transport(endpoint, request):
+    if request.transport is not None and request.transport.ice_restart:
+        if endpoint.transport.is_connected:
+            ice = bridge.restart_ice(conference, endpoint)
+            return EndpointAnswer(request.id, transport=Transport(ice=ice))
+    elif not request.create:
         return EndpointAnswer(request.id)
+    # What is not connected yet may still come up as it is.
     return EndpointAnswer(request.id, transport=_describe(bridge, conference, endpoint))
-
-
-def _keeps_transport(endpoint: Endpoint, request: EndpointRequest) -> bool:
-    """Whether to answer a wish for an ICE restart with the transport that is there.
-
-    What is not connected yet may still come up as it is.  Afterwards there is no restart,
-    which an answer without transport says: the focus invites the participant anew.
-    """
-    restart = request.transport is not None and request.transport.ice_restart
-    return restart and not endpoint.transport.is_connected
 
 
 def _only_mutes(request: EndpointRequest) -> bool:

@@ -183,7 +183,16 @@ class Commands(Protocol):
         sockets: tuple[int, int] | None = None,
     ) -> None: ...
     def set_remote_ice(
-        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+        self,
+        transport: int,
+        ufrag: str,
+        pwd: str,
+        candidates: list[tuple[str, int, int]],
+        *,
+        restart: bool = False,
+    ) -> None: ...
+    def restart_ice(
+        self, transport: int, ufrag: str, pwd: str, controlling: bool
     ) -> None: ...
     def send_dtls(self, transport: int, datagrams: list[bytes]) -> None: ...
     def set_srtp(
@@ -304,9 +313,27 @@ class PacketEngine:
         )
 
     def set_remote_ice(
-        self, transport: int, ufrag: str, pwd: str, candidates: list[tuple[str, int, int]]
+        self,
+        transport: int,
+        ufrag: str,
+        pwd: str,
+        candidates: list[tuple[str, int, int]],
+        *,
+        restart: bool = False,
     ) -> None:
-        self._queue(partial(self._native.set_remote_ice, transport, ufrag, pwd, candidates))
+        self._queue(
+            partial(
+                self._native.set_remote_ice,
+                transport,
+                ufrag,
+                pwd,
+                candidates,
+                restart=restart,
+            )
+        )
+
+    def restart_ice(self, transport: int, ufrag: str, pwd: str, controlling: bool) -> None:
+        self._queue(partial(self._native.restart_ice, transport, ufrag, pwd, controlling))
 
     def send_dtls(self, transport: int, datagrams: list[bytes]) -> None:
         self._queue(partial(self._native.send_dtls, transport, datagrams))

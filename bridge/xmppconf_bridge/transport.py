@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from xmppconf.transport import Candidate, Fingerprint, IceTransport, Setup
@@ -25,6 +25,8 @@ from xmppconf_bridge.engine import Commands
 
 MAX_EARLY = 16  # DTLS datagrams kept until the peer's fingerprint is known
 MAX_CANDIDATES = 32  # remote ones given to the engine
+UFRAG_LENGTH = 8
+PWD_LENGTH = 24
 
 
 class Channel(Protocol):
@@ -67,6 +69,19 @@ class Local:
     pwd: str
     certificate: Certificate
     candidates: tuple[Candidate, ...]
+    controlling: bool = True
+
+
+@dataclass(slots=True)
+class Restart:
+    """One of ICE, made before the old pair is broken: that one is used until it is done."""
+
+    generation: int
+    """Counted from 1."""
+    ufrag: str
+    pwd: str
+    is_answered: bool = False
+    """The endpoint has told its side: checks are under way, or were."""
 
 
 class EndpointTransport:
@@ -94,6 +109,7 @@ class EndpointTransport:
         self._early: deque[bytes] = deque(maxlen=MAX_EARLY)
         self._channel: Channel | None = None
         self._draining = False
+        self._restart: Restart | None = None
 
     def describe(self, web_sockets: tuple[str, ...]) -> IceTransport:
         """What the focus passes on to the endpoint."""
@@ -105,8 +121,35 @@ class EndpointTransport:
             web_sockets=web_sockets,
         )
 
+    def restart_ice(
+        self, token: Callable[[int], str], web_sockets: tuple[str, ...]
+    ) -> IceTransport:
+        """Begin a restart, unless one waits for its answer; what to pass on for it."""
+        restart = self._restart
+        if restart is None or restart.is_answered:
+            generation = 1 if restart is None else restart.generation + 1
+            restart = Restart(generation, token(UFRAG_LENGTH), token(PWD_LENGTH))
+            self._restart = restart
+            self._engine.restart_ice(
+                self.number, restart.ufrag, restart.pwd, self._local.controlling
+            )
+        return replace(
+            self.describe(web_sockets),
+            ufrag=restart.ufrag,
+            pwd=restart.pwd,
+            generation=restart.generation,
+        )
+
     def set_remote(self, ice: IceTransport) -> None:
-        """Take the endpoint's side; may be repeated to add candidates."""
+        """Take the endpoint's side; may be repeated to add candidates.
+
+        What belongs to a restart that is not the latest comes too late.
+        """
+        restart = ice.generation is not None
+        if restart:
+            if self._restart is None or self._restart.generation != ice.generation:
+                return
+            self._restart.is_answered = True
         if ice.ufrag is not None and ice.pwd is not None:
             candidates = [
                 (candidate.ip, candidate.port, candidate.priority)
@@ -114,7 +157,11 @@ class EndpointTransport:
                 if candidate.protocol.lower() == "udp" and candidate.component == 1
             ]
             self._engine.set_remote_ice(
-                self.number, ice.ufrag, ice.pwd, candidates[:MAX_CANDIDATES]
+                self.number,
+                ice.ufrag,
+                ice.pwd,
+                candidates[:MAX_CANDIDATES],
+                restart=restart,
             )
         if ice.fingerprints and self._dtls is None:
             self._fingerprints = ice.fingerprints

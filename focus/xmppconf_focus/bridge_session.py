@@ -58,6 +58,8 @@ class BridgeSession:
         self.allocations: dict[int, Allocation] = {}
         self.links: dict[int, BridgeSession] = {}
         """Relays asked for here, by request: the session at the other end."""
+        self.restarts: dict[int, EndpointId] = {}
+        """ICE restarts that wait for their answer."""
         self.updates: set[int] = set()
         """Updates that may still be refused; refusals of others mean nothing any more."""
         self._numbers = numbers
@@ -111,6 +113,13 @@ class BridgeSession:
             )
         )
 
+    def restart_ice(self, endpoint: EndpointId) -> SendColibri:
+        """Ask for new ICE parameters of a transport that is up."""
+        asked = EndpointRequest(endpoint, transport=Transport(ice_restart=True))
+        number, request = self._request(endpoints=(asked,))
+        self.restarts[number] = endpoint
+        return request
+
     def expire(self, endpoints: Iterable[EndpointId]) -> SendColibri | None:
         """Free endpoints, and the conference with the last of them."""
         gone = [endpoint for endpoint in endpoints if endpoint in self.endpoints]
@@ -120,6 +129,9 @@ class BridgeSession:
         for number, allocation in list(self.allocations.items()):
             if allocation.endpoint in gone:
                 del self.allocations[number]
+        for number, endpoint in list(self.restarts.items()):
+            if endpoint in gone:
+                del self.restarts[number]
         if not self.endpoints:
             return self.expire_all()
         expired = tuple(EndpointRequest(endpoint, expire=True) for endpoint in gone)
@@ -129,6 +141,7 @@ class BridgeSession:
         self.endpoints.clear()
         self.allocations.clear()
         self.links.clear()
+        self.restarts.clear()
         self.updates.clear()
         return self._request(expire=True)[1]
 

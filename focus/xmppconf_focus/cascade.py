@@ -55,6 +55,7 @@ class Cascade:
             if (
                 request in session.allocations
                 or request in session.links
+                or request in session.restarts
                 or request in session.updates
             ):
                 return session
@@ -167,6 +168,9 @@ class Cascade:
         if sources_changed:
             for other in self._others(session):
                 self._tell(other, session, self._described(endpoint))
+
+    def restart_ice(self, session: BridgeSession, endpoint: EndpointId) -> None:
+        self._effects.append(session.restart_ice(endpoint))
 
     def expire(self, session: BridgeSession, endpoint: EndpointId) -> None:
         """Free an endpoint everywhere, and the bridge with its last one."""

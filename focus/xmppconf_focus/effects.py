@@ -11,6 +11,7 @@ from xmppconf.errors import Condition
 from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.jingle import Action, Offer
 from xmppconf.sources import OwnedSources
+from xmppconf.transport import IceTransport
 
 if TYPE_CHECKING:  # they name rooms by what is in here
     from xmppconf_focus.admission import Refusal
@@ -191,6 +192,16 @@ class SendSources:
 
 
 @dataclass(frozen=True, slots=True)
+class SendTransport:
+    """The bridge's side of an ICE restart within the session."""
+
+    room: RoomJid
+    endpoint: EndpointId
+    sid: str
+    transport: IceTransport
+
+
+@dataclass(frozen=True, slots=True)
 class SendTerminate:
     room: RoomJid
     endpoint: EndpointId
@@ -254,6 +265,7 @@ Effect = (
     | SendColibri
     | SendOffer
     | SendSources
+    | SendTransport
     | SendTerminate
     | SendMute
     | AnswerRequest

@@ -30,6 +30,7 @@ from xmppconf_focus.effects import (
     SendOffer,
     SendSources,
     SendTerminate,
+    SendTransport,
 )
 from xmppconf_focus.features import EVERYTHING, Feature
 from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
@@ -235,9 +236,6 @@ class MediaSessions:
             raise PeerError("no session")
         if received.action is Action.TRANSPORT_INFO and received.transport is None:
             raise PeerError("transport-info without transport")
-        if received.ice_restart:
-            # Clients then ask for a new session, which works with every bridge.
-            raise Unsupported("in-place ICE restart")
         if received.action is not Action.SESSION_TERMINATE and (
             not participant.requests.take(now)
         ):
@@ -259,6 +257,8 @@ class MediaSessions:
                 )
             case Action.SESSION_TERMINATE:
                 self._terminated(participant, session, received, now)
+            case Action.SESSION_INFO if received.ice_restart:
+                self._restart_ice(participant, session, received, now)
             case Action.SESSION_INFO if received.session_info == "failed":
                 self._ice_failed(participant, session, received, now)
         self._flush(now)
@@ -309,6 +309,38 @@ class MediaSessions:
             raise TooOften("restarts")
         self._end(participant, Stage.IDLE, now, "success", "restarting")
         self.invite_idle(now)
+
+    def _restart_ice(
+        self,
+        participant: Participant,
+        session: JingleSession,
+        received: Received,
+        now: float,
+    ) -> None:
+        """Ask the bridge for new ICE parameters; the session stays as it is."""
+        if received.bridge_session_id != session.bridge_session_id:
+            raise NotFound("bridge session")
+        if participant.bridge is None or participant.stage is not Stage.IN_SESSION:
+            raise PeerError("no session")
+        if not participant.may_restart(now):
+            raise TooOften("restarts")
+        self._cascade.restart_ice(participant.bridge, participant.id)
+
+    def _ice_restarted(
+        self, endpoint: EndpointId, answer: ConferenceModified, now: float
+    ) -> None:
+        """Pass on what the bridge says: nothing is to be done if it keeps what it has."""
+        participant = self.participants.get(endpoint)
+        session = participant.session if participant is not None else None
+        if participant is None or session is None or not participant.is_active():
+            return
+        transport = next((e.transport for e in answer.endpoints if e.id == endpoint), None)
+        if transport is None or transport.ice is None:
+            self._reinvite(endpoint, now)
+        elif transport.ice.generation is not None:
+            self._effects.append(
+                SendTransport(self._room, endpoint, session.sid, transport.ice)
+            )
 
     # -- sources -----------------------------------------------------------------------
     def _sources_changed(self, participant: Participant, now: float) -> None:
@@ -380,6 +412,10 @@ class MediaSessions:
         if bridge is None:
             return
         bridge.updates.discard(request)
+        if (endpoint := bridge.restarts.pop(request, None)) is not None:
+            self._ice_restarted(endpoint, answer, now)
+            self._flush(now)
+            return
         if request in bridge.links:
             try:
                 self._cascade.linked(bridge, request, answer.relays)
@@ -422,6 +458,7 @@ class MediaSessions:
             reaction = on_relay(refused)
         else:
             bridge.updates.discard(request)
+            bridge.restarts.pop(request, None)
             reaction = on_update(refused)
         match reaction:
             case Reaction.FAIL_INVITE:

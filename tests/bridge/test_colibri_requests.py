@@ -202,21 +202,53 @@ def test_an_update_answers_without_feedback_sources(bench: BridgeBench) -> None:
     assert answer.sources is None
     assert answer.endpoints[0].transport is None
     number = bench.endpoint("a").transport.number
-    assert bench.engine.take("set_remote_ice") == [(number, "abcd", "p" * 22, [])]
+    assert bench.engine.take("set_remote_ice") == [(number, "abcd", "p" * 22, [], False)]
 
 
-def test_an_ice_restart_keeps_what_is_not_up_yet_and_is_not_possible_later(
-    bench: BridgeBench,
-) -> None:
-    restart = replace(old(), transport=Transport(ice_restart=True))
-    [answer] = ask(bench, restart).endpoints
+RESTART = Transport(ice_restart=True)
+
+
+def test_an_ice_restart_keeps_what_is_not_up_yet(bench: BridgeBench) -> None:
+    [answer] = ask(bench, replace(old(), transport=RESTART)).endpoints
     assert answer.transport is not None
     assert answer.transport.ice == bench.endpoint("a").transport.describe(
         bench.bridge.web_socket_urls(bench.conference, bench.endpoint("a"))
     )
+    assert bench.engine.take("restart_ice") == []
+
+
+def test_an_ice_restart_is_made_before_the_old_pair_is_broken(bench: BridgeBench) -> None:
     bench.connect("a")
-    [answer] = ask(bench, restart).endpoints
-    assert answer.transport is None
+    bench.engine.take("set_remote_ice")
+    transport = bench.endpoint("a").transport
+    asked = replace(old(), transport=RESTART)
+
+    def restart() -> IceTransport:
+        [answer] = ask(bench, asked).endpoints
+        assert answer.transport is not None
+        assert answer.transport.ice is not None
+        return answer.transport.ice
+
+    first = restart()
+    before = transport.describe(first.web_sockets)
+    assert first == replace(before, ufrag=first.ufrag, pwd=first.pwd, generation=1)
+    assert {first.ufrag, first.pwd}.isdisjoint({before.ufrag, before.pwd})
+    assert restart() == first, "nobody has answered it yet"
+    number = transport.number
+    assert bench.engine.take("restart_ice") == [(number, first.ufrag, first.pwd, True)]
+
+    def answer(generation: int | None) -> list[tuple[object, ...]]:
+        ice = IceTransport("own", "q" * 24, generation=generation)
+        ask(bench, replace(old(), transport=Transport(ice=ice)))
+        return bench.engine.take("set_remote_ice")
+
+    assert answer(2) == [], "of no restart that there was"
+    assert answer(None) == [(number, "own", "q" * 24, [], False)], "of the present pair"
+    assert answer(1) == [(number, "own", "q" * 24, [], True)]
+    second = restart()
+    assert second.generation == 2
+    assert answer(1) == [], "too late"
+    assert answer(2) == [(number, "own", "q" * 24, [], True)]
 
 
 def test_expiring_twice_is_no_error_and_the_last_one_ends_the_conference(

@@ -97,6 +97,16 @@ def connect(left: Engine, right: Engine, number: int = 1) -> None:
         wait_for(engine, "ice-selected")
 
 
+def restart(left: Engine, right: Engine, number: int = 1) -> None:
+    """As `connect`, for a restart of what is connected."""
+    for name, engine in (("left", left), ("right", right)):
+        engine.restart_ice(number, f"{name}again{number}", PWD, engine is left)
+    host, port = left.local_addresses()[0]
+    candidates = [(host, port, 2130706431)]
+    left.set_remote_ice(number, f"rightagain{number}", PWD, [], restart=True)
+    right.set_remote_ice(number, f"leftagain{number}", PWD, candidates, restart=True)
+
+
 def rtp(ssrc: int, sequence: int, payload: bytes = b"\xfc" + bytes(40)) -> bytes:
     return struct.pack("!BBHII", 0x80, 111, sequence, sequence * 960, ssrc) + payload
 
@@ -322,3 +332,38 @@ def test_libsrtp_reads_a_resend_from_before_the_rollover(profile: int) -> None:
         assert ours.unprotect_rtp(protected) == packet
         with pytest.raises(ValueError, match="replayed"):
             ours.unprotect_rtp(protected)
+
+
+def test_ice_restarts_without_a_break_and_from_the_same_address(
+    engine: Engine, other: Engine
+) -> None:
+    connect(engine, other)
+    engine.send_dtls(1, [bytes([22]) * 20])
+    wait_for(other, "dtls")
+    restart(engine, other)
+    assert ("ice-failed", 1) not in wait_for(engine, "ice-selected")
+    wait_for(other, "ice-selected")
+    engine.send_dtls(1, [bytes([22]) * 20])
+    other.send_dtls(1, [bytes([22]) * 20])
+    wait_for(other, "dtls")
+    wait_for(engine, "dtls")
+
+
+def test_a_restart_that_nobody_answers_changes_nothing(
+    engine: Engine, other: Engine
+) -> None:
+    connect(engine, other)
+    engine.restart_ice(1, "again", PWD, True)
+    engine.restart_ice(1, "oncemore", PWD, True)
+    engine.set_remote_ice(1, "nobody", PWD, [], restart=True)
+    other.send_dtls(1, [bytes([22]) * 20])
+    wait_for(engine, "dtls")
+    engine.send_dtls(1, [bytes([22]) * 20])
+    wait_for(other, "dtls")
+    engine.remove_transport(1)
+    engine.add_transport(2, 1, "again", PWD, controlling=True)  # the names are free again
+    engine.add_transport(3, 1, "oncemore", PWD, controlling=True)
+    deadline = time.monotonic() + 5
+    while engine.stats()["transports"] != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -21,6 +21,7 @@ from xmppconf_focus.effects import (
     SendOffer,
     SendSources,
     SendTerminate,
+    SendTransport,
     SetAffiliation,
     ShowPresence,
     Ticket,
@@ -46,12 +47,19 @@ from tests.focus.support import (
     camera,
     endpoints_of,
 )
-from xmppconf.colibri2 import ColibriRefused, ConferenceModified, Reason
+from xmppconf.colibri2 import (
+    ColibriRefused,
+    ConferenceModified,
+    EndpointAnswer,
+    Reason,
+    Transport,
+)
 from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId
 from xmppconf.jingle import Action, Offer, Received
 from xmppconf.sources import SourceSet
+from xmppconf.transport import IceTransport
 
 ANN, BOB, CID = EndpointId("ann"), EndpointId("bob"), EndpointId("cid")
 
@@ -457,19 +465,72 @@ def test_refusals_name_their_condition(received: Received, condition: str) -> No
     assert refusal.value.condition == condition
 
 
-def test_an_ice_restart_in_place_is_refused_so_that_the_client_asks_anew() -> None:
-    stage = Stage()
-    offer = stage.call("ann", "bob")[ANN]
+def ask_ice_restart(stage: Stage, offer: Offer) -> SendColibri:
+    """Ann's address has changed; what the bridge is asked."""
     asked = Received(
         Action.SESSION_INFO,
         offer.sid,
         ice_restart=True,
         bridge_session_id=offer.bridge_session_id,
     )
-    with pytest.raises(PeerError) as refusal:
-        stage.focus.jingle(ROOM, ANN, asked, stage.now)
-    assert refusal.value.condition == "feature-not-implemented"
+    stage.focus.jingle(ROOM, ANN, asked, stage.now)
+    [request] = stage.take(SendColibri)
+    return request
+
+
+def ice_restarted(stage: Stage, request: SendColibri, ice: IceTransport | None) -> None:
+    transport = None if ice is None else Transport(ice=ice)
+    answer = ConferenceModified((EndpointAnswer(ANN, transport=transport),))
+    stage.focus.colibri_answered(ROOM, request.request, answer, stage.now)
+
+
+def test_an_ice_restart_changes_the_transport_and_nothing_else() -> None:
+    stage = Stage()
+    offer = stage.call("ann", "bob")[ANN]
+    request = ask_ice_restart(stage, offer)
+    [asked] = request.modify.endpoints
+    assert asked.transport == Transport(ice_restart=True)
+    fresh = IceTransport("new", "p" * 24, generation=1)
+    ice_restarted(stage, request, fresh)
+    assert stage.take(SendTransport) == [SendTransport(ROOM, ANN, offer.sid, fresh)]
+    assert not stage.take(SendOffer)
+    assert not stage.take(SendTerminate)
+    own = IceTransport("own", "q" * 24, generation=1)
+    stage.focus.jingle(
+        ROOM, ANN, Received(Action.TRANSPORT_INFO, offer.sid, transport=own), stage.now
+    )
+    [told] = stage.take(SendColibri)
+    assert told.modify.endpoints[0].transport == Transport(ice=own)
+
+
+def test_a_bridge_that_keeps_its_transport_needs_no_word() -> None:
+    stage = Stage()
+    offer = stage.call("ann", "bob")[ANN]
+    ice_restarted(stage, ask_ice_restart(stage, offer), IceTransport("old", "p" * 24))
+    assert not stage.take(SendTransport)
+    assert not stage.take(SendOffer)
     assert stage.focus.conferences[ROOM].media.participants[ANN].is_active()
+
+
+def test_a_bridge_that_cannot_restart_ice_has_the_participant_invited_anew() -> None:
+    stage = Stage()
+    offer = stage.call("ann", "bob")[ANN]
+    request = ask_ice_restart(stage, offer)
+    stage.pass_time(10)
+    ice_restarted(stage, request, None)
+    stage.answer_all()
+    assert stage.offers()[ANN].sid != offer.sid
+
+
+def test_ice_restarts_have_a_limit_and_name_their_session() -> None:
+    stage = Stage()
+    offer = stage.call("ann", "bob")[ANN]
+    with pytest.raises(PeerError) as refusal:
+        ask_ice_restart(stage, replace(offer, bridge_session_id="another"))
+    assert refusal.value.condition == "item-not-found"
+    ask_ice_restart(stage, offer)
+    with pytest.raises(TooOften):
+        ask_ice_restart(stage, offer)
 
 
 def test_who_changes_sources_without_end_is_stopped_and_not_who_does_so_now_and_then() -> (

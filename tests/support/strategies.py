@@ -116,6 +116,7 @@ ice_transports = st.builds(
     candidates=st.lists(candidates, max_size=3, unique=True).map(tuple),
     rtcp_mux=st.booleans(),
     web_sockets=st.lists(full_words, max_size=2).map(tuple),
+    generation=st.none() | st.integers(0, 2**31 - 1),
 )
 
 

@@ -32,7 +32,13 @@ _MAX_GENERATION = 2**31 - 1
 
 def ice_to_xml(transport: IceTransport) -> Element:
     """`<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'/>`."""
-    element = build(ICE, "transport", {"ufrag": transport.ufrag, "pwd": transport.pwd})
+    generation = None if transport.generation is None else str(transport.generation)
+    attributes = {
+        "ufrag": transport.ufrag,
+        "pwd": transport.pwd,
+        "ice-generation": generation,
+    }
+    element = build(ICE, "transport", attributes)
     if transport.rtcp_mux:
         element.append(build(ICE, "rtcp-mux"))
     for fingerprint in transport.fingerprints:
@@ -70,6 +76,11 @@ def ice_from_xml(element: Element) -> IceTransport:
         web_sockets=tuple(
             required(item, "url", limit=2048)
             for item in children(element, tag(COLIBRI, "web-socket"), limits.WEB_SOCKETS)
+        ),
+        generation=(
+            integer(element, "ice-generation", 0, _MAX_GENERATION)
+            if element.get("ice-generation") is not None
+            else None
         ),
         sctp_port=None if sctp is None else integer(sctp, "number", 0, 65535),
     )

@@ -105,6 +105,18 @@ def sources_changed_to_xml(
     return jingle
 
 
+def transport_to_xml(sid: str, initiator: str, transport: IceTransport) -> Element:
+    """A transport-info about the one transport of all contents."""
+    attributes = {
+        "action": Action.TRANSPORT_INFO.value,
+        "sid": sid,
+        "initiator": initiator,
+    }
+    item = {"creator": "initiator", "name": MediaType.AUDIO.value}
+    element = build(JINGLE, "content", item, ice_to_xml(transport))
+    return build(JINGLE, "jingle", attributes, element)
+
+
 def terminate_to_xml(sid: str, initiator: str, reason: str, text: str = "") -> Element:
     """A session-terminate; `reason` is an element name of XEP-0166, 7.4."""
     element = build(JINGLE, "reason", None, build(JINGLE, reason))

@@ -45,6 +45,15 @@ pub enum Command {
         ufrag: Vec<u8>,
         pwd: Vec<u8>,
         candidates: Vec<Candidate>,
+        /// They are for the restart that is under way.
+        restart: bool,
+    },
+    /// Restart ICE with other credentials; what there is goes on until a pair is found.
+    RestartIce {
+        transport: u32,
+        ufrag: Vec<u8>,
+        pwd: Vec<u8>,
+        controlling: bool,
     },
     SendDtls {
         transport: u32,

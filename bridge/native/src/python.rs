@@ -202,12 +202,25 @@ impl PyEngine {
         self.command(command)
     }
 
+    fn restart_ice(
+        &self,
+        transport: u32,
+        ufrag: String,
+        pwd: String,
+        controlling: bool,
+    ) -> PyResult<()> {
+        let (ufrag, pwd) = (credential("ufrag", ufrag)?, credential("pwd", pwd)?);
+        self.command(Command::RestartIce { transport, ufrag, pwd, controlling })
+    }
+
+    #[pyo3(signature = (transport, ufrag, pwd, candidates, *, restart = false))]
     fn set_remote_ice(
         &self,
         transport: u32,
         ufrag: String,
         pwd: String,
         candidates: Vec<(String, u16, u32)>,
+        restart: bool,
     ) -> PyResult<()> {
         let (ufrag, pwd) = (credential("ufrag", ufrag)?, credential("pwd", pwd)?);
         // Host names (mDNS) are not resolved; such a peer is found by its own checks.
@@ -215,7 +228,7 @@ impl PyEngine {
             Some(Candidate { address: SocketAddr::new(host.parse().ok()?, port), priority })
         });
         let candidates = candidates.take(crate::ice::MAX_PAIRS).collect();
-        self.command(Command::SetRemoteIce { transport, ufrag, pwd, candidates })
+        self.command(Command::SetRemoteIce { transport, ufrag, pwd, candidates, restart })
     }
 
     fn send_dtls(&self, transport: u32, datagrams: Vec<Vec<u8>>) -> PyResult<()> {

@@ -15,9 +15,26 @@ const DTLS_INTERVAL: Time = 2_000_000;
 /// Media datagrams that are kept until there are keys: the peer has them a little earlier.
 const MAX_EARLY: usize = 64;
 
+/// So long the agent from before a restart is kept: packets of the peer are still on their way
+/// over its paths.
+const FORMER: Time = 3_000_000_000;
+
+/// Which of a transport's agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// Its pair is sent over.
+    Current,
+    /// Of a restart that is under way.
+    Next,
+    /// Of before a restart.
+    Former,
+}
+
 pub struct Transport {
     pub conference: u32,
     pub agent: Agent,
+    next: Option<Agent>,
+    former: Option<(Agent, Time)>,
     sockets: Range<usize>,
     /// `agent.destination()`, kept here for the packet path.
     pub destination: Option<Path>,
@@ -42,6 +59,8 @@ impl Transport {
         Self {
             conference,
             agent,
+            next: None,
+            former: None,
             sockets,
             destination: None,
             lane: Lane::default(),
@@ -56,6 +75,40 @@ impl Transport {
             last_activity: None,
             dtls_level: 0,
         }
+    }
+
+    pub fn agent_of(&mut self, era: Era) -> Option<&mut Agent> {
+        match era {
+            Era::Current => Some(&mut self.agent),
+            Era::Next => self.next.as_mut(),
+            Era::Former => self.former.as_mut().map(|(agent, _)| agent),
+        }
+    }
+
+    fn agents(&self) -> impl Iterator<Item = &Agent> {
+        let former = self.former.as_ref().map(|(agent, _)| agent);
+        [Some(&self.agent), self.next.as_ref(), former].into_iter().flatten()
+    }
+
+    /// The agent whose requests are addressed to a user fragment.
+    pub fn era_of(&self, ufrag: &[u8]) -> Era {
+        if self.next.as_ref().is_some_and(|agent| agent.ufrag() == ufrag) {
+            Era::Next
+        } else if self.former.as_ref().is_some_and(|(agent, _)| agent.ufrag() == ufrag) {
+            Era::Former
+        } else {
+            Era::Current
+        }
+    }
+
+    /// Whether a path is open in any of its agents.
+    fn has_open(&self, path: Path) -> bool {
+        self.agents().any(|agent| agent.paths().any(|open| open == path))
+    }
+
+    pub fn next_timeout(&self) -> Option<Time> {
+        let timers = self.agents().filter_map(Agent::next_timeout);
+        timers.chain(self.former.as_ref().map(|(_, end)| *end)).min()
     }
 
     pub fn uses(&self, socket: u8) -> bool {
@@ -101,10 +154,64 @@ impl Transports {
 
     pub fn remove(&mut self, id: u32) {
         if let Some(transport) = self.by_id.remove(&id) {
-            self.by_ufrag.remove(transport.agent.ufrag());
-            for path in transport.agent.paths() {
-                self.close(path, id);
+            for agent in transport.agents() {
+                self.forget(agent, id);
             }
+        }
+    }
+
+    /// Begin a restart of ICE with an agent of other credentials; a former one is given up.
+    pub fn restart(&mut self, id: u32, agent: Agent) {
+        if self.by_ufrag.contains_key(agent.ufrag()) {
+            return;
+        }
+        let Some(transport) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        self.by_ufrag.insert(agent.ufrag().to_vec(), id);
+        if let Some(given_up) = transport.next.replace(agent) {
+            self.forget(&given_up, id);
+        }
+    }
+
+    /// The agent of a restart has found its pair, and is the current one from now on.
+    pub fn take_over(&mut self, now: Time, id: u32) {
+        self.end_former(id);
+        if let Some(transport) = self.by_id.get_mut(&id) {
+            if let Some(next) = transport.next.take() {
+                let former = std::mem::replace(&mut transport.agent, next);
+                transport.former = Some((former, now.saturating_add(FORMER)));
+                transport.destination = transport.agent.destination();
+            }
+        }
+    }
+
+    /// A restart came to nothing: what there was goes on.
+    pub fn give_up(&mut self, id: u32) {
+        if let Some(agent) = self.by_id.get_mut(&id).and_then(|transport| transport.next.take()) {
+            self.forget(&agent, id);
+        }
+    }
+
+    /// Let go of the agent from before a restart, if its time has come.
+    pub fn retire(&mut self, now: Time, id: u32) {
+        let former = self.by_id.get(&id).and_then(|transport| transport.former.as_ref());
+        if former.is_some_and(|(_, end)| *end <= now) {
+            self.end_former(id);
+        }
+    }
+
+    fn end_former(&mut self, id: u32) {
+        let former = self.by_id.get_mut(&id).and_then(|transport| transport.former.take());
+        if let Some((agent, _)) = former {
+            self.forget(&agent, id);
+        }
+    }
+
+    fn forget(&mut self, agent: &Agent, id: u32) {
+        self.by_ufrag.remove(agent.ufrag());
+        for path in agent.paths() {
+            self.close(path, id);
         }
     }
 
@@ -143,8 +250,10 @@ impl Transports {
         self.by_path.insert(path, id);
     }
 
+    /// An agent of `id` has closed a path; another of its agents may have it open.
     pub fn close(&mut self, path: Path, id: u32) {
-        if self.by_path.get(&path) == Some(&id) {
+        let open = self.by_id.get(&id).is_some_and(|transport| transport.has_open(path));
+        if !open && self.by_path.get(&path) == Some(&id) {
             self.by_path.remove(&path);
         }
     }

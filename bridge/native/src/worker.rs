@@ -19,7 +19,7 @@ use crate::media::{self, Media, Time};
 use crate::outgoing::{IceOutput, MediaOutput, Outgoing};
 use crate::socket::{ReceiveBatch, SendBatch, Socket};
 use crate::stun::{Class, Message};
-use crate::transports::{Transport, Transports};
+use crate::transports::{Era, Transport, Transports};
 
 const MS: Time = 1_000_000;
 
@@ -157,14 +157,20 @@ impl Worker {
                     self.apply(now, media::Command::AddTransport { transport, conference });
                 }
             }
-            Command::SetRemoteIce { transport, ufrag, pwd, candidates } => {
+            Command::RestartIce { transport, ufrag, pwd, controlling } => {
+                let tag = transport ^ self.tag_mask;
+                let agent = Agent::new(tag, &ufrag, &pwd, controlling, self.random.draw());
+                self.transports.restart(transport, agent);
+            }
+            Command::SetRemoteIce { transport, ufrag, pwd, candidates, restart } => {
                 let Some(entry) = self.transports.get_mut(transport) else {
                     return;
                 };
                 let locals = self.outgoing.sockets.iter().map(Socket::local);
                 let locals: Vec<_> =
                     (0u8..=255).zip(locals).filter(|(at, _)| entry.uses(*at)).collect();
-                self.with_agent(transport, |agent, out| {
+                let era = if restart { Era::Next } else { Era::Current };
+                self.with_agent(now, transport, era, |agent, out| {
                     agent.set_remote(now, &ufrag, &pwd, &candidates, &locals, out);
                 });
             }
@@ -218,34 +224,50 @@ impl Worker {
     /// Let an agent do something, then act on what it has found out.
     fn with_agent<T>(
         &mut self,
+        now: Time,
         id: u32,
+        era: Era,
         action: impl FnOnce(&mut Agent, &mut IceOutput<'_>) -> T,
     ) -> Option<T> {
         let transport = self.transports.get_mut(id)?;
         let mut out = IceOutput { outgoing: &mut self.outgoing, events: &mut self.ice_events };
-        let result = action(&mut transport.agent, &mut out);
-        transport.destination = transport.agent.destination();
-        self.next_ice = self.next_ice.min(transport.agent.next_timeout().unwrap_or(Time::MAX));
-        for event in self.ice_events.drain(..) {
-            let event = match event {
-                ice::Event::PathOpened(path) => {
+        let agent = transport.agent_of(era)?;
+        let result = action(agent, &mut out);
+        if era == Era::Current {
+            transport.destination = agent.destination();
+        }
+        let mut events = std::mem::take(&mut self.ice_events);
+        for event in events.drain(..) {
+            let event = match (event, era) {
+                (ice::Event::PathOpened(path), _) => {
                     self.transports.open(path, id);
                     continue;
                 }
-                ice::Event::PathClosed(path) => {
+                (ice::Event::PathClosed(path), _) => {
                     self.transports.close(path, id);
                     continue;
                 }
-                ice::Event::Valid { path, rtt } => {
+                (ice::Event::Valid { path, rtt }, Era::Current | Era::Next) => {
                     Event::IceValid { transport: id, remote: path.remote, rtt }
                 }
-                ice::Event::Selected { path, relayed } => {
+                (ice::Event::Selected { path, relayed }, Era::Current | Era::Next) => {
+                    if era == Era::Next {
+                        self.transports.take_over(now, id);
+                    }
                     Event::IceSelected { transport: id, remote: path.remote, relayed }
                 }
-                ice::Event::Failed => Event::IceFailed { transport: id },
+                (ice::Event::Failed, Era::Current) => Event::IceFailed { transport: id },
+                (ice::Event::Failed, Era::Next) => {
+                    self.transports.give_up(id);
+                    continue;
+                }
+                (_, Era::Former) => continue,
             };
             self.outgoing.events.push(event);
         }
+        self.ice_events = events;
+        let due = self.transports.get_mut(id).and_then(|transport| transport.next_timeout());
+        self.next_ice = self.next_ice.min(due.unwrap_or(Time::MAX));
         Some(result)
     }
 
@@ -346,22 +368,33 @@ impl Worker {
         };
         // By user fragment even when the address is known, so that a restart from an unchanged
         // address reaches the new agent.
-        let id = if message.class == Class::Request {
-            let ufrag = message.ufrags().map(|(receiver, _)| receiver);
-            match ufrag.and_then(|ufrag| self.transports.by_ufrag(ufrag)) {
-                Some(id) => id,
-                None => {
-                    counters.dropped_stun_unknown_ufrag += 1;
-                    return;
-                }
+        let (id, eras): (u32, &[Era]) = if message.class == Class::Request {
+            let ufrag = message.ufrags().map(|(receiver, _)| receiver).unwrap_or_default();
+            let Some(id) = self.transports.by_ufrag(ufrag) else {
+                counters.dropped_stun_unknown_ufrag += 1;
+                return;
+            };
+            match self.transports.get_mut(id).map(|transport| transport.era_of(ufrag)) {
+                Some(Era::Next) => (id, &[Era::Next]),
+                Some(Era::Former) => (id, &[Era::Former]),
+                _ => (id, &[Era::Current]),
             }
         } else {
-            Agent::tag_of(&message.transaction) ^ self.tag_mask
+            // A transport's agents share its tag.
+            let id = Agent::tag_of(&message.transaction) ^ self.tag_mask;
+            (id, &[Era::Current, Era::Next, Era::Former])
         };
-        let outcome = self.with_agent(id, |agent, out| {
-            let outcome = agent.receive(now, path, &message, out);
-            (outcome, agent.take_round_trip())
-        });
+        let mut outcome = None;
+        for era in eras {
+            let found = self.with_agent(now, id, *era, |agent, out| {
+                let outcome = agent.receive(now, path, &message, out);
+                (outcome, agent.take_round_trip())
+            });
+            outcome = found.or(outcome);
+            if found.is_some_and(|(outcome, _)| outcome != Outcome::Unexpected) {
+                break;
+            }
+        }
         let Some((outcome, rtt)) = outcome else {
             self.outgoing.counters.dropped_stun_unexpected += 1;
             return;
@@ -392,14 +425,17 @@ impl Worker {
             self.next_ice = Time::MAX;
             let mut due = Vec::new();
             for (id, transport) in self.transports.iter() {
-                match transport.agent.next_timeout() {
+                match transport.next_timeout() {
                     Some(next) if next <= now => due.push(id),
                     Some(next) => self.next_ice = self.next_ice.min(next),
                     None => {}
                 }
             }
             for id in due {
-                self.with_agent(id, |agent, out| agent.timeout(now, out));
+                for era in [Era::Current, Era::Next, Era::Former] {
+                    self.with_agent(now, id, era, |agent, out| agent.timeout(now, out));
+                }
+                self.transports.retire(now, id);
             }
         }
         if self.media.next_timeout().is_some_and(|next| next <= now) {

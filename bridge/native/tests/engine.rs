@@ -129,7 +129,9 @@ fn a_transport_with_sockets_of_its_own_uses_no_others() {
         let candidates =
             candidates.into_iter().map(|address| Candidate { address, priority: 2130706431 });
         let (ufrag, candidates) = (theirs.into(), candidates.collect());
-        engine.command(Command::SetRemoteIce { transport, ufrag, pwd, candidates }).unwrap();
+        engine
+            .command(Command::SetRemoteIce { transport, ufrag, pwd, candidates, restart: false })
+            .unwrap();
     }
     let remote = wait("the pair", || {
         right.take_events().into_iter().find_map(|event| match event {

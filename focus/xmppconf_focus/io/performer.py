@@ -23,7 +23,12 @@ from xmppconf.xmpp import mute
 from xmppconf.xmpp.colibri2 import modified_from_xml, modify_to_xml, refused_from_error
 from xmppconf.xmpp.disco import info_from_xml, info_query, verification_string
 from xmppconf.xmpp.healthcheck import healthcheck_to_xml
-from xmppconf.xmpp.jingle import offer_to_xml, sources_changed_to_xml, terminate_to_xml
+from xmppconf.xmpp.jingle import (
+    offer_to_xml,
+    sources_changed_to_xml,
+    terminate_to_xml,
+    transport_to_xml,
+)
 from xmppconf.xmpp.json_message import json_message_to_xml
 from xmppconf.xmpp.muc import (
     affiliation_to_xml,
@@ -153,6 +158,10 @@ class Performer:
                     as_json=effect.json_sources,
                 )
                 self.tell(f"{effect.room}/{effect.endpoint}", changed)
+            case do.SendTransport():
+                self._counters.sent("transport-info")
+                info = transport_to_xml(effect.sid, self._jid, effect.transport)
+                self.tell(f"{effect.room}/{effect.endpoint}", info)
             case do.SendTerminate():
                 self._counters.sent("session-terminate")
                 end = terminate_to_xml(effect.sid, self._jid, effect.reason, effect.text)

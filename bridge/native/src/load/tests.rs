@@ -70,6 +70,7 @@ fn connected(address: &str) -> (Engine, Generator) {
                 ufrag: format!("peer-{name}").into_bytes(),
                 pwd: b"p".repeat(22),
                 candidates: Vec::new(),
+                restart: false,
             })
             .unwrap();
         engine

@@ -50,7 +50,9 @@ pub fn connect(left: &Engine, right: &Engine) {
         // As with browsers, one side learns the other only from its checks.
         let candidates = if controlling { vec![] } else { vec![candidate] };
         let (ufrag, pwd) = (theirs.into(), pwd.clone());
-        engine.command(Command::SetRemoteIce { transport: 1, ufrag, pwd, candidates }).unwrap();
+        engine
+            .command(Command::SetRemoteIce { transport: 1, ufrag, pwd, candidates, restart: false })
+            .unwrap();
     }
     for engine in [left, right] {
         wait("selected pair", || {
