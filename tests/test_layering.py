@@ -24,7 +24,9 @@ IMPURE = {
 }  # fmt: skip
 #: The stream is I/O by nature; the time still comes from `xmppconf.clock`.
 XMPP_MAY = {"asyncio", "random", "slixmpp", "socket", "ssl"}
-IMPURE_PARTS = {"io", "serve", "app", "__main__", "clock", "driver", "cli"}
+IMPURE_PARTS = {
+    "io", "serve", "app", "__main__", "clock", "driver", "cli", "member_cli", "operate_cli",
+}  # fmt: skip
 
 #: The one module for each concern of the native code that may import it.
 ENGINE = "xmppconf_bridge._native"

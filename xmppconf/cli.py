@@ -80,6 +80,8 @@ def _run(options: argparse.Namespace) -> int:
     folder: Path = options.state or state.default_folder()
     if command == "member":
         return int(import_module("xmppconf.member_cli").main(options, settings, folder))
+    if command in ("status", "room"):
+        return int(import_module("xmppconf.operate_cli").main(options, settings, folder))
     module = {"serve": "xmppconf.serve.app", "doctor": "xmppconf.serve.doctor"}[command]
     return int(import_module(module).main(settings, folder))
 
@@ -149,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_load(commands, common)
     text = "change or show the list of members (members.json in the state folder)"
     _add_member(commands.add_parser("member", help=text, description=text), common)
+    _add_operation(commands, common)
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -159,6 +162,29 @@ def _add_load(commands: Any, common: argparse.ArgumentParser) -> None:
     load = commands.add_parser("load", help=text, description=text, parents=[common])
     if "load" in sys.argv[1:2]:
         import_module(LOAD).add_arguments(load)
+
+
+def _add_operation(commands: Any, common: argparse.ArgumentParser) -> None:
+    text = "show how the running service is, and how many people are in it"
+    status = commands.add_parser("status", help=text, description=text, parents=[common])
+    _add(status, "--state", "DIR", "folder for what the service writes", Path)
+    status.add_argument("--json", action="store_true", help="for scripts")
+    status.add_argument("--watch", action="store_true", help="every two seconds, until ^C")
+    text = "list, end or lock the rooms of the running service"
+    room = commands.add_parser("room", help=text, description=text)
+    actions = room.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (
+        ("list", "show all rooms that are open"),
+        ("end", "end a room for everybody in it"),
+        ("lock", "let in nobody who has not been in the room"),
+        ("unlock", "let in everybody again"),
+    ):
+        action = actions.add_parser(name, help=text, description=text, parents=[common])
+        _add(action, "--state", "DIR", "folder for what the service writes", Path)
+        if name == "list":
+            action.add_argument("--json", action="store_true", help="for scripts")
+        else:
+            action.add_argument("room", metavar="ROOM", help="its name, as in the link")
 
 
 def _add_member(member: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -59,6 +59,8 @@ class FocusSettings:
     """Address of conference requests over HTTP, health and metrics."""
     http_port: int = 0
     """Its port; 0 picks a free one."""
+    admin_token: str = field(default="", metadata=SECRET, repr=False)
+    """Who shows it may list rooms, end and lock them; empty: nobody, `serve` makes one."""
     brewery: str = "jvbbrewery"
     """Room on the internal MUC host where bridges announce themselves."""
     initial_timeout: float = 15.0

@@ -123,6 +123,8 @@ def check(settings: Settings) -> None:
         if codec not in VIDEO_CODECS:
             known = ", ".join(VIDEO_CODECS)
             raise SettingsError(f"focus.codecs: '{codec}' is not one of {known}")
+    if settings.focus.admin_token and len(settings.focus.admin_token) < MIN_SECRET:
+        raise SettingsError(f"focus.admin_token: shorter than {MIN_SECRET} characters")
     _check_members(settings.members)
     if settings.log.level not in LOG_LEVELS:
         raise SettingsError(f"log.level: must be one of {', '.join(LOG_LEVELS)}")

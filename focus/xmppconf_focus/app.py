@@ -20,6 +20,7 @@ from xmppconf.xmpp.stream import GuardedComponent, warn_about_old_expat
 from xmppconf_focus.codecs import check_codecs
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.focus import Focus
+from xmppconf_focus.io.admin import Operator
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.http import make_app
 from xmppconf_focus.io.members.admission import Members
@@ -66,7 +67,11 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     members = Members(settings.members, membership)
     counters = Counters(metrics, focus)
     on_xmpp = FocusOnXmpp(settings, focus, stream, counters, members, kept.changed)
-    runner = web.AppRunner(make_app(on_xmpp, focus, metrics, members), access_log=None)
+    operator = Operator(
+        focus, settings.focus.admin_token, Names.of(settings).rooms, on_xmpp.pump
+    )
+    app = make_app(on_xmpp, focus, metrics, members, operator)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.focus.http_host, settings.focus.http_port)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import FocusSettings
@@ -25,6 +25,7 @@ from xmppconf_focus.effects import (
     BridgeJid,
     ConferenceEnded,
     ConfigureRoom,
+    DestroyRoom,
     Effect,
     EvictNamesake,
     JoinRoom,
@@ -45,6 +46,7 @@ from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
 from xmppconf_focus.room_memory import RoomMemory
+from xmppconf_focus.room_settings import Access
 
 SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
 MAX_WAITING = 1000  # requests that wait for the same room
@@ -357,6 +359,17 @@ class Conference:
     def take(self, nick: str, command: Command, now: float) -> None:
         """Do what an occupant asks of the room's features; raises `PeerError`."""
         self.features.take(nick, command, now)
+        self._reconsider(now)
+
+    # -- what the operator wants -------------------------------------------------------
+    def end_for_all(self) -> None:
+        self._effects.append(DestroyRoom(self.room, "ended by the operator"))
+
+    def lock(self, locked: bool, now: float) -> None:
+        """Let in nobody who has not been here, or everybody again."""
+        access = Access.LOCKED if locked else Access.OPEN
+        self.access.change(replace(self.access.settings, access=access))
+        self.features.publish()
         self._reconsider(now)
 
     # -- bridges -----------------------------------------------------------------------

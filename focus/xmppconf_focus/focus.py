@@ -298,6 +298,19 @@ class Focus:
         conference = self.conferences.get(room)
         return conference is not None and nick in conference.occupants
 
+    # -- what the operator wants -------------------------------------------------------
+    def end_room(self, room: RoomJid) -> None:
+        """End it for everybody; raises `NotFound`."""
+        conference = self._serving(room)
+        conference.end_for_all()
+        self._settle(conference)
+
+    def lock_room(self, room: RoomJid, locked: bool, now: float) -> None:
+        """Let in nobody new, or everybody; raises `NotFound`."""
+        conference = self._serving(room)
+        conference.lock(locked, now)
+        self._settle(conference)
+
     def _serving(self, room: RoomJid) -> Conference:
         conference = self.conferences.get(room)
         if conference is None or conference.state is not State.READY:

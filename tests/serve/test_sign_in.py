@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -70,6 +71,16 @@ class Socket:
 
     async def _talk(self, text: str, expected: str) -> str:
         await self._socket.send_str(text)
+        return await self.until(expected)
+
+    async def join(self, room: str, nick: str) -> None:
+        await self._talk(
+            f"<presence xmlns='jabber:client' to='{room}@muc.localhost/{nick}'>"
+            "<x xmlns='http://jabber.org/protocol/muc'/></presence>",
+            f"{room}@muc.localhost/{nick}",
+        )
+
+    async def until(self, expected: str) -> str:
         while True:
             answer: str = await self._socket.receive_str(timeout=10)
             if expected in answer:
@@ -180,3 +191,45 @@ def test_secrets_are_in_no_command_line_environment_or_log(service: Service) -> 
         assert secret not in shown
         assert secret not in repr(settings)
         assert secret not in json.dumps(service.page("focus", "/stats"))
+
+
+def command(service: Service, *words: str, code: int = 0) -> str:
+    """What `xmppconf` prints about this service."""
+    head, *rest = words
+    sub = [head, rest.pop(0)] if head == "room" else [head]
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "xmppconf", *sub, "--state", str(service.state), *rest],
+        capture_output=True,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    assert done.returncode == code, done.stderr
+    return (done.stdout if code in (0, 1) else done.stderr).decode()
+
+
+async def test_the_operator_sees_locks_and_ends_rooms(service: Service) -> None:
+    good = hs({**CLAIMS, "room": "ops", "exp": time.time() + 60, "nbf": 0})
+    async with http_session() as http, Socket(http, service, "") as mia:
+        assert re.search(r"ready=['\"]true", await mia.ask("ops", token=good))
+        await mia.join("ops", "mia")
+
+        def run(*words: str, code: int = 0) -> Any:
+            return asyncio.to_thread(command, service, *words, code=code)
+
+        async def ops() -> Any:
+            listed = json.loads(await run("room", "list", "--json"))
+            return next((room for room in listed if room["room"] == "ops"), None)
+
+        shown = await run("room", "list")
+        assert re.search(r"^ops +1 people +0 bridges +open$", shown, re.M)
+        assert (await ops())["access"] == "open"
+        await run("room", "lock", "ops")
+        assert (await ops())["access"] == "locked"
+        shown = json.loads(await run("status", "--json"))
+        assert shown["healthy"]
+        assert shown["parts"] == {"focus": True, "bridge": True, "web": True}
+        assert shown["participants"] == 1
+        assert re.search(r"^participants +1 +largest 1$", await run("status"), re.M)
+        await run("room", "end", "ops")
+        assert "destroy" in await mia.until("destroy")
+        assert await ops() is None
+        assert "no such room" in await run("room", "end", "ops", code=2)

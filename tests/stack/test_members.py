@@ -28,6 +28,7 @@ pytestmark = pytest.mark.stack
 
 ROOM = "tea@muc.localhost"
 MACHINE = "5f2c" * 8
+OTHER_MACHINE = "0a1b" * 8
 CLOSED = Settings(members=MembersSettings(open=False))
 
 
@@ -67,12 +68,12 @@ async def test_a_stock_host_signs_in_on_the_main_domain_and_guests_follow() -> N
             # The first connection goes on as a guest's that has the session.
             await _join(ann, answer.session_id)
             await ann.until("ann", role="moderator")
-            await _join(bob, None)
+            await _join(bob, None, OTHER_MACHINE)
             async with asyncio.timeout(5):
                 await bob.offers.get()
             assert bob.seen["bob"].role == "participant"
             with pytest.raises(PeerError) as refused:
-                await ask(bob.stream, answer.session_id, "0" * 32)
+                await ask(bob.stream, answer.session_id, OTHER_MACHINE)
             assert refused.value.condition == "not-acceptable"
             assert bob.seen["bob"].role == "participant"
             assert ann.seen["ann"].role == "moderator"
@@ -97,8 +98,8 @@ def _soon() -> float:
     return clock.wall() + 2.0
 
 
-async def _join(client: Client, session_id: str | None) -> None:
-    assert (await ask(client.stream, session_id)).ready
+async def _join(client: Client, session_id: str | None, machine_uid: str = MACHINE) -> None:
+    assert (await ask(client.stream, session_id, machine_uid)).ready
     client.enter()
     await client.until(client.nick)
 

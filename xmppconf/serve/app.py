@@ -118,6 +118,7 @@ def complete(settings: Settings) -> Settings:
     focus = replace(
         focus,
         component_secret=focus.component_secret or random_secret(),
+        admin_token=focus.admin_token or random_secret(),
         http_port=focus.http_port or focus_http,
     )
     # http becomes ws and https wss.

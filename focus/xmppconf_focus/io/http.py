@@ -20,6 +20,8 @@ from xmppconf.xmpp.conference_request import (
     request_from_json,
 )
 from xmppconf_focus.focus import Focus
+from xmppconf_focus.io import admin
+from xmppconf_focus.io.admin import Operator
 from xmppconf_focus.io.counters import participants, usable_bridges
 from xmppconf_focus.io.members import sign_in
 from xmppconf_focus.io.members.admission import Members
@@ -40,11 +42,17 @@ METRICS: web.AppKey[Metrics] = web.AppKey("metrics")
 
 
 def make_app(
-    requests: Requests, focus: Focus, metrics: Metrics, members: Members
+    requests: Requests,
+    focus: Focus,
+    metrics: Metrics,
+    members: Members,
+    operator: Operator,
 ) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app[sign_in.MEMBERS] = members
     app.add_routes(sign_in.routes())
+    app[admin.OPERATOR] = operator
+    app.add_routes(admin.routes())
     app[REQUESTS], app[FOCUS], app[METRICS] = requests, focus, metrics
     app.add_routes(
         [
@@ -53,8 +61,8 @@ def make_app(
             web.get("/health", health),
             web.get("/about/health", health_with_bridges),
             web.get("/about/version", version),
-            web.get("/metrics", show_metrics),
-            web.get("/stats", stats),
+            web.get("/metrics", admin.figures(show_metrics)),
+            web.get("/stats", admin.figures(stats)),
         ]
     )
     return app
@@ -94,10 +102,14 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def health_with_bridges(request: web.Request) -> web.Response:
-    """200 while calls can be made: connected, and at least one bridge can be used."""
-    connected = request.app[REQUESTS].is_connected()
-    well = connected and usable_bridges(request.app[FOCUS]) > 0
-    return web.Response(status=200 if well else 503)
+    """200 while calls can be made; 500 without the XMPP server, when nothing works; 503
+    without a bridge that can be used, which may pass by itself.
+    """
+    if not request.app[REQUESTS].is_connected():
+        return web.Response(status=500, text="no connection to the XMPP server\n")
+    if not usable_bridges(request.app[FOCUS]):
+        return web.Response(status=503, text="no bridge can be used\n")
+    return web.Response(text="OK\n")
 
 
 async def version(_: web.Request) -> web.Response:
@@ -122,6 +134,15 @@ async def stats(request: web.Request) -> web.Response:
             "bridge_selector": {
                 "bridge_count": len(focus.brewery.bridges),
                 "operational_bridge_count": usable_bridges(focus),
+                "bridges": [
+                    {
+                        "name": jid.rpartition("/")[2],
+                        "usable": bridge.is_usable(),
+                        "stress": bridge.stats.stress,
+                        "region": bridge.stats.region,
+                    }
+                    for jid, bridge in focus.brewery.bridges.items()
+                ],
             },
             "healthy": request.app[REQUESTS].is_connected(),
             "version": xmppconf.__version__,

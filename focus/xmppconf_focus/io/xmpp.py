@@ -136,6 +136,10 @@ class FocusOnXmpp:
         self._out.driver.pump()
         await self._out.close()
 
+    def pump(self) -> None:
+        """Carry out what an input that did not come through here has caused."""
+        self._out.driver.pump()
+
     def is_connected(self) -> bool:
         """Whether requests can be served: on the stream and in the brewery."""
         return self.stream.session.is_set() and self._brewery.joined
