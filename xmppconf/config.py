@@ -103,6 +103,9 @@ class BridgeSettings:
     """Password of the account; empty: made at random by `serve`."""
     brewery: str = "jvbbrewery"
     """Room on the internal MUC host to announce this bridge in."""
+    focuses: tuple[str, ...] = ()
+    """Addresses (user@host) that may command it besides the focus's component and
+    focus@<accounts_domain>."""
     udp_port: int = 10000
     """The one port for media."""
     udp_addresses: tuple[str, ...] = ()

@@ -363,7 +363,9 @@ def _account(settings: Settings, running: Running) -> BridgeAccount:
         nick=options.id,
         focus_domain=names.focus,
         # A stock focus has an account beside the bridges'.
-        focus_jids=frozenset({names.focus_jid, f"focus@{names.accounts}"}),
+        focus_jids=frozenset(
+            {names.focus_jid, f"focus@{names.accounts}", *options.focuses}
+        ),
     )
     return BridgeAccount(
         account,

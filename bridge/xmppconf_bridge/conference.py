@@ -417,8 +417,8 @@ class Conference:
             return
         self._settling = True
         try:
+            self.links.settle()
             self._audio.settle()
-            self.links.crossing.settle()
             self._video.settle()
         finally:
             self._settling = False

@@ -72,6 +72,7 @@ class Links:
         self.relayed: dict[EndpointId, RelayedEndpoint] = {}
         """Those behind other bridges."""
         self.crossing = RelayForwarding(engine, self.relays, room.sources, wishes)
+        self._due: dict[RelayId, None] = {}  # whose sources the engine must be told
         self._room = room
         self._engine = engine
         self._counters = counters
@@ -126,7 +127,7 @@ class Links:
             self.relayed[endpoint_id] = relay.endpoints[endpoint_id] = known
             self._room.senders[endpoint_id] = known
         if sources is not None and self._room.replace_sources(known, sources, relay.id):
-            self._room.announce(relay.transport, relay.sources())
+            self._due[relay.id] = None
 
     def expire_relayed(self, relay: Relay, endpoint_id: EndpointId) -> None:
         """Somebody behind `relay` has left; idempotent."""
@@ -139,12 +140,20 @@ class Links:
         if endpoint is None:
             return
         relay = endpoint.relay
-        told = self._room.replace_sources(endpoint, (), relay.id)
+        if self._room.replace_sources(endpoint, (), relay.id):
+            self._due[relay.id] = None
         del self.relayed[endpoint_id], relay.endpoints[endpoint_id]
         del self._room.senders[endpoint_id]
-        if told and not relay.transport.is_closed:
-            self._room.announce(relay.transport, relay.sources())
         self._room.speech.endpoint_gone(endpoint_id)
+
+    def settle(self) -> None:
+        """Carry out what has been marked."""
+        due, self._due = self._due, {}
+        for relay_id in due:
+            relay = self.relays.get(relay_id)
+            if relay is not None:
+                self._room.announce(relay.transport, relay.sources())
+        self.crossing.settle()
 
     # -- from a link --------------------------------------------------------------------
     def relay_connected(self, relay: Relay) -> None:
