@@ -30,6 +30,7 @@ from xmppconf_bridge import addresses, colibri, health, load, stats
 from xmppconf_bridge.bridge import Bridge, Environment, Identity
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.engine import EngineStopped, PacketEngine
+from xmppconf_bridge.io.dial import Dialler
 from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
@@ -111,6 +112,7 @@ class Running:
             Certificates(clock.monotonic),
             _make_channel,
             self._bind_link,
+            Dialler,
         )
         self.bridge = Bridge(identity, self.engine, environment, _policy(options))
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)

@@ -41,7 +41,7 @@ from xmppconf_bridge.link_sockets import BindLink, LinkSockets
 from xmppconf_bridge.links import TRAFFIC
 from xmppconf_bridge.operation import Operation
 from xmppconf_bridge.policy import UNLIMITED, VideoPolicy
-from xmppconf_bridge.relay import Relay
+from xmppconf_bridge.relay import Dialled, Relay
 from xmppconf_bridge.transport import (
     PWD_LENGTH,
     UFRAG_LENGTH,
@@ -85,6 +85,8 @@ class Environment:
     make_channel: MakeChannel
     bind_link: BindLink
     """Binds sockets that one link uses alone; raises `OSError`."""
+    dial: Callable[[Relay, str], Dialled]
+    """Opens the WebSocket of a link at that URL, again and again until it is closed."""
 
 
 Peer = Endpoint | Relay
@@ -299,13 +301,24 @@ class Bridge:
         base = identity.websocket_base.rstrip("/")
         return (f"{base}/colibri-relay-ws/{path}?pwd={relay.password}",)
 
-    def find(self, socket_id: str, endpoint_id: str) -> tuple[Conference, Endpoint] | None:
+    def dial(self, relay: Relay, url: str) -> None:
+        """Open the channel of a link at the other bridge; once for each link."""
+        if relay.dialled is None and not relay.has_data_channel:
+            relay.dialled = self._environment.dial(relay, url)
+
+    def find(self, socket_id: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint that a WebSocket's path names."""
         conference = self._by_socket_id.get(socket_id)
         if conference is None:
             return None
-        endpoint = conference.endpoints.get(EndpointId(endpoint_id))
-        return None if endpoint is None else (conference, endpoint)
+        return conference.endpoints.get(EndpointId(endpoint_id))
+
+    def find_relay(self, socket_id: str, relay_id: str) -> Relay | None:
+        """The link that a WebSocket's path names."""
+        conference = self._by_socket_id.get(socket_id)
+        if conference is None:
+            return None
+        return conference.links.relays.get(RelayId(relay_id))
 
     # -- from the engine ----------------------------------------------------------------
     def receive(self, events: Iterable[Event]) -> None:

@@ -130,9 +130,9 @@ class BridgeChannel:
             self.sent.count(is_socket=carrier is self._socket)
             carrier.send(serialize(message))
 
-    def close(self, reason: str = "endpoint closed") -> None:
+    def close(self, reason: str = "endpoint closed", code: int = 1001) -> None:
         """Its peer is expired and shall not come back with this password."""
         self._carriers.clear()
         if self._socket is not None:
             socket, self._socket = self._socket, None
-            socket.close(1001, reason)
+            socket.close(code, reason)

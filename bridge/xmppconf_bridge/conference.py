@@ -14,7 +14,6 @@ from xmppconf.bridge_channel import (
     EndpointStats,
     ForwardedSources,
     Message,
-    ServerHello,
     SourceVideoType,
 )
 from xmppconf.colibri2 import ForceMute
@@ -25,7 +24,6 @@ from xmppconf.media import MediaType, VideoType
 from xmppconf.sources import MediaSource
 from xmppconf_bridge import inbox, routing
 from xmppconf_bridge.audio import AudioForwarding
-from xmppconf_bridge.channel import WebSocketCarrier
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
@@ -277,12 +275,6 @@ class Conference:
         self._video.bandwidth_changed(endpoint, estimate, besides)
 
     # -- the bridge channel -------------------------------------------------------------
-    def open_socket(self, endpoint: Endpoint, socket: WebSocketCarrier) -> None:
-        """A WebSocket was authenticated and accepted."""
-        endpoint.channel.open_socket(socket)
-        endpoint.channel.send_message(ServerHello())
-        self.channel_opened(endpoint)
-
     def tell_constraints(self, sender: Sender) -> None:
         """Tell whoever sends these sources again in which heights they are wanted."""
         self._video.channel_opened(sender.sources.values())

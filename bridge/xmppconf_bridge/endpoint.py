@@ -7,11 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xmppconf.bridge_channel import SenderSourceConstraints, VideoConstraints
+from xmppconf.bridge_channel import (
+    SenderSourceConstraints,
+    ServerHello,
+    VideoConstraints,
+)
 from xmppconf.colibri2 import ForceMute
 from xmppconf.ids import EndpointId, SourceName
 from xmppconf.media import MediaDescription, MediaType, VideoType
-from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.channel import BridgeChannel, WebSocketCarrier
 from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.layers import Layer
@@ -148,6 +152,16 @@ class Endpoint:
     def constrain(self, source: SourceName, height: int) -> None:
         """Tell the client in which height at most anybody wants its `source`."""
         self.channel.send_message(SenderSourceConstraints(source, height))
+
+    # -- from its WebSocket -------------------------------------------------------------
+    def socket_opened(self, socket: WebSocketCarrier) -> None:
+        """One was authenticated and accepted."""
+        self.channel.open_socket(socket)
+        self.channel.send_message(ServerHello())
+        self._listener.channel_opened(self)
+
+    def socket_message(self, text: str) -> None:
+        self._listener.channel_message(self, text)
 
     # -- from the transport -------------------------------------------------------------
     def transport_connected(self) -> None:

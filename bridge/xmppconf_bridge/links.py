@@ -22,7 +22,7 @@ from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.engine import Commands
 from xmppconf_bridge.media import BridgeSource
-from xmppconf_bridge.relay import Relay, RelayedEndpoint
+from xmppconf_bridge.relay import RELAY_CLOSED, Relay, RelayedEndpoint
 from xmppconf_bridge.relays import RelayForwarding
 from xmppconf_bridge.sender_constraints import SenderConstraints
 from xmppconf_bridge.source_table import Sender
@@ -105,7 +105,9 @@ class Links:
     def _free(self, relay: Relay) -> None:
         self._counters.channel_ended(relay.channel)
         self._counters.link_ended(self.traffic(relay))
-        relay.channel.close("relay_closed")
+        if relay.dialled is not None:
+            relay.dialled.close()
+        relay.channel.close(RELAY_CLOSED)
         relay.transport.close()
         self._log.info("link to another bridge ended")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from xmppconf.bridge_channel import AddReceiver, VideoConstraints
+from xmppconf.bridge_channel import AddReceiver, ServerHello, VideoConstraints
 from xmppconf.ids import EndpointId, RelayId, SourceName
 from xmppconf.media import (
     ExtensionUri,
@@ -19,7 +19,7 @@ from xmppconf.media import (
     PayloadType,
     VideoType,
 )
-from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.channel import BridgeChannel, WebSocketCarrier
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.media import BridgeSource
 from xmppconf_bridge.transport import Channel, EndpointTransport
@@ -30,11 +30,20 @@ MAX_WISHES = 2000
 #: How many endpoints' messages may come over the channel in the time of one endpoint's.
 CHANNEL_SHARE = 100
 
+#: Why a socket is closed with 1001: whoever opened it is not to come back.
+RELAY_CLOSED = "relay_closed"
+
 #: What is negotiated between an endpoint and its bridge, and means nothing to another one.
 _OWN_FEEDBACK = frozenset({"transport-cc", "goog-remb"})
 _OWN_EXTENSIONS = frozenset(
     {ExtensionUri.TRANSPORT_CC, ExtensionUri.ABS_SEND_TIME, ExtensionUri.MID}
 )
+
+
+class Dialled(Protocol):
+    """A WebSocket that is opened again when it ends."""
+
+    def close(self) -> None: ...
 
 
 class RelayListener(Protocol):
@@ -85,6 +94,8 @@ class Relay:
         self.password = password
         self.opens_channel = opens_channel
         self.has_data_channel = False
+        self.dialled: Dialled | None = None
+        """The socket that we keep open at the other bridge."""
         self.media: tuple[MediaDescription, ...] = ()
         self.endpoints: dict[EndpointId, RelayedEndpoint] = {}
         self.wishes: dict[SourceName, int] = {}
@@ -121,6 +132,16 @@ class Relay:
             return 1
         height = self.wishes.get(source.name, 0)
         return source.layers.within(height) if height else 0
+
+    # -- from its WebSocket -------------------------------------------------------------
+    def socket_opened(self, socket: WebSocketCarrier) -> None:
+        """One was authenticated and accepted, at either end."""
+        self.channel.open_socket(socket)
+        self.channel.send_message(ServerHello())
+        self._listener.relay_opened(self)
+
+    def socket_message(self, text: str) -> None:
+        self._listener.relay_message(self, text)
 
     # -- from the transport -------------------------------------------------------------
     def transport_connected(self) -> None:

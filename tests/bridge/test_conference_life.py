@@ -407,9 +407,9 @@ def test_a_failed_or_silent_endpoint_is_expired_within_a_minute(
 def test_a_newer_socket_replaces_the_older(bench: BridgeBench) -> None:
     first, second = RecordingCarrier(), RecordingCarrier()
     endpoint = bench.endpoint("a")
-    bench.conference.open_socket(endpoint, first)
+    endpoint.socket_opened(first)
     assert first.kinds()[0] == "ServerHello"
-    bench.conference.open_socket(endpoint, second)
+    endpoint.socket_opened(second)
     assert first.closed == (1000, "replaced")
     first.take(), second.take()
     bench.say("a", colibriClass="ClientHello")
@@ -421,7 +421,7 @@ def test_a_newer_socket_replaces_the_older(bench: BridgeBench) -> None:
 def test_answers_take_the_carrier_last_heard_from(bench: BridgeBench) -> None:
     data, socket = bench.connect("a"), RecordingCarrier()
     endpoint = bench.endpoint("a")
-    bench.conference.open_socket(endpoint, socket)
+    endpoint.socket_opened(socket)
     data.take(), socket.take()
     assert endpoint.channel.may_receive(data, 1, bench.clock.now)
     bench.say("a", colibriClass="ClientHello")

@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 from xml.etree.ElementTree import Element, SubElement
 
 import pytest
@@ -116,7 +117,7 @@ async def bench() -> Bench:
 
 
 async def test_all_that_commands_is_for_focuses(bench: Bench) -> None:
-    registry = set(bench.account.stream._answers)
+    registry = cast(set[tuple[Kind, str]], set(bench.account.stream._answers))
     assert registry >= PUBLIC
     guarded = registry - PUBLIC
     assert {name for _, name in guarded} == set(PAYLOADS)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
 
 from tests.support.cascade import Ask, CascadingFocus
 from tests.support.rtc_peer import RtcPeer, use_loopback
-from xmppconf.config import BridgeSettings, Settings
+from xmppconf.config import BridgeSettings, Settings, XmppSettings
+from xmppconf.serve.ports import free_ports
 from xmppconf.xmpp.colibri2 import modified_to_xml, modify_from_xml
 
 _native = pytest.importorskip("xmppconf_bridge._native", reason="script/build-native")
 
-from xmppconf_bridge.app import Running  # noqa: E402
+from xmppconf_bridge.app import Running, serve  # noqa: E402
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)
 
@@ -43,6 +45,13 @@ async def bridges(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridges]:
     for running in started.values():
         running.close()
     await asyncio.sleep(0.05)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0.02)
 
 
 async def watch(peer: RtcPeer, height: int = 720) -> None:
@@ -87,6 +96,60 @@ async def test_peers_on_two_bridges_see_and_hear_each_other(bridges: Bridges) ->
             assert (message["from"], message["msgPayload"]) == ("anna", {"n": 2})
     finally:
         await asyncio.gather(anna.close(), ben.close())
+
+
+async def test_bridges_talk_over_a_web_socket_and_find_each_other_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_loopback(monkeypatch)
+    ports = dict(zip(("one", "two"), free_ports(2), strict=True))
+    nobody = XmppSettings(host="127.0.0.1", client_port=1)
+    stopped = asyncio.Event()
+    running: dict[str, Running] = {}
+    made = Running.__init__
+
+    def noting(self: Running, settings: Settings, *rest: Any) -> None:
+        made(self, settings, *rest)
+        running[settings.bridge.id] = self
+
+    monkeypatch.setattr(Running, "__init__", noting)
+    anna, ben = RtcPeer("anna", RED, 440), RtcPeer("ben", BLUE, 1000)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for name, port in ports.items():
+            options = BridgeSettings(
+                id=name,
+                udp_port=0,
+                udp_addresses=("127.0.0.1",),
+                http_port=port,
+                websocket_base=f"ws://127.0.0.1:{port}",
+            )
+            settings = Settings(xmpp=nobody, bridge=options)
+            group.create_task(serve(settings, stopped, asyncio.Event()))
+        await until(lambda: [one.is_healthy() for one in running.values()] == [True] * 2)
+        focus = CascadingFocus(
+            {name: _asking(one) for name, one in running.items()}, sctp=False
+        )
+        await focus.join("one", anna, "ssrc-rewriting")
+        await focus.join("two", ben, "ssrc-rewriting")
+        await asyncio.gather(watch(anna), watch(ben))
+        await asyncio.gather(anna.see(BLUE), ben.see(RED))
+
+        async def talk(n: int) -> None:
+            ben.say(colibriClass="EndpointMessage", to="anna", msgPayload={"n": n})
+            while (await anna.hear("EndpointMessage"))["msgPayload"] != {"n": n}:
+                pass
+
+        await talk(1)
+        [conference] = running["two"].bridge.conferences.values()
+        [relay] = conference.links.relays.values()
+        assert relay.channel.sent.web_socket > 0
+        # The socket breaks, and the side that opened it opens another.
+        relay.channel.close("gone", code=1011)
+        await until(lambda: relay.channel.is_open)
+        await talk(2)
+        await focus.unlink("one", "two")
+        await asyncio.gather(anna.close(), ben.close())
+        stopped.set()
 
 
 async def test_three_bridges_pass_nothing_on_twice(bridges: Bridges) -> None:

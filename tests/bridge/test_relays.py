@@ -42,6 +42,7 @@ from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.media import (
     ExtensionUri,
 )
+from xmppconf.transport import IceTransport
 
 
 @pytest.fixture
@@ -89,6 +90,25 @@ def test_who_waits_for_the_link_uses_the_common_port(bench: BridgeBench) -> None
     [url] = relay.transport.ice.web_sockets
     assert url.startswith("wss://meet.example/colibri-relay-ws/bridge-1/")
     assert "/bridge-4?pwd=" in url
+
+
+def test_the_channel_is_opened_at_the_url_that_the_focus_passes_on(
+    bench: BridgeBench,
+) -> None:
+    url = "wss://other.example/colibri-relay-ws/bridge-3/c/bridge-1?pwd=x"
+    ice = IceTransport(web_sockets=(url, "wss://other.example/second"))
+    update = RelayRequest(FURTHER, transport=Transport(ice=ice))
+    link(bench, new_link(FURTHER, transport=Transport(ice_controlling=True)))
+    link(bench, update)
+    link(bench, update)
+    assert bench.dialled == [url]
+    dialled = relay_of(bench, FURTHER).dialled
+    link(bench, RelayRequest(FURTHER, expire=True))
+    assert isinstance(dialled, RecordingCarrier)
+    assert dialled.closed is not None
+    # Not where there is a data channel.
+    link(bench, RelayRequest(FAR, transport=Transport(ice=ice)))
+    assert bench.dialled == [url]
 
 
 def test_bandwidth_is_not_reported_over_a_link(bench: BridgeBench) -> None:

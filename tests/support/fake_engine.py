@@ -14,6 +14,7 @@ from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.relay import Dialled, Relay
 from xmppconf_bridge.transport import Channel
 
 from tests.support.clock import Clock
@@ -109,6 +110,7 @@ class BridgeBench:
         self.engine = FakeEngine()
         self.clock = Clock(1000.0)
         self.bound = 0
+        self.dialled: list[str] = []
         numbers, tokens = itertools.count(900_001), itertools.count(1)
         environment = Environment(
             clock=lambda: self.clock.now,
@@ -117,6 +119,7 @@ class BridgeBench:
             certificate=certificate,
             make_channel=_no_channel,
             bind_link=self._bind_link,
+            dial=self._dial,
         )
         self.bridge = Bridge(
             Identity("bridge-1", (), **identity),
@@ -124,6 +127,10 @@ class BridgeBench:
             environment,
             policy,
         )
+
+    def _dial(self, relay: Relay, url: str) -> Dialled:
+        self.dialled.append(url)
+        return RecordingCarrier()
 
     def _bind_link(self) -> tuple[tuple[Candidate, ...], tuple[int, int]]:
         self.bound += 1

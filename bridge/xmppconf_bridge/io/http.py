@@ -11,7 +11,7 @@ from xmppconf.metrics import Metrics
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.io.access import networks, only_trusted
 from xmppconf_bridge.io.rest import MAX_BODY, Orders, Route, commands, insight
-from xmppconf_bridge.io.web_socket import BRIDGE, open_channel
+from xmppconf_bridge.io.web_socket import BRIDGE, open_channel, open_relay_channel
 from xmppconf_bridge.stats import Statistics
 
 #: Names under which dashboards know the figures, with where they are in the statistics.
@@ -157,6 +157,7 @@ def make_application(
     application.add_routes(
         [
             web.get("/colibri-ws/{server}/{conference}/{endpoint}", open_channel),
+            web.get("/colibri-relay-ws/{server}/{conference}/{relay}", open_relay_channel),
             # It names nothing, and load balancers ask for it.
             web.get("/about/health", health),
             web.get("/health", health),

@@ -6,11 +6,16 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from xmppconf import limits
 from xmppconf_bridge.bridge import Bridge
+from xmppconf_bridge.channel import BridgeChannel, WebSocketCarrier
+from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.relay import Relay
+from xmppconf_bridge.transport import EndpointTransport
 
 IDLE_TIMEOUT = 60.0  # seconds without a frame
 PING_INTERVAL = 15.0
@@ -25,7 +30,11 @@ BRIDGE: web.AppKey[Bridge] = web.AppKey("bridge", Bridge)
 class Socket:
     """Sends in its own task, so that nobody waits for a slow reader."""
 
-    def __init__(self, socket: web.WebSocketResponse, abort: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse | ClientWebSocketResponse,
+        abort: Callable[[], None],
+    ) -> None:
         """`abort` drops the connection with all that was not sent."""
         self._socket = socket
         self._abort = abort
@@ -73,20 +82,46 @@ class Socket:
                 await self._socket.send_str(text)
 
 
+class Owner(Protocol):
+    """Whose channel it is, and who is told what comes over it."""
+
+    channel: BridgeChannel
+    transport: EndpointTransport
+
+    def socket_opened(self, socket: WebSocketCarrier) -> None: ...
+    def socket_message(self, text: str) -> None: ...
+
+
 async def open_channel(request: web.Request) -> web.WebSocketResponse:
     """Answer `/colibri-ws/{server}/{conference}/{endpoint}?pwd=...`."""
-    bridge = request.app[BRIDGE]
     path = request.match_info
-    if path["server"] != bridge.identity.id:
+    bridge = _bridge(request)
+    return await _serve(request, bridge.find(path["conference"], path["endpoint"]))
+
+
+async def open_relay_channel(request: web.Request) -> web.WebSocketResponse:
+    """Answer `/colibri-relay-ws/{server}/{conference}/{relay}?pwd=...`."""
+    path = request.match_info
+    bridge = _bridge(request)
+    return await _serve(request, bridge.find_relay(path["conference"], path["relay"]))
+
+
+def _bridge(request: web.Request) -> Bridge:
+    bridge = request.app[BRIDGE]
+    if request.match_info["server"] != bridge.identity.id:
         raise web.HTTPNotFound
-    found = bridge.find(path["conference"], path["endpoint"])
-    wanted = found[1].password if found else ""
+    return bridge
+
+
+async def _serve(
+    request: web.Request, found: Endpoint | Relay | None
+) -> web.WebSocketResponse:
+    wanted = found.password if found else ""
     given = request.query.get("pwd", "")
     # One answer, in one time, for "no such endpoint" and "wrong password".
     right = hmac.compare_digest(given.encode(), wanted.encode())
     if not right or found is None or set(request.query) != {"pwd"}:
         raise web.HTTPForbidden
-    conference, endpoint = found
 
     response = web.WebSocketResponse(
         max_msg_size=limits.CHANNEL_MESSAGE,
@@ -96,26 +131,34 @@ async def open_channel(request: web.Request) -> web.WebSocketResponse:
         compress=False,
     )
     await response.prepare(request)
-    if endpoint.transport.is_closed:
+    if found.transport.is_closed:
         await response.close(code=1001, message=b"endpoint closed")
         return response
-    loop = asyncio.get_running_loop()
     transport = request.transport
-    if transport is None:
-        return response
-    socket = Socket(response, transport.abort)
+    if transport is not None:
+        await run_channel(found, response, transport.abort)
+    return response
+
+
+async def run_channel(
+    owner: Owner,
+    connection: web.WebSocketResponse | ClientWebSocketResponse,
+    abort: Callable[[], None],
+) -> None:
+    """Let `owner` have the connection as its channel until it ends."""
+    loop = asyncio.get_running_loop()
+    socket = Socket(connection, abort)
     sender = asyncio.create_task(socket.run())
-    conference.open_socket(endpoint, socket)
+    owner.socket_opened(socket)
     try:
-        async for frame in response:
+        async for frame in connection:
             if frame.type is not WSMsgType.TEXT:
                 socket.close(1003, "text only")
-            elif endpoint.channel.may_receive(socket, len(frame.data), loop.time()):
-                conference.channel_message(endpoint, frame.data)
+            elif owner.channel.may_receive(socket, len(frame.data), loop.time()):
+                owner.socket_message(frame.data)
     except TimeoutError:
         socket.close(1001, "idle")
     finally:
-        endpoint.channel.closed(socket)
+        owner.channel.closed(socket)
         socket.close(1000, "")
         await sender
-    return response
