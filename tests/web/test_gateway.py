@@ -69,6 +69,7 @@ class Behind:
         app = web.Application()
         app.router.add_get("/xmpp-websocket", self.socket)
         app.router.add_get("/colibri-ws/{rest:.*}", self.socket)
+        app.router.add_get("/colibri-relay-ws/{rest:.*}", self.socket)
         app.router.add_post("/http-bind", self.body)
         app.router.add_post("/conference-request/v1", self.body)
         app.router.add_get("/health", self.health)
@@ -247,13 +248,14 @@ async def test_the_keep_alive_is_answered(browser: ClientSession) -> None:
         assert answer.status == 200
 
 
+@pytest.mark.parametrize("kind", ["colibri-ws", "colibri-relay-ws"])
 async def test_the_bridge_channel_is_carried(
-    browser: ClientSession, behind: tuple[Behind, Settings]
+    kind: str, browser: ClientSession, behind: tuple[Behind, Settings]
 ) -> None:
-    async with browser.ws_connect("/colibri-ws/b1/c1/e1?pwd=right") as socket:
+    async with browser.ws_connect(f"/{kind}/b1/c1/e1?pwd=right") as socket:
         await socket.send_str("{}")
         assert await socket.receive_str() == "<{}>"
-    assert behind[0].seen[0][1] == "/colibri-ws/b1/c1/e1?pwd=right"
+    assert behind[0].seen[0][1] == f"/{kind}/b1/c1/e1?pwd=right"
 
 
 @pytest.mark.parametrize(
