@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Environment variable that names two inherited descriptors, separated by a comma: memory
+#: in which a focus records its running conferences for the next.
+FOCUS_RECORDS = "XMPPCONF_FOCUS_RECORDS"
+
 #: Field metadata of settings that `xmppconf config` must not print; `repr` must not either.
 SECRET: dict[str, Any] = {"secret": True}
 
@@ -79,6 +83,10 @@ class FocusSettings:
     """Participants in one conference."""
     max_conferences: int = 1000
     """Conferences at the same time."""
+    records: str = ""
+    """File on a tmpfs, such as /run/xmppconf/focus, where running conferences are recorded
+    (two files, .1 and .2), so that the next focus goes on with them after a crash; empty:
+    every call is set up anew.  `serve` needs no file: it gives its focus memory."""
     bridge_strategy: str = "overload"
     """When a conference gets a further bridge: single (never), overload (when its own are
     full or overloaded), region (also for who is in another region), split (with each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import uuid
@@ -24,6 +25,7 @@ from xmppconf_focus.io.admin import Operator
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.http import make_app
 from xmppconf_focus.io.members.admission import Members
+from xmppconf_focus.io.records import open_store
 from xmppconf_focus.io.room_file import RoomFile, make_memory
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 from xmppconf_focus.membership import Membership
@@ -66,7 +68,15 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
     members = Members(settings.members, membership)
     counters = Counters(metrics, focus)
-    on_xmpp = FocusOnXmpp(settings, focus, stream, counters, members, kept.changed)
+    on_xmpp = FocusOnXmpp(
+        settings,
+        focus,
+        stream,
+        counters,
+        members,
+        kept.changed,
+        open_store(settings.focus.records, dict(os.environ)),
+    )
     operator = Operator(
         focus, settings.focus.admin_token, Names.of(settings).rooms, on_xmpp.pump
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from xmppconf.colibri2 import ForceMute
 from xmppconf_focus.effects import MutedMedia
 from xmppconf_focus.notices import Notice
+from xmppconf_focus.record import ModerationRecord
 
 MEDIA: tuple[MutedMedia, ...] = ("audio", "video", "desktop")
 MAX_ALLOWED = 1000  # nicknames per medium: above any conference's size
@@ -19,6 +20,17 @@ class AvModeration:
         self._allowed: dict[MutedMedia, set[str]] = {}
         """Who may, per medium that is moderated."""
         self._actors: dict[MutedMedia, str] = {}
+
+    def record(self) -> ModerationRecord:
+        return ModerationRecord(
+            allowed={media: frozenset(nicks) for media, nicks in self._allowed.items()},
+            actors=dict(self._actors),
+        )
+
+    def restore(self, record: ModerationRecord) -> None:
+        """Go on from what another focus knew."""
+        self._allowed = {media: set(nicks) for media, nicks in record.allowed.items()}
+        self._actors = dict(record.actors)
 
     def is_on(self, media: MutedMedia) -> bool:
         return media in self._allowed

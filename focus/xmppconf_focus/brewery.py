@@ -19,6 +19,7 @@ from xmppconf_focus.effects import BridgeJid, CheckHealth
 CHECK_INTERVAL = 5.0  # seconds
 ANSWER_TIMEOUT = 4.0  # seconds; a bridge that works answers in milliseconds
 RETRY_DELAY = 0.5  # seconds
+RETURN_TIME = 15.0  # seconds a bridge in use has to show itself, when we come back
 FAILURE_RESET = 60.0  # seconds a failed bridge is left alone
 RAMP_UP = 20.0  # seconds until an endpoint's load shows in the bridge's figures
 DEFAULT_ENDPOINT_STRESS = 0.01
@@ -121,10 +122,13 @@ class BridgeUsable:
 class Brewery:
     def __init__(self) -> None:
         self.bridges: dict[BridgeJid, Bridge] = {}
+        self._expected: dict[BridgeJid, float] = {}
+        """Bridges on which conferences go on, and when they are given up."""
         self._effects: deque[CheckHealth | BridgeLost | BridgeUsable] = deque()
 
     def announced(self, jid: BridgeJid, stats: BridgeStats | None, now: float) -> None:
         """A bridge's presence; `stats` is None before its first figures."""
+        self._expected.pop(jid, None)
         bridge = self.bridges.get(jid)
         if bridge is None:
             if len(self.bridges) >= MAX_BRIDGES:
@@ -149,7 +153,26 @@ class Brewery:
     def all_left(self) -> None:
         """The brewery is gone with our connection; what runs on bridges is not judged."""
         self.bridges.clear()
+        self._expected.clear()
         self._effects.clear()
+
+    def expect(self, jid: BridgeJid, now: float) -> None:
+        """A conference goes on there: unless it shows itself, it is lost."""
+        if jid not in self.bridges:
+            self._expected[jid] = now + RETURN_TIME
+
+    def entered(self, *, created: bool) -> None:
+        """We are in the brewery and have seen who is; `created` if it was not there.
+
+        In a new brewery bridges show up when they notice what happened to the old one.
+        """
+        if not created:
+            self._give_up(list(self._expected))
+
+    def _give_up(self, bridges: list[BridgeJid]) -> None:
+        for jid in bridges:
+            del self._expected[jid]
+            self._effects.append(BridgeLost(jid))
 
     def placed(self, jid: BridgeJid, now: float) -> None:
         """An endpoint was allocated there."""
@@ -200,9 +223,11 @@ class Brewery:
             self._effects.append(BridgeLost(jid))
 
     def next_timeout(self) -> float | None:
-        return min((bridge.check_at for bridge in self.bridges.values()), default=None)
+        checks = [bridge.check_at for bridge in self.bridges.values()]
+        return min([*checks, *self._expected.values()], default=None)
 
     def timeout(self, now: float) -> None:
+        self._give_up([jid for jid, due in self._expected.items() if due <= now])
         for bridge in self.bridges.values():
             if bridge.check_at <= now:
                 # Until the answer; longer than the answer may take.

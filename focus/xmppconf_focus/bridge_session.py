@@ -21,8 +21,8 @@ from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.media import MediaDescription
 from xmppconf.sources import MediaSource
 from xmppconf.transport import IceTransport
-from xmppconf_focus.brewery import Bridge
-from xmppconf_focus.effects import RoomJid, SendColibri
+from xmppconf_focus.effects import BridgeJid, RoomJid, SendColibri
+from xmppconf_focus.record import BridgeRecord
 
 #: All bridges of a conference are in one mesh: what came over a link goes over no other.
 MESH = "0"
@@ -43,15 +43,18 @@ class BridgeSession:
         self,
         room: RoomJid,
         meeting_id: MeetingId,
-        bridge: Bridge,
+        bridge: BridgeJid,
         session_id: str,
         numbers: Iterator[int],
+        *,
+        region: str | None = None,
+        relay_id: RelayId | None = None,
     ) -> None:
         self.room = room
         self.meeting_id = meeting_id
-        self.bridge = bridge.jid
-        self.region = bridge.stats.region
-        self.relay_id = bridge.stats.relay_id or RelayId("")
+        self.bridge = bridge
+        self.region = region
+        self.relay_id = relay_id or RelayId("")
         self.id = session_id
         self.endpoints: set[EndpointId] = set()
         self.feedback: tuple[MediaSource, ...] = ()
@@ -62,8 +65,52 @@ class BridgeSession:
         """ICE restarts that wait for their answer."""
         self.updates: set[int] = set()
         """Updates that may still be refused; refusals of others mean nothing any more."""
+        self.linked = True
+        """Whether no link here was left half made when we were away."""
         self._numbers = numbers
         self._created = False
+
+    @classmethod
+    def restored(
+        cls,
+        room: RoomJid,
+        meeting_id: MeetingId,
+        record: BridgeRecord,
+        numbers: Iterator[int],
+    ) -> BridgeSession:
+        """Go on with what another focus had there."""
+        session = cls(
+            room,
+            meeting_id,
+            record.jid,
+            record.session_id,
+            numbers,
+            region=record.region,
+            relay_id=record.relay_id,
+        )
+        session.endpoints.update(record.endpoints)
+        session.feedback = record.feedback
+        session.linked = record.linked
+        session._created = True
+        return session
+
+    def record(self) -> BridgeRecord:
+        return BridgeRecord(
+            jid=self.bridge,
+            session_id=self.id,
+            region=self.region,
+            relay_id=self.relay_id,
+            endpoints=tuple(sorted(self.endpoints)),
+            feedback=self.feedback,
+            linked=self.linked and not self.links,
+        )
+
+    def forget_requests(self) -> None:
+        """The stream broke: no answer comes any more."""
+        self.linked = self.linked and not self.links
+        self.allocations.clear()
+        self.links.clear()
+        self.updates.clear()
 
     def allocate(
         self,

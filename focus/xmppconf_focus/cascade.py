@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from xmppconf.colibri2 import EndpointRequest, ForceMute, RelayAnswer
@@ -21,6 +21,7 @@ from xmppconf.transport import IceTransport, Setup
 from xmppconf_focus.brewery import Bridge
 from xmppconf_focus.bridge_session import BridgeSession
 from xmppconf_focus.effects import BridgeJid, RoomJid, SendColibri
+from xmppconf_focus.record import BridgeRecord
 
 #: What the sources of an endpoint are, asked when others have to be told.
 SourcesOf = Callable[[EndpointId], tuple[MediaSource, ...]]
@@ -78,7 +79,13 @@ class Cascade:
         new = session is None
         if session is None:
             session = BridgeSession(
-                self._room, meeting_id, bridge, self._new_id(), self._numbers
+                self._room,
+                meeting_id,
+                bridge.jid,
+                self._new_id(),
+                self._numbers,
+                region=bridge.stats.region,
+                relay_id=bridge.stats.relay_id,
             )
             self.sessions[bridge.jid] = session
         self._effects.append(
@@ -96,6 +103,13 @@ class Cascade:
             else:
                 self._tell(other, session, self._described(endpoint, create=True))
         return session
+
+    def restore(self, meeting_id: MeetingId, records: Iterable[BridgeRecord]) -> None:
+        """Go on with what another focus had on these bridges."""
+        for record in records:
+            self.sessions[record.jid] = BridgeSession.restored(
+                self._room, meeting_id, record, self._numbers
+            )
 
     def _link(self, first: BridgeSession, second: BridgeSession) -> None:
         for here, there in ((first, second), (second, first)):

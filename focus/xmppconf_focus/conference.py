@@ -17,6 +17,7 @@ from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
 from xmppconf_focus.admission import Entry, Refusal
 from xmppconf_focus.av_moderation import MEDIA
+from xmppconf_focus.awaited import RETURN_TIME, Awaited, Session
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.commands import Command
 from xmppconf_focus.effects import (
@@ -32,6 +33,7 @@ from xmppconf_focus.effects import (
     LeaveRoom,
     MutedMedia,
     ReadForm,
+    ReturnToRoom,
     RoomJid,
     SendMute,
     ShowPresence,
@@ -43,6 +45,7 @@ from xmppconf_focus.lobby import Knock
 from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
 from xmppconf_focus.room_memory import RoomMemory
@@ -57,6 +60,7 @@ LOBBY_PATIENCE = 600.0  # seconds a room without anybody in it is kept for who w
 class State(enum.Enum):
     JOINING = "joining"
     CONFIGURING = "configuring"
+    RETURNING = "returning"  # we were away, and sessions may go on
     READY = "ready"
     ENDED = "ended"
 
@@ -107,6 +111,7 @@ class Conference:
             elects=membership.may_open(GUEST),
         )
         self.features = RoomFeatures(room, self.occupants, self.access, memory.unix())
+        self._awaited = Awaited({})
         self._evicted = False
         self._password_asked = False
         self._waiting: list[tuple[Ticket, Requester]] = []
@@ -159,8 +164,11 @@ class Conference:
         identity = self._membership.identity_of(jid)
         return Rights(identity.moderator, identity.is_member)
 
-    def joined(self, affiliation: str, now: float) -> None:
-        """Our own presence came back, at the join or later."""
+    def joined(self, affiliation: str, now: float, *, created: bool = False) -> None:
+        """Our own presence came back, at the join or later.
+
+        It comes after everybody else's.  `created` if there was no such room before.
+        """
         if affiliation != "owner":
             self._end("not owner of the room", "service-unavailable", leave=True)
         elif self.state is State.JOINING:
@@ -170,6 +178,16 @@ class Conference:
             self._effects.append(ConfigureRoom(self.room, tuple(form.items())))
             for occupant in self.occupants.values():
                 self._ask_features(occupant)
+        elif self.state is State.RETURNING and created:
+            # The server lost the room, and with it everybody: they are on their way too.
+            self.state = State.CONFIGURING
+            self._awaited.deadline = now + RETURN_TIME
+            fields = tuple(self.access.settings.form.items())
+            self._effects.append(ConfigureRoom(self.room, fields))
+        elif self.state is State.RETURNING:
+            self._give_up_missing(now)
+            self._ready(now)
+            self._effects.append(ReadForm(self.room))
 
     def configured(
         self, meeting_id: MeetingId, form: Mapping[str, str], now: float
@@ -177,13 +195,21 @@ class Conference:
         """`form` is the room's as it was before."""
         if self.state is not State.CONFIGURING:
             return
-        if form and not self._record.is_worth_keeping():
+        returned = bool(self.media.meeting_id)
+        if form and not returned and not self._record.is_worth_keeping():
             self.access.form_seen(form)
+        if not returned:
+            self.media.meeting_id = meeting_id
+        self._ready(now)
+
+    def _ready(self, now: float) -> None:
         self.state = State.READY
-        self.media.meeting_id = meeting_id
         self._setup_deadline = None
-        self._empty_deadline = now + self._settings.initial_timeout
+        if not self.occupants:
+            patience = self._settings.initial_timeout
+            self._empty_deadline = max(now + patience, self._awaited.deadline or 0.0)
         self._show()
+        self.media.resume(now)
         self.features.publish()
         for occupant in self.occupants.values():
             self._note(occupant, None, now)
@@ -194,19 +220,16 @@ class Conference:
 
     def room_failed(self, condition: Condition) -> None:
         """Joining or configuring was refused."""
-        if condition == "conflict" and self.state is State.JOINING and not self._evicted:
+        entering = self.state in (State.JOINING, State.RETURNING)
+        if condition == "conflict" and entering and not self._evicted:
             # While there was no focus in the room, somebody took its nickname.
             self._evicted = True
             self._effects.append(EvictNamesake(self.room))
-        elif (
-            condition == "not-authorized"
-            and self.state is State.JOINING
-            and not self._password_asked
-        ):
+        elif condition == "not-authorized" and entering and not self._password_asked:
             # The room has outlived us with a password; to owners its form tells it.
             self._password_asked = True
             self._effects.append(ReadForm(self.room))
-        elif self.state in (State.JOINING, State.CONFIGURING):
+        elif entering or self.state is State.CONFIGURING:
             self._end("room could not be set up", condition, leave=True)
 
     def form_read(self, form: Mapping[str, str], now: float) -> None:
@@ -214,6 +237,9 @@ class Conference:
         if self.state is State.JOINING:
             password = form.get("muc#roomconfig_roomsecret", "")
             self._effects.append(JoinRoom(self.room, password))
+        elif self.state is State.RETURNING:
+            password = form.get("muc#roomconfig_roomsecret", "")
+            self._effects.append(ReturnToRoom(self.room, password))
         elif self.state is State.READY and form:
             self.access.form_seen(form)
             self.features.publish()
@@ -227,6 +253,8 @@ class Conference:
     def namesake_evicted(self) -> None:
         if self.state is State.JOINING:
             self._effects.append(JoinRoom(self.room))
+        elif self.state is State.RETURNING:
+            self._effects.append(ReturnToRoom(self.room))
 
     def removed(self) -> None:
         """We are out of the room: it was destroyed, or somebody threw us out."""
@@ -248,7 +276,7 @@ class Conference:
             return
         self.occupants[occupant.nick] = occupant
         if not known:
-            self._serve(occupant)
+            self._serve(occupant, now)
         self._empty_deadline = None
         if self.state is State.READY:
             self._note(occupant, before, now)
@@ -258,7 +286,7 @@ class Conference:
         self.access.seen(occupant, before)
         self.features.seen(occupant, before, now)
 
-    def _serve(self, occupant: Occupant) -> None:
+    def _serve(self, occupant: Occupant, now: float) -> None:
         # An occupant may call itself what it likes; not every nickname can be an endpoint.
         try:
             endpoint = parse_endpoint_id(occupant.nick)
@@ -266,6 +294,12 @@ class Conference:
             return
         if endpoint == BRIDGE_OWNER:
             return
+        goes_on = self._awaited.seen(endpoint, occupant)
+        if goes_on:
+            return
+        if goes_on is not None:
+            # Another life of that client, or another client.
+            self._drop(endpoint, now)
         self.media.add(endpoint, self._cache.get(occupant.ver), occupant.region)
         # What is asked before we are in the room, or while we throw somebody out of it
         # under another name, is answered to nobody.
@@ -372,6 +406,66 @@ class Conference:
         self.features.publish()
         self._reconsider(now)
 
+    # -- being away ----------------------------------------------------------------------
+    def record(self) -> ConferenceRecord | None:
+        """What a focus after us needs to go on; None: nothing goes on yet."""
+        if not self.media.meeting_id:
+            return None
+        seen = {EndpointId(o.nick): o.real_jid or "" for o in self.occupants.values()}
+        return ConferenceRecord(
+            room=self.room,
+            media=self.media.record(self._awaited.addresses() | seen),
+            access=self.access.record(),
+            moderation=self.features.moderation.record(),
+        )
+
+    def restore(self, record: ConferenceRecord) -> None:
+        """Go on, from `come_back` on, where another focus stopped; raises `PeerError`."""
+        self.media.restore(record.media)
+        self.access.restore(record.access)
+        self.features.moderation.restore(record.moderation)
+        self._awaited = Awaited(
+            {p.id: Session(p.real_jid, p.sid) for p in record.media.participants}
+        )
+        self.state = State.RETURNING
+
+    def connection_lost(self) -> None:
+        """Our stream broke: media go on without us, and we come back for them."""
+        addresses = {o.nick: o.real_jid or "" for o in self.occupants.values()}
+        kept = self.media.suspend() if self.state is State.READY else {}
+        if self.state is State.RETURNING:
+            self._setup_deadline = None  # and away again
+            return
+        if not kept:
+            self._end("connection lost", None, leave=False)
+            return
+        self._awaited = Awaited(
+            {
+                endpoint: Session(addresses.get(endpoint, ""), sid)
+                for endpoint, sid in kept.items()
+            }
+        )
+        self.state = State.RETURNING
+        self.occupants.clear()
+        self._shown = None
+        self._muted.clear()
+        self._evicted = self._password_asked = False
+        self._setup_deadline = self._empty_deadline = self._alone_deadline = None
+
+    def come_back(self, now: float) -> None:
+        """The stream is there again."""
+        if self.state is State.RETURNING:
+            self._setup_deadline = now + SETUP_TIMEOUT
+            self._effects.append(ReturnToRoom(self.room))
+
+    def _give_up_missing(self, now: float) -> None:
+        for endpoint in self._awaited.give_up():
+            self._drop(endpoint, now)
+
+    def _drop(self, endpoint: EndpointId, now: float) -> None:
+        self.features.left(endpoint, now)
+        self.media.remove(endpoint)
+
     # -- bridges -----------------------------------------------------------------------
     def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
         self.media.offer_refused(endpoint, sid, now)
@@ -467,24 +561,23 @@ class Conference:
         """This process ends."""
         self._end("stopped", None, leave=True)
 
-    def connection_lost(self) -> None:
-        """Our stream broke: nothing can be said any more, to nobody."""
-        self._end("connection lost", None, leave=False)
-
     # -- time --------------------------------------------------------------------------
     def next_timeout(self) -> float | None:
         if self.state is State.ENDED:
             return None
-        deadlines = (
+        deadlines = [
             self._setup_deadline,
             self._empty_deadline,
             self._alone_deadline,
-            self.access.next_timeout(),
-            self.media.next_timeout(),
-        )
+            self._awaited.deadline,
+        ]
+        if self.state is State.READY:
+            deadlines += [self.access.next_timeout(), self.media.next_timeout()]
         return min((due for due in deadlines if due is not None), default=None)
 
     def timeout(self, now: float) -> None:
+        if self._awaited.deadline is not None and now >= self._awaited.deadline:
+            self._give_up_missing(now)
         if self._setup_deadline is not None and now >= self._setup_deadline:
             self._end("set-up took too long", None, leave=True)
         elif self._empty_deadline is not None and now >= self._empty_deadline:

@@ -43,6 +43,14 @@ class JoinRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnToRoom:
+    """Enter as if we had never been away: clients shall not see us leave."""
+
+    room: RoomJid
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EvictNamesake:
     """Throw out who has our nickname; answer with `namesake_evicted`."""
 
@@ -249,6 +257,7 @@ class ConferenceEnded:
 
 Effect = (
     JoinRoom
+    | ReturnToRoom
     | EvictNamesake
     | ConfigureRoom
     | LeaveRoom

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
@@ -35,6 +35,7 @@ from xmppconf_focus.membership import GUEST, Identity, Membership, NotAuthorized
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.participant import StartMuted
 from xmppconf_focus.presences import Presences
+from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
@@ -62,11 +63,14 @@ class Focus:
         self.presences = Presences()
         self.created = 0
         """Conferences since the start."""
+        self.recording = False
+        """Whether somebody calls `take_changed` after effects."""
         self._settings = settings.focus
         self._initiator = f"{Names.of(settings).focus_jid}/focus"
         self._new_id = new_id
         self._cache = FeatureCache()
         self._requesters: dict[RoomJid, str] = {}
+        self._changed: set[RoomJid] = set()
         self._deadlines: list[tuple[float, RoomJid]] = []
         self._effects: deque[Effect] = deque()
 
@@ -117,7 +121,15 @@ class Focus:
             self._settle(self._create(room, "", now))
 
     def _create(self, room: RoomJid, requester: str, now: float) -> Conference:
-        conference = Conference(
+        conference = self._new_conference(room)
+        self.conferences[room] = conference
+        self._requesters[room] = requester
+        self.created += 1
+        conference.start(now)
+        return conference
+
+    def _new_conference(self, room: RoomJid) -> Conference:
+        return Conference(
             room,
             self._settings,
             self.brewery,
@@ -127,11 +139,6 @@ class Focus:
             self.membership,
             self.memory,
         )
-        self.conferences[room] = conference
-        self._requesters[room] = requester
-        self.created += 1
-        conference.start(now)
-        return conference
 
     def _check_requester(self, requester: str) -> None:
         empty = sum(
@@ -143,9 +150,11 @@ class Focus:
             raise LimitExceeded("empty rooms of one address", MAX_EMPTY_PER_REQUESTER)
 
     # -- rooms -------------------------------------------------------------------------
-    def joined(self, room: RoomJid, affiliation: str, now: float) -> None:
+    def joined(
+        self, room: RoomJid, affiliation: str, now: float, *, created: bool = False
+    ) -> None:
         if (conference := self.conferences.get(room)) is not None:
-            conference.joined(affiliation, now)
+            conference.joined(affiliation, now, created=created)
             self._settle(conference)
 
     def room_configured(self, room: RoomJid, form: Mapping[str, str], now: float) -> None:
@@ -371,9 +380,48 @@ class Focus:
                 self._settle(conference)
 
     # -- the connection ----------------------------------------------------------------
+    def restore(self, records: Iterable[ConferenceRecord]) -> int:
+        """Go on where another focus stopped, once connected.  Returns how many were bad."""
+        bad = 0
+        for record in records:
+            conference = self._new_conference(record.room)
+            try:
+                conference.restore(record)
+            except PeerError:
+                bad += 1
+                continue
+            self.conferences[record.room] = conference
+            self._requesters[record.room] = ""
+        return bad
+
+    def connected(self, now: float) -> None:
+        """The stream is there, for the first time or again."""
+        for conference in self.conferences.values():
+            for bridge in conference.media.bridges:
+                self.brewery.expect(bridge, now)
+            conference.come_back(now)
+            self._settle(conference)
+
+    def brewery_entered(self, now: float, *, created: bool) -> None:
+        self.brewery.entered(created=created)
+        self._settle_brewery(now)
+
+    def take_changed(self) -> list[tuple[RoomJid, ConferenceRecord | None]]:
+        """Records of conferences that changed since the last time; None: it ended."""
+        changed, self._changed = self._changed, set()
+        records: list[tuple[RoomJid, ConferenceRecord | None]] = []
+        for room in changed:
+            conference = self.conferences.get(room)
+            if conference is None:
+                records.append((room, None))
+            elif (record := conference.record()) is not None:
+                records.append((room, record))
+        return records
+
     def connection_lost(self) -> None:
-        """End every conference and forget the bridges; a new connection starts afresh."""
+        """Forget the bridges, and what has not become a session yet."""
         self.brewery.all_left()
+        self.presences = Presences()
         for conference in list(self.conferences.values()):
             conference.connection_lost()
             self._settle(conference)
@@ -388,6 +436,9 @@ class Focus:
     def _settle(self, conference: Conference) -> None:
         for effect in conference.effects():
             self._effects.append(effect)
+            if self.recording:
+                # Whatever matters to a focus after us is told somebody.
+                self._changed.add(conference.room)
             if isinstance(effect, StoreRoom):
                 self.memory.put(effect.room, effect.record)
             elif isinstance(effect, ConferenceEnded):

@@ -57,6 +57,13 @@ class JingleSession:
         self.bridge_session_id = bridge_session_id
         self.state = State.NEW
 
+    @classmethod
+    def restored(cls, sid: str, bridge_session_id: str) -> JingleSession:
+        """One that was accepted in another focus's life."""
+        session = cls(sid, bridge_session_id)
+        session.state = State.ACTIVE
+        return session
+
     def start(self) -> None:
         if self.state is not State.NEW:
             raise UsageError(f"started in state {self.state.value}")

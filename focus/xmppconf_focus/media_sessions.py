@@ -9,7 +9,7 @@ have to be kept alive for everybody who waits alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified, ForceMute
@@ -37,6 +37,7 @@ from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
 from xmppconf_focus.participant import Participant, Stage, StartMuted
 from xmppconf_focus.placement import Placement
 from xmppconf_focus.reactions import Reaction, on_allocation, on_relay, on_update
+from xmppconf_focus.record import MediaRecord, ParticipantRecord
 from xmppconf_focus.selection import SelectionPolicy
 from xmppconf_focus.signalling import signalling_delay
 from xmppconf_focus.source_map import SourceMap
@@ -132,6 +133,90 @@ class MediaSessions:
 
     def talkers(self) -> int:
         return sum(p.can_talk() for p in self.participants.values())
+
+    # -- another focus's sessions ------------------------------------------------------
+    def record(self, addresses: Mapping[EndpointId, str]) -> MediaRecord:
+        """What another focus has to know; `addresses` are real ones, by endpoint."""
+        return MediaRecord(
+            meeting_id=self.meeting_id,
+            start_muted=(self.start_muted.audio, self.start_muted.video),
+            bridges=tuple(s.record() for s in self._cascade.sessions.values()),
+            participants=tuple(
+                ParticipantRecord(
+                    id=participant.id,
+                    real_jid=addresses[participant.id],
+                    sid=participant.session.sid,
+                    bridge=participant.bridge.bridge,
+                    features=participant.features,
+                    region=participant.region,
+                    sources=self.sources.of(participant.id),
+                    known=participant.signalling.known(),
+                )
+                for participant in self.participants.values()
+                if participant.session is not None
+                and participant.bridge is not None
+                and participant.is_active()
+                and participant.id in addresses
+            ),
+        )
+
+    def restore(self, record: MediaRecord) -> None:
+        """Take sessions over; raises `PeerError` if the record contradicts itself."""
+        self.meeting_id = record.meeting_id
+        self.start_muted = StartMuted(*record.start_muted)
+        self._cascade.restore(record.meeting_id, record.bridges)
+        sessions = self._cascade.sessions
+        for known in record.participants:
+            bridge = sessions.get(known.bridge)
+            if bridge is None or known.id not in bridge.endpoints:
+                raise PeerError("participant without a bridge")
+            self.sources.add(known.id, known.sources)
+            participant = Participant(known.id, known.features, region=known.region)
+            participant.session = JingleSession.restored(known.sid, bridge.id)
+            participant.bridge = bridge
+            participant.stage = Stage.IN_SESSION
+            participant.was_invited = True
+            participant.signalling.restore(known.known)
+            self.participants[known.id] = participant
+        self._reserve_feedback()
+
+    def suspend(self) -> dict[EndpointId, str]:
+        """The stream broke: keep what is accepted, by its session id; forget the rest."""
+        kept = {}
+        for participant in list(self.participants.values()):
+            if participant.session is not None and participant.is_active():
+                kept[participant.id] = participant.session.sid
+            else:
+                del self.participants[participant.id]
+                self.sources.remove_owner(participant.id)
+        for bridge in self._cascade.sessions.values():
+            bridge.forget_requests()
+        self.inviting = False
+        self._placement.retry_at = None
+        return kept
+
+    def resume(self, now: float) -> None:
+        """Bring bridges in line with what we know: our last requests may be lost.
+
+        Whoever was still being invited, or was on a bridge whose links were still being
+        made, is freed there, and invited as a newcomer.
+        """
+        for bridge in list(self._cascade.sessions.values()):
+            served = {p.id for p in self.participants.values() if p.bridge is bridge}
+            for endpoint in sorted(bridge.endpoints - served):
+                self._cascade.expire(bridge, endpoint)
+        for participant in self.participants.values():
+            if participant.bridge is not None:
+                self._cascade.update(
+                    participant.bridge, participant.id, sources_changed=True
+                )
+        for bridge in list(self._cascade.sessions.values()):
+            if not bridge.linked:
+                self._move(bridge, now, expire=True)
+
+    @property
+    def bridges(self) -> Iterable[BridgeJid]:
+        return self._cascade.sessions.keys()
 
     # -- invitations -------------------------------------------------------------------
     def invite_idle(self, now: float) -> None:
@@ -427,12 +512,7 @@ class MediaSessions:
             return
         if answer.sources and not bridge.feedback:
             bridge.feedback = answer.sources
-            self.sources.reserve(
-                ssrc
-                for session in self._cascade.sessions.values()
-                for source in session.feedback
-                for ssrc in source.ssrcs
-            )
+            self._reserve_feedback()
         participant = self.participants[allocation.endpoint]
         transport = next(
             (e.transport for e in answer.endpoints if e.id == allocation.endpoint), None
@@ -442,6 +522,14 @@ class MediaSessions:
             self._end(participant, Stage.OUT, now)
             return
         self._offer(participant, bridge, replace(transport.ice, sctp_port=port))
+
+    def _reserve_feedback(self) -> None:
+        self.sources.reserve(
+            ssrc
+            for session in self._cascade.sessions.values()
+            for source in session.feedback
+            for ssrc in source.ssrcs
+        )
 
     def colibri_refused(
         self, request: int, refused: ColibriRefused | None, now: float

@@ -23,6 +23,8 @@ class Occupant:
     display_name: str | None = None
     region: str | None = None
     """Where its client says it is; a hint too."""
+    session: str | None = None
+    """The Jingle session that it says it still has, after it had to join again."""
 
     @property
     def is_moderator(self) -> bool:

@@ -24,6 +24,7 @@ from xmppconf_focus.effects import (
 from xmppconf_focus.invitations import Invitation, InvitationInvalid
 from xmppconf_focus.lobby import Knock, Lobby
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.record import AccessRecord
 from xmppconf_focus.room_settings import (
     MAX_MODERATORS,
     MAX_USED,
@@ -103,6 +104,28 @@ class RoomAccess:
         self._had_moderator = False
         self._election_at: float | None = None
         self._effects: deque[Effect] = deque()
+
+    # -- another focus's life ----------------------------------------------------------
+    def record(self) -> AccessRecord:
+        return AccessRecord(
+            moderators=frozenset(self._moderators),
+            admitted=frozenset(self._admitted),
+            removed=frozenset(self._removed),
+            demoted=frozenset(self._demoted),
+            banned=frozenset(self._banned),
+            keys=dict(self._keys),
+            had_moderator=self._had_moderator,
+        )
+
+    def restore(self, record: AccessRecord) -> None:
+        """Go on from what another focus knew."""
+        self._moderators |= record.moderators
+        self._admitted |= record.admitted
+        self._removed |= record.removed
+        self._demoted |= record.demoted
+        self._banned |= record.banned
+        self._keys.update(record.keys)
+        self._had_moderator = record.had_moderator
 
     # -- entering ----------------------------------------------------------------------
     def request(self, requester: Requester, *, full: bool) -> Entry:

@@ -39,6 +39,15 @@ class Signalling:
         self.due = None
         return first
 
+    def known(self) -> OwnedSources:
+        """What it was told."""
+        return dict(self._known)
+
+    def restore(self, known: OwnedSources) -> None:
+        """Go on from what another focus has told."""
+        self._known = dict(known)
+        self._wanted = dict(known)
+
     def changed(self, owner: EndpointId, sources: SourceSet, due: float) -> None:
         """From now on the owner has these sources."""
         if sources:

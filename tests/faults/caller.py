@@ -9,12 +9,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from xml.etree.ElementTree import Element
 
 from tests.support.peer import Peer
 from tests.support.rtc_peer import Colour, RtcPeer
 from xmppconf.config import Settings
 from xmppconf.jingle import Received
 from xmppconf.xmpp.jingle import jingle_from_xml
+from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import Request
 
 RED: Colour = (200, 30, 30)
@@ -23,11 +25,15 @@ TONES = {RED: 440.0, BLUE: 880.0}
 
 
 class Caller(Peer):
-    """`sessions` counts the media sessions that were set up completely."""
+    """`sessions` counts the media sessions that were set up completely.
+
+    `sid` is that of the last.
+    """
 
     def __init__(self, settings: Settings, room: str, colour: Colour) -> None:
         self.colour = colour
         self.sessions = 0
+        self.sid = ""
         self.focus_left = asyncio.Event()
         self._offers: asyncio.Queue[Received] = asyncio.Queue()
         self._changed = asyncio.Condition()
@@ -45,6 +51,21 @@ class Caller(Peer):
         if received.action.value == "session-initiate":
             self._offers.put_nowait(received)
 
+    def _presence(self, element: Element) -> None:
+        super()._presence(element)
+        if element.get("from", "").endswith("/focus") and element.get("type"):
+            self.focus_left.set()
+
+    async def come_back(self) -> None:
+        """Enter the room again after the server restarted, with the session that runs."""
+        session = Element("{urn:xmppconf:focus:0}session", sid=self.sid)
+        while True:
+            try:
+                await self.enter(session)
+                return
+            except StanzaError:  # the focus is not back itself
+                await asyncio.sleep(0.1)
+
     async def _serve(self) -> None:
         while True:
             offer = await self._offers.get()
@@ -54,6 +75,7 @@ class Caller(Peer):
             self._offer = asyncio.get_running_loop().create_future()
             self._offer.set_result(offer)
             await self.accept()
+            self.sid = offer.sid
             async with self._changed:
                 self.sessions += 1
                 self._changed.notify_all()

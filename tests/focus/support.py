@@ -105,18 +105,20 @@ class Stage:
     ) -> None:
         self.now = 1000.0
         self._ids = iter(range(1, 1_000_000))
-        whole = Settings(
+        self._settings = Settings(
             focus=settings or FocusSettings(), members=members or MembersSettings()
         )
-        self.membership = make_membership(whole)
+        self.membership = make_membership(self._settings)
         self.unix = 1_700_000_000.0
         self.memory = RoomMemory(bytes(32), 86400.0, lambda: self.unix, bytes)
-        self.focus = self.make_focus(whole)
+        self.focus = self.new_focus()
         self.effects: list[Effect] = []
 
-    def make_focus(self, whole: Settings) -> Focus:
+    def new_focus(self) -> Focus:
         """One more focus that remembers what the first one kept."""
-        return Focus(whole, lambda: f"id-{next(self._ids)}", self.membership, self.memory)
+        return Focus(
+            self._settings, lambda: f"id-{next(self._ids)}", self.membership, self.memory
+        )
 
     def take(self, kind: type[E]) -> list[E]:
         self.effects += self.focus.effects()

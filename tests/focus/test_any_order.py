@@ -17,11 +17,14 @@ from xmppconf_focus.effects import (
     ConfigureRoom,
     JoinRoom,
     LeaveRoom,
+    ReturnToRoom,
+    RoomJid,
     SendColibri,
     SendOffer,
     SendTerminate,
 )
 from xmppconf_focus.participant import Stage as ParticipantStage
+from xmppconf_focus.record import decode, encode
 from xmppconf_focus.selection import Strategy
 
 from tests.focus.support import (
@@ -81,7 +84,8 @@ def some_steps(random: Random, count: int) -> Iterator[tuple[Any, ...]]:
             ("request",): 8,
             ("room",): 8,
             ("removed",): 1,
-            ("lost",): 1,
+            ("lost", random.random() < 0.5): 2,
+            ("killed",): 2,
         }
         yield random.choices(list(steps), list(steps.values()))[0]
 
@@ -100,6 +104,10 @@ class World:
         self.tickets = 0
         self.answered = 0
         self.to_configure = 0
+        self.stage.focus.recording = True
+        self.records: dict[RoomJid, bytes] = {}
+        self.server_restarted = False
+        self.was_away = False
 
     def watch(self) -> None:
         for effect in self.stage.take(object):
@@ -112,14 +120,16 @@ class World:
                     self.sids[effect.endpoint] = effect.offer.sid
                     self.open_sids[effect.endpoint] = effect.offer.sid
                 case SendTerminate():
-                    assert self.open_sids.pop(effect.endpoint) == effect.sid
+                    sid = self.open_sids.pop(effect.endpoint, None)
+                    # Who left while we were away may still be told of its session's end.
+                    assert sid == effect.sid or (self.was_away and sid is None)
                 case AnswerRequest():
                     self.answered += 1
                 case ConfigureRoom():
                     self.to_configure += 1
                 case ConferenceEnded():
                     self.open_sids.clear()
-                case JoinRoom() | LeaveRoom():
+                case JoinRoom() | ReturnToRoom() | LeaveRoom():
                     self.to_configure = 0
         for conference in self.stage.focus.conferences.values():
             for participant in conference.media.participants.values():
@@ -176,8 +186,35 @@ class World:
             if self.on_bridge[bridge, meeting]:
                 assert relays == others
 
+    def _kill(self) -> None:
+        """A new focus takes over."""
+        self.asked.clear()
+        self.answered = self.tickets
+        focus = self.stage.focus = self.stage.new_focus()
+        focus.recording = True
+        assert focus.restore(decode(data) for data in self.records.values()) == 0
+        self.server_restarted, self.was_away = False, True
+        focus.connected(self.stage.now)
+        for bridge in {bridge for bridge, _ in self.on_bridge}:
+            self.stage.add_bridge(bridge)
+
+    def _record(self) -> None:
+        for room, record in self.stage.focus.take_changed():
+            if record is None:
+                self.records.pop(room, None)
+            else:
+                self.records[room] = encode(record)
+
+    def forget_missing(self) -> None:
+        """Who was given up while we were away is told nothing, and expects nothing."""
+        conference = self.stage.focus.conferences.get(ROOM)
+        there = conference.media.participants if conference else {}
+        for nick in self.open_sids.keys() - there.keys():
+            del self.open_sids[nick]
+
     def step(self, kind: str, *args: Any) -> None:
         focus, now = self.stage.focus, self.stage.now
+        self._record()
         match kind, *args:
             case "join", nick:
                 self.stage.join(nick, None)
@@ -218,13 +255,20 @@ class World:
                 if self.to_configure:
                     focus.room_configured(ROOM, {}, now)
                 else:
-                    focus.joined(ROOM, "owner", now)
-            case ("lost",):
+                    focus.joined(ROOM, "owner", now, created=self.server_restarted)
+            case "lost", server_restarted:
                 focus.connection_lost()
+                self.watch()
                 self.asked.clear()
-                self.on_bridge.clear()
-                self.behind.clear()
+                self.server_restarted, self.was_away = server_restarted, True
+                focus.connected(now)
+                for bridge in {bridge for bridge, _ in self.on_bridge}:
+                    self.stage.add_bridge(bridge)
+            case ("killed",):
+                self._kill()
         self.watch()
+        if self.was_away:
+            self.forget_missing()
         self.check_mesh()
 
     def _jingle(self, nick: str, action: Action, restart: bool, base: int) -> None:
@@ -254,7 +298,7 @@ class World:
                 self.open_sids.pop(nick, None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([Strategy.OVERLOAD, Strategy.SPLIT]))
 def test_nothing_breaks_and_nothing_is_left(seed: int, strategy: Strategy) -> None:
     world = World(strategy)

@@ -749,16 +749,6 @@ def test_a_focus_that_loses_the_room_leaves_it() -> None:
     assert stage.take(LeaveRoom) == [LeaveRoom(ROOM)]
 
 
-def test_a_lost_connection_ends_everything() -> None:
-    stage = Stage()
-    stage.call("ann", "bob")
-    stage.request(RoomJid("milk@muc.localhost"), ticket=7)
-    stage.focus.connection_lost()
-    assert stage.focus.conferences == {}
-    assert [a.ticket for a in stage.take(AnswerRequest)] == [7]
-    assert stage.focus.next_timeout() is None
-
-
 # -- bridges that refuse ---------------------------------------------------------------
 REFUSALS: list[tuple[Condition | None, Reason | None, bool, bool]] = [
     # condition (None: silence), reason, invited again, on the same bridge

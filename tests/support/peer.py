@@ -78,15 +78,16 @@ class Peer:
         """The full JID that the server gave."""
         return str(self._stream.boundjid)
 
-    async def enter(self) -> None:
-        """Ask the focus for the conference and enter the room."""
+    async def enter(self, *extensions: Element) -> None:
+        """Ask the focus for the conference and enter the room, saying this there."""
+        self._inside.clear()
         async with asyncio.timeout(TIMEOUT):
             await self._stream.session.wait()
             request = Element(f"{{{FOCUS}}}conference", room=self._room)
             answer = await self._stream.ask(f"focus.{self._domain}", "set", request)
             assert answer is not None
             assert answer.get("ready") == "true"
-            self._tell(Element(f"{{{MUC}}}x"))
+            self._tell(Element(f"{{{MUC}}}x"), *extensions)
             await self._inside.wait()
 
     async def accept(self) -> None:

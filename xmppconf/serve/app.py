@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import shutil
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from xmppconf.config import Settings, public_url
+from xmppconf.config import FOCUS_RECORDS, Settings, public_url
 from xmppconf.config_file import check, to_toml
 from xmppconf.errors import SettingsError
 from xmppconf.serve import prosody
@@ -152,7 +153,7 @@ def listen_host(settings: Settings) -> str:
 
 
 def parts(
-    settings: Settings, run_file: Path, files: prosody.Files
+    settings: Settings, run_file: Path, files: prosody.Files, records: tuple[int, ...]
 ) -> tuple[list[Part], list[Part]]:
     """The XMPP server (or nothing, if it is not ours), and the parts that need it."""
     xmpp = settings.xmpp
@@ -182,6 +183,11 @@ def parts(
             name,
             [sys.executable, "-m", "xmppconf", name, "--config", str(run_file)],
             answers,
+            # What a focus that is killed leaves to the next; gone with us.
+            inherited=records if name == "focus" else (),
+            environment={FOCUS_RECORDS: ",".join(map(str, records))}
+            if name == "focus"
+            else {},
         )
         for name, answers in questions.items()
     ]
@@ -189,7 +195,8 @@ def parts(
 
 
 async def _run(settings: Settings, run_file: Path, files: prosody.Files) -> int:
-    first, others = parts(settings, run_file, files)
+    records = tuple(os.memfd_create(f"xmppconf-records-{n}") for n in (1, 2))
+    first, others = parts(settings, run_file, files, records)
     url = public_url(settings) + "/"
     supervisor = Supervisor(first, others, lambda: print(f"Ready: {url}", flush=True))
 

@@ -7,8 +7,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from xmppconf.driver import Driver
 from xmppconf.serve import child
@@ -28,6 +28,9 @@ class Part:
     answers: Callable[[], Awaitable[bool]]
     #: Turns a line of its output into one of ours; None: it writes to our own stderr.
     rewrite: Callable[[str], str | None] | None = None
+    #: Open descriptors that each life of it inherits, and what tells it which.
+    inherited: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def say(text: str) -> None:
@@ -86,6 +89,8 @@ class Process:
                 stdout=asyncio.subprocess.PIPE if rewrite else sys.stderr.fileno(),
                 stderr=asyncio.subprocess.STDOUT if rewrite else None,
                 process_group=0,
+                pass_fds=self.part.inherited,
+                env={**os.environ, **self.part.environment},
                 preexec_fn=_die_with(os.getpid()),
             )
         except OSError as exc:

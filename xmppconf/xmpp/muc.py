@@ -36,6 +36,7 @@ MUC_ADMIN = f"{MUC}#admin"
 FORMS = "jabber:x:data"
 CAPS = "http://jabber.org/protocol/caps"
 NICK = "http://jabber.org/protocol/nick"
+SESSION = "urn:xmppconf:focus:0"
 
 ROOM_CONFIG = f"{MUC}#roomconfig"
 
@@ -48,6 +49,7 @@ KICKED = 307
 _MAX_SOURCE_INFO = 16 * 1024
 _MAX_STATUS_CODES = 16
 _MAX_FIELDS = 200
+_MAX_SID = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class OccupantPresence:
     display_name: str | None = None
     stats_id: str | None = None
     region: str | None = None
+    session: str | None = None
+    """The Jingle session it says it still has (`<session sid/>`, our own)."""
     codecs: tuple[str, ...] = ()
     """Preferred video codecs, lower case, best first."""
 
@@ -152,6 +156,7 @@ def presence_from_xml(element: Element) -> OccupantPresence:
         display_name=_text(element, tag(NICK, "nick")),
         stats_id=_text(element, tag(STREAM, "stats-id")),
         region=_text(element, tag(STREAM, "jitsi_participant_region")),
+        session=_session(element),
         codecs=_codecs(element),
     )
 
@@ -159,6 +164,14 @@ def presence_from_xml(element: Element) -> OccupantPresence:
 def caps_to_xml(caps: Caps) -> Element:
     attributes = {"hash": caps.hash, "node": caps.node, "ver": caps.ver}
     return build(CAPS, "c", attributes)
+
+
+def _session(element: Element) -> str | None:
+    found = child(element, tag(SESSION, "session"))
+    try:
+        return None if found is None else required(found, "sid", limit=_MAX_SID)
+    except PeerError:
+        return None
 
 
 def _status_codes(user: Element) -> frozenset[int]:

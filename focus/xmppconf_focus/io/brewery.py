@@ -59,7 +59,7 @@ class BreweryRoom:
     def presence(self, presence: OccupantPresence, element: Element, now: float) -> None:
         """Raises `PeerError` if a bridge's figures cannot be read."""
         if presence.nick == FOCUS_NICK:
-            self._own(presence)
+            self._own(presence, now)
             return
         bridge = BridgeJid(f"{self.room}/{presence.nick}")
         if not presence.available:
@@ -69,10 +69,12 @@ class BreweryRoom:
             stats = None if figures is None else BridgeStats.from_figures(figures)
             self._focus.bridge_announced(bridge, stats, now)
 
-    def _own(self, presence: OccupantPresence) -> None:
+    def _own(self, presence: OccupantPresence, now: float) -> None:
         if presence.error is not None:
             log.warning("the brewery refuses the focus: %s", presence.error.condition)
         self.joined = presence.available
+        if self.joined:
+            self._focus.brewery_entered(now, created=CREATED in presence.status)
         if CREATED in presence.status:
             # A new room stays locked until its owner has configured it.
             form = configuration_to_xml({"muc#roomconfig_whois": "anyone"})

@@ -62,9 +62,9 @@ log = logging.getLogger(__name__)
 class Performer:
     """`jid` is the focus's full address; `answer` gets the answers of conference requests.
 
-    `leaving` gets the rooms that are about to be left; `store` is called when what is kept
-    of rooms has changed; `driver` drives the
-    machine: pump it after every input.
+    `leaving` gets the rooms that are about to be left, `store` is called when what is kept
+    of rooms has changed, and `acted` after each effect; `driver` drives the machine: pump
+    it after every input.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Performer:
         answer: Callable[[do.AnswerRequest], None],
         leaving: Callable[[RoomJid], None],
         store: Callable[[], None],
+        acted: Callable[[], None],
     ) -> None:
         self.driver: Driver[Effect] = Driver(machine, self._perform)
         self._machine = machine
@@ -86,6 +87,7 @@ class Performer:
         self._counters = counters
         self._answer = answer
         self._leaving = leaving
+        self._acted = acted
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking = 0
@@ -108,10 +110,9 @@ class Performer:
         match effect:
             case do.JoinRoom(room, password):
                 self._write(self._good_bye(room))
-                address = f"{room}/{FOCUS_NICK}"
-                self._write(
-                    presence_to_xml(address, join=True, password=password, sender=self._jid)
-                )
+                self._enter(room, password)
+            case do.ReturnToRoom(room, password):
+                self._enter(room, password)
             case do.EvictNamesake(room):
                 self._spawn(self._evict(room))
             case do.LeaveRoom(room):
@@ -175,6 +176,7 @@ class Performer:
                 self._spawn(self._check_health(effect))
             case _:
                 assert_never(effect)
+        self._acted()
 
     def _write(self, stanza: Element) -> None:
         self._loop.call_soon(self._stream.write, stanza)
@@ -188,6 +190,12 @@ class Performer:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("an effect was not carried out", exc_info=task.exception())
+
+    def _enter(self, room: RoomJid, password: str) -> None:
+        address = f"{room}/{FOCUS_NICK}"
+        self._write(
+            presence_to_xml(address, join=True, password=password, sender=self._jid)
+        )
 
     def leave(self, room: RoomJid) -> None:
         self._leaving(room)

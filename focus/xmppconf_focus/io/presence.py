@@ -46,6 +46,7 @@ def occupant_from_presence(presence: OccupantPresence) -> Occupant:
         presence.caps.hash if presence.caps else None,
         presence.display_name,
         presence.region,
+        presence.session,
     )
 
 

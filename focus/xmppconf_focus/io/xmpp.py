@@ -34,6 +34,7 @@ from xmppconf.xmpp.jingle import (
 from xmppconf.xmpp.muc import (
     BANNED,
     CONFIGURED,
+    CREATED,
     KICKED,
     SELF,
     presence_from_xml,
@@ -58,10 +59,14 @@ from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.members.fetch import SourceUnavailable
 from xmppconf_focus.io.performer import GOOD_BYE, Performer
 from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
+from xmppconf_focus.io.records import RecordStore
 from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
 from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
 from xmppconf_focus.occupant import FOCUS_NICK
 from xmppconf_focus.room_access import Requester
+
+#: Seconds from a change to its record; what happens together is recorded once.
+SAVE_DELAY = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +85,7 @@ class FocusOnXmpp:
         counters: Counters,
         members: Members,
         store: Callable[[], None] = lambda: None,
+        records: RecordStore | None = None,
     ) -> None:
         self.names = Names.of(settings)
         self._lobby_module = settings.rooms.lobby_module
@@ -102,6 +108,7 @@ class FocusOnXmpp:
             self._answer_request,
             self._leaving.add,
             store,
+            self._acted,
         )
         self._rooms = RoomsOnXmpp(
             self.names,
@@ -111,6 +118,14 @@ class FocusOnXmpp:
             lambda error: counters.refused(error.condition),
             self._out.driver.now,
         )
+        self._records = records
+        self._saving: asyncio.TimerHandle | None = None
+        if records is not None:
+            focus.recording = True
+            bad = focus.restore(records.load())
+            log.info("conferences found running: %d", len(focus.conferences))
+            if bad:
+                log.warning("conferences whose record contradicts itself: %d", bad)
         self._tickets = itertools.count(1)
         self._requests: dict[Ticket, asyncio.Future[do.AnswerRequest]] = {}
         self._left_behind: set[RoomJid] = set()
@@ -134,6 +149,7 @@ class FocusOnXmpp:
         self._brewery.disconnected()
         self.machine.stop()
         self._out.driver.pump()
+        self._save()
         await self._out.close()
 
     def pump(self) -> None:
@@ -151,13 +167,28 @@ class FocusOnXmpp:
             self._out.leave(room)
         self._left_behind.clear()
         self._brewery.connected()
+        self.machine.connected(self._out.driver.now())
+        self._out.driver.pump()
 
     def _disconnected(self, _: object) -> None:
         self._leaving.clear()
-        self._left_behind.update(self.machine.conferences)
+        before = set(self.machine.conferences)
         self._brewery.disconnected()
         self.machine.connection_lost()
+        self._left_behind |= before - set(self.machine.conferences)
         self._out.driver.pump()
+
+    def _acted(self) -> None:
+        if self._records is not None and self._saving is None:
+            loop = asyncio.get_running_loop()
+            self._saving = loop.call_later(SAVE_DELAY, self._save)
+
+    def _save(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        if self._records is not None:
+            self._records.save(self.machine.take_changed())
 
     # -- conference requests ------------------------------------------------------------
     async def serve(self, asked: ConferenceRequest, sender: Jid) -> ConferenceAnswer:
@@ -375,7 +406,9 @@ class FocusOnXmpp:
             elif SELF not in presence.status and presence.real_jid != self.jid:
                 return  # somebody who took our nickname while we were away
             elif presence.available:
-                self.machine.joined(room, presence.affiliation, now)
+                self.machine.joined(
+                    room, presence.affiliation, now, created=CREATED in presence.status
+                )
             else:
                 self.machine.removed(room)
         elif presence.error is not None or not presence.nick:

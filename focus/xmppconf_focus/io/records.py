@@ -1,0 +1,144 @@
+"""Records of running conferences, in memory that outlives this process.
+
+Two files take turns: records are appended to one until most of it is outdated, then the
+valid ones are written to the other.  A file counts once its header is written, which is
+last; the newer one counts.  They are of memory, never of a disk: descriptors inherited from
+the supervisor, or files on a tmpfs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from xmppconf.config import FOCUS_RECORDS
+from xmppconf.errors import PeerError, SettingsError
+from xmppconf_focus.effects import RoomJid
+from xmppconf_focus.record import ConferenceRecord, decode, encode
+
+_HEADER = struct.Struct("!8sQ")  # magic, generation
+_MAGIC = b"xmppconf"
+_ENTRY = struct.Struct("!III")  # CRC-32 of what follows the lengths; lengths of key, data
+_MIN_COMPACT = 256 * 1024  # bytes; a smaller file is not worth the trouble
+_MAX_FILE = 256 * 1024 * 1024  # bytes; what is more is not read
+
+log = logging.getLogger(__name__)
+
+
+class RecordStore:
+    """`files` are two descriptors open for reading and writing; they stay the caller's."""
+
+    def __init__(self, files: tuple[int, int]) -> None:
+        self._files = files
+        generations = [self._generation(file) for file in files]
+        self._current = generations.index(max(generations))
+        self._number = generations[self._current]
+        self._valid: dict[bytes, bytes] = {}
+        self._end = self._read() if self._number else self._start(0)
+
+    def load(self) -> list[ConferenceRecord]:
+        """What is there; unreadable records are left out."""
+        records = []
+        for data in self._valid.values():
+            try:
+                records.append(decode(data))
+            except PeerError:
+                log.warning("a conference's record cannot be read; its calls start anew")
+        return records
+
+    def save(self, changed: Iterable[tuple[RoomJid, ConferenceRecord | None]]) -> None:
+        for room, record in changed:
+            key = room.encode()
+            if record is not None:
+                self._valid[key] = encode(record)
+            elif self._valid.pop(key, None) is None:
+                continue
+            self._end += self._append(key, self._valid.get(key, b""))
+        if self._end > max(_MIN_COMPACT, 4 * self._size()):
+            self._end = self._start(1 - self._current)
+
+    def _size(self) -> int:
+        return sum(len(key) + len(data) for key, data in self._valid.items())
+
+    def _generation(self, file: int) -> int:
+        header = os.pread(file, _HEADER.size, 0)
+        if len(header) < _HEADER.size:
+            return 0
+        magic, number = _HEADER.unpack(header)
+        return int(number) if magic == _MAGIC else 0
+
+    def _read(self) -> int:
+        """Fill in what is valid; the position behind the last whole entry."""
+        content = os.pread(self._files[self._current], _MAX_FILE, 0)
+        at = _HEADER.size
+        while at + _ENTRY.size <= len(content):
+            checksum, key_length, length = _ENTRY.unpack_from(content, at)
+            start = at + _ENTRY.size
+            end = start + key_length + length
+            body = content[start:end]
+            if len(body) < key_length + length or zlib.crc32(body) != checksum:
+                break
+            key, data = body[:key_length], body[key_length:]
+            if data:
+                self._valid[key] = data
+            else:
+                self._valid.pop(key, None)
+            at = end
+        return at
+
+    def _start(self, which: int) -> int:
+        """Make a file the current one, with what is valid in it; the position behind."""
+        self._current = which
+        self._end = _HEADER.size
+        file = self._files[which]
+        os.ftruncate(file, 0)
+        for key, data in self._valid.items():
+            self._end += self._append(key, data)
+        self._number += 1
+        os.pwrite(file, _HEADER.pack(_MAGIC, self._number), 0)
+        return self._end
+
+    def _append(self, key: bytes, data: bytes) -> int:
+        body = key + data
+        entry = _ENTRY.pack(zlib.crc32(body), len(key), len(data)) + body
+        os.pwrite(self._files[self._current], entry, self._end)
+        return len(entry)
+
+
+def open_store(path: str, environment: dict[str, str]) -> RecordStore | None:
+    """The store that we were given, if any; raises `SettingsError`.
+
+    `path` is the setting `focus.records`.
+    """
+    inherited = environment.get(FOCUS_RECORDS, "")
+    if inherited:
+        try:
+            first, second = (int(number) for number in inherited.split(","))
+            return RecordStore((first, second))
+        except (ValueError, OSError):
+            raise SettingsError(f"{FOCUS_RECORDS}: no two open descriptors") from None
+    if not path:
+        return None
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        if not _is_memory(Path(path).parent):
+            raise SettingsError("focus.records: the folder is on no tmpfs")
+        files = [os.open(f"{path}.{n}", flags, 0o600) for n in (1, 2)]
+        return RecordStore((files[0], files[1]))
+    except OSError as error:
+        raise SettingsError(f"focus.records: {error.strerror}") from None
+
+
+def _is_memory(folder: Path) -> bool:
+    """Whether a folder's file system keeps nothing on a disk."""
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == wanted:
+            return after.split()[0] in ("tmpfs", "ramfs")
+    return False
