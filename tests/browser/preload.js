@@ -101,6 +101,16 @@ if (navigator.mediaDevices) {
         }
         return stream;
     };
+    // What was shared, so that a test can end it as the browser's own button does.
+    window.testDisplays = [];
+    const display = navigator.mediaDevices.getDisplayMedia?.bind(navigator.mediaDevices);
+    if (display) {
+        navigator.mediaDevices.getDisplayMedia = async (options) => {
+            const stream = await display(options);
+            window.testDisplays.push(stream);
+            return stream;
+        };
+    }
     // Fake devices have the names of files; on pictures they are called like real ones.
     const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
     const names = { audioinput: "Microphone", audiooutput: "Speakers", videoinput: "Camera" };
@@ -212,4 +222,34 @@ window.testCodecs = async () => {
         }
     }
     return { out: [...found.out].sort(), in: [...found.in].sort() };
+};
+
+// From now on, how long it was silent at most, in ms: no new packet of this person came out of
+// any element that plays them.  A track that is decoded but not played does not count.
+window.testWatchSound = (id) => {
+    const stamps = new Map();
+    let heard = performance.now();
+    const watch = { longest: 0, at: 0 };
+    const look = () => {
+        const now = performance.now();
+        const receivers = new Map(
+            window.testPeers
+                .filter((peer) => peer.connectionState !== "closed")
+                .flatMap((peer) => peer.getReceivers())
+                .map((receiver) => [receiver.track, receiver]),
+        );
+        for (const element of document.querySelectorAll(`audio[data-id="${id}"]`)) {
+            if (element.paused || element.muted || element.readyState < 2) continue;
+            const track = element.srcObject?.getAudioTracks()[0];
+            const stamp = receivers.get(track)?.getSynchronizationSources()[0]?.rtpTimestamp;
+            if (stamp !== undefined && stamp !== stamps.get(track)) heard = now;
+            stamps.set(track, stamp);
+        }
+        if (now - heard > watch.longest) Object.assign(watch, { longest: now - heard, at: now });
+    };
+    const timer = setInterval(look, 10);
+    window.testSilence = () => {
+        clearInterval(timer);
+        return Math.round(watch.longest);
+    };
 };

@@ -53,8 +53,8 @@ PAGE = """<!doctype html><meta charset=utf-8><title>stock</title>
 <script src="library.js"></script>
 <script>
 const seen = window.stock = { state: "new", id: "", names: [], error: "", speaker: "",
-    muted: {}, messages: [], gone: [], payloads: [] };
-async function start({ websocket, domain, room, name, codec, focus }) {
+    muted: {}, messages: [], gone: [], payloads: [], direct: false };
+async function start({ websocket, domain, room, name, codec, focus, direct }) {
     const stock = window.JitsiMeetJS;
     stock.setLogLevel(stock.logLevels.WARN);
     stock.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
@@ -83,12 +83,13 @@ async function start({ websocket, domain, room, name, codec, focus }) {
     seen.state = "connected";
     const { conference: events } = stock.events;
     const conference = connection.initJitsiConference(room, {
-        p2p: { enabled: false },
+        p2p: { enabled: direct },
         videoQuality: codec ? { preferredCodec: codec } : {},
         enableNoisyMicDetection: false, enableNoAudioDetection: false,
         statisticsId: name, deploymentInfo: {},
     });
     window.conference = conference;
+    const elements = new Map();
     conference.on(events.TRACK_ADDED, (track) => {
         if (track.isLocal()) return;
         const element = document.createElement(track.getType());
@@ -96,7 +97,9 @@ async function start({ websocket, domain, room, name, codec, focus }) {
         element.dataset.id = track.getParticipantId();
         track.attach(element);
         document.body.append(element);
+        elements.set(track, element);
     });
+    conference.on(events.TRACK_REMOVED, (track) => elements.get(track)?.remove());
     conference.on(events.USER_JOINED, (id, user) => seen.names.push(user.getDisplayName()));
     conference.on(events.USER_LEFT, (id) => seen.gone.push(id));
     conference.on(events.MESSAGE_RECEIVED, (id, text) => seen.messages.push([id, text]));
@@ -108,6 +111,7 @@ async function start({ websocket, domain, room, name, codec, focus }) {
         }
     });
     conference.on(events.DOMINANT_SPEAKER_CHANGED, (id) => { seen.speaker = id; });
+    conference.on(events.P2P_STATUS, (_, direct) => { seen.direct = direct; });
     conference.on(events.CONFERENCE_FAILED, (error) => { seen.error = String(error); });
     conference.on(events.CONFERENCE_JOINED, () => {
         seen.state = "joined";

@@ -44,6 +44,8 @@ async def enter(
     person: Person,
     codec: str,
     focus: str | None = None,
+    *,
+    direct: bool = False,
 ) -> Stock:
     page = await people.page(person)
     # Its own words about a track that ends together with its owner.
@@ -58,6 +60,7 @@ async def enter(
             "name": person.name,
             "codec": codec,
             "focus": focus,
+            "direct": direct,
         },
     )
     await page.wait_for("stock.state === 'joined'", what="the stock client in the room")

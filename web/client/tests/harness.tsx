@@ -15,7 +15,9 @@ import { change } from '../src/ui/settings';
 import { WaitingPage } from '../src/ui/waiting';
 import { StartPage } from '../src/ui/start';
 import { handUp, isModerator, lobby, moderation, polls, react, roomSettings, speakerTimes } from '../src/ui/meeting';
-import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, showPanel, waitingFor, type Dialog, type Panel } from '../src/ui/state';
+import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, path, showPanel, waitingFor, type Dialog, type Panel } from '../src/ui/state';
+import { comparing, inspect } from '../src/ui/stage/inspected';
+import { mode, pins } from '../src/ui/stage/view';
 import { followTheme } from '../src/ui/theme';
 
 const query = new URLSearchParams(location.search);
@@ -58,10 +60,15 @@ microphone.value = { enabled: true, muted: problem !== undefined, opening: false
 camera.value = { enabled: true, muted: problem !== undefined, opening: false, problem, track: query.get('self') === '0' || problem ? undefined : picture(11).getVideoTracks()[0] };
 participants.value = Array.from({ length: count - 1 }, (_, i) => ({
   id: `person${i}`, name: names[i % names.length]!, joinedAt: i, audioMuted: i % 3 === 2, videoMuted: i % 4 === 3, videoType: 'camera' as const,
-  video: i % 4 === 3 ? undefined : picture(i), forwarded: true, active: i !== 5,
+  video: i % 4 === 3 ? undefined : picture(i), forwarded: true, active: i !== 5, screens: [], screenAudio: [],
   moderator: i === 1, raisedHand: query.has('hands') && i % 3 === 0 ? 1000 - i : undefined,
 }));
+const shares = Number(query.get('shares') ?? 0);
+participants.value = participants.value.map((p, i) => (i < shares ? { ...p, screens: [{ source: `${p.id}-v1`, stream: picture(20 + i) }] } : p));
 dominantSpeaker.value = 'person0';
+path.value = (query.get('path') as 'direct' | null) ?? 'bridge';
+if (query.has('inspect')) inspect('person0');
+if (query.has('compare')) comparing.value = true;
 messages.value = [
   { id: '1', from: 'person0', name: 'Ada Lovelace', text: 'Hello! The agenda: https://example.org/agenda', time: Date.now() - 400000, own: false },
   { id: '2', from: 'person0', name: 'Ada Lovelace', text: 'And tea.', time: Date.now() - 390000, own: false },
@@ -89,4 +96,11 @@ if (query.has('reactions')) (['like', 'love', 'clap'] as const).forEach(react);
 if (query.has('toast')) toast(query.get('toast')!);
 const Page = { start: StartPage, prejoin: PrejoinPage, left: LeftPage, waiting: WaitingPage, call: CallPage }[query.get('page') ?? 'call'] ?? CallPage;
 followTheme();
-void chooseLanguage(query.get('lang') ?? 'en').then(() => render(<Page />, document.getElementById('app')!));
+void chooseLanguage(query.get('lang') ?? 'en').then(() => {
+  render(<Page />, document.getElementById('app')!);
+  // Once the stage is there, which begins with tiles.
+  setTimeout(() => {
+    mode.value = (query.get('mode') as 'speaker' | null) ?? 'tiles';
+    pins.value = query.get('pins')?.split(',') ?? [];
+  });
+});

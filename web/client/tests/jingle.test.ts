@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NS, readOffer, readSources, sessionAccept, sessionTerminate } from '../src/conference/jingle';
-import { addSimulcast, firstSlotMid, preferCodec, readAnswer, remoteDescription } from '../src/conference/sdp';
+import { addSimulcast, firstSlotMid, preferCodec, readLocal, remoteDescription } from '../src/conference/sdp';
 import { all, first, serialize, xml, type Xml } from '../src/conference/xml';
 import { ANSWER, offerXml } from './offer';
 
@@ -86,7 +86,7 @@ test('simulcast: three encodings and three repairs in one SIM group, added once'
 
 test('the answer becomes a session-accept with our sources', () => {
   const offer = readOffer(offerXml(), 'f');
-  const answer = readAnswer(addSimulcast(ANSWER, '1'), ['audio', 'video'], (kind) => ({ name: `me-${kind[0]}0`, msid: `me-${kind} t` }));
+  const answer = readLocal(addSimulcast(ANSWER, '1'), ['audio', 'video'], 'me');
   assert.equal(answer.transport.ufrag, 'mine');
   assert.equal(answer.transport.fingerprint.setup, 'active');
   const accept = sessionAccept(offer, answer, 'me@guest.example/r');
@@ -94,7 +94,7 @@ test('the answer becomes a session-accept with our sources', () => {
   const description = first(video, 'description', NS.rtp)!;
   const sources = all(description, 'source', NS.ssma);
   assert.equal(sources.length, 6);
-  assert.ok(sources.every((s) => s.attrs.name === 'me-v0' && first(s, 'parameter')?.attrs.value === 'me-video t'));
+  assert.ok(sources.every((s) => s.attrs.name === 'me-v0' && first(s, 'parameter')?.attrs.value === 'me-video-0-1 3e9-v0'));
   assert.equal(first(description, 'payload-type')?.attrs.id, '100');
   const data = all(accept, 'content').find((c) => c.attrs.name === 'data')!;
   assert.ok(first(first(data, 'transport', NS.ice), 'sctpmap', NS.sctp));

@@ -28,7 +28,7 @@ test('only what cannot pass is final', () => {
 });
 
 const occupant = (id: string, codecs: string[] = []): Occupant => ({
-  id, realJid: '', name: id, audioMuted: false, videoMuted: false, videoType: 'camera', codecs, moderator: false,
+  id, realJid: '', name: id, audioMuted: false, videoMuted: false, videoType: 'camera', screens: [], screenAudio: [], codecs, moderator: false,
 });
 
 test('participants keep their order and the time they came', () => {

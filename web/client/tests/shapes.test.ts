@@ -6,7 +6,7 @@ import { heightFor, receiverConstraints } from '../src/conference/constraints';
 import { problemOf } from '../src/conference/devices';
 import { newEndpointId, roomLocalPart } from '../src/conference/ids';
 import { StatsReader } from '../src/conference/stats';
-import { bestGrid } from '../src/ui/grid';
+import { bestGrid } from '../src/ui/stage/grid';
 import { suggestRoom } from '../src/ui/room_names';
 
 test('tiles never overlap, always fit, and fill a window well from 1 to 12', () => {
@@ -36,10 +36,17 @@ test('constraints ask for what a tile can show', () => {
   assert.equal(heightFor(200), 180);
   assert.equal(heightFor(500), 720);
   assert.equal(heightFor(9999), 2160);
-  const constraints = receiverConstraints(new Map([['ann', 300]]), 'ann');
-  assert.deepEqual(constraints.constraints, { 'ann-v0': { maxHeight: 360 } });
+  const view = { sizes: new Map([['ann-v0', 300], ['ben-v1', 1000]]), onStage: ['ben-v1', 'eva-v1'], audioOnly: false };
+  const constraints = receiverConstraints(view, 'ann-v0');
+  assert.deepEqual(constraints.constraints, { 'ann-v0': { maxHeight: 360 }, 'ben-v1': { maxHeight: 1080 } });
+  assert.deepEqual(constraints.onStageSources, ['ben-v1'], 'only what is shown');
   assert.deepEqual(constraints.selectedSources, ['ann-v0']);
-  assert.deepEqual(receiverConstraints(new Map(), 'ann').selectedSources, []);
+  assert.deepEqual(constraints.defaultConstraints, { maxHeight: 0 }, 'nothing of those who are not shown');
+  assert.deepEqual(receiverConstraints(view, 'eva-v0').selectedSources, [], 'a speaker who is not shown');
+  assert.deepEqual(receiverConstraints(view, 'ben-v1').selectedSources, [], 'already on stage');
+  const deaf = receiverConstraints({ ...view, audioOnly: true }, 'ann-v0');
+  assert.equal(deaf.lastN, 0);
+  assert.deepEqual([deaf.constraints, deaf.onStageSources, deaf.selectedSources], [{}, [], []]);
 });
 
 test('statistics belong to the owner of the m-line and rates to the time between two reads', () => {
@@ -49,9 +56,9 @@ test('statistics belong to the owner of the m-line and rates to the time between
     { type: 'inbound-rtp', id: 'a', timestamp: time, kind: 'audio', mid: '4', audioLevel: 0.5 },
     { type: 'inbound-rtp', id: 'x', timestamp: time, kind: 'audio', mid: '9', audioLevel: 1 },
   ];
-  const owner = (mid: string) => (mid === '9' ? undefined : 'ann');
-  reader.read(reports(1000, 1000), owner);
-  const second = reader.read(reports(2000, 2000), owner);
+  const source = (mid: string) => ({ 3: 'ann-v0', 4: 'ann-a0' })[mid];
+  reader.read(reports(1000, 1000), source);
+  const second = reader.read(reports(2000, 2000), source);
   assert.equal(second.receiveBitrate, 8000);
   assert.deepEqual([...second.remote.keys()], ['ann']);
   assert.equal(second.remote.get('ann')!.framesDecoded, 2000);

@@ -7,21 +7,20 @@
 import { Backoff } from './backoff';
 import { capsElement, capsVersion, discoInfo, isDiscoInfo } from './caps';
 import type { ConferenceConfig } from './config';
-import { receiverConstraints, type TileSizes } from './constraints';
 import { LocalMedia } from './devices';
 import { Emitter } from './emitter';
 import { Entrance } from './entrance';
 import { failureOf } from './errors';
 import type { Credentials } from './focus_request';
-import { randomHex, sourceName } from './ids';
-import { Invitation } from './invitation';
+import { randomHex } from './ids';
+import { RoomMedia } from './media';
 import { Meeting } from './meeting';
 import type { OwnPresence } from './presence';
-import { Reporter } from './reporter';
 import { Room } from './room';
 import { Roster } from './roster';
-import type { MediaSession } from './session';
-import type { ChatMessage, ConferenceState, FailureReason, Participant, Statistics, Timings, Waiting } from './types';
+import { ScreenCapture } from './screen';
+import type { Tracks } from './session';
+import type { ChatMessage, ConferenceState, FailureReason, Participant, Path, SourceKey, Statistics, Timings, View, Waiting } from './types';
 import type { Xml } from './xml';
 import { XmppConnection } from './xmpp';
 
@@ -37,6 +36,10 @@ export interface ConferenceEvents {
   endpointMessage: { from: string; payload: object };
   /** Media flows, stands still, or has not begun. */
   media: 'none' | 'connected' | 'interrupted';
+  /** Through the bridge, or directly from browser to browser. */
+  path: Path;
+  /** Whether a screen of ours is shared now. */
+  sharing: boolean;
   statistics: Statistics;
 }
 
@@ -45,17 +48,18 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Conference extends Emitter<ConferenceEvents> {
   readonly local: LocalMedia;
   readonly meeting: Meeting;
+  readonly screen = new ScreenCapture();
   private readonly roomJid: string;
   private readonly entrance: Entrance;
   private current: ConferenceEvents['state'] = { state: 'idle' };
   private connection: Promise<XmppConnection> | undefined;
   private xmpp: XmppConnection | undefined;
   private room: Room | undefined;
-  private invitation: Invitation | undefined;
-  private reporter: Reporter | undefined;
-  private readonly roster = new Roster((id, kind) => this.session?.stream(id, kind));
-  private speaker: string | undefined;
-  private sizes: TileSizes = new Map();
+  private media: RoomMedia | undefined;
+  private readonly roster = new Roster((source) => this.media?.stream(source));
+  private view: View = { sizes: new Map(), onStage: [], audioOnly: false };
+  private directAllowed = true;
+  private shared = false;
   private abort = new AbortController();
   private name = '';
   private raisedHand: number | undefined;
@@ -72,8 +76,14 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.entrance = new Entrance(config, this.roomJid, credentials, (waiting) => this.setState('waiting', undefined, waiting));
     local.on('changed', (kind) => {
       this.publish();
-      void this.session?.setTrack(kind, local.track(kind));
-      if (kind === 'video') this.announceVideo();
+      const key = kind === 'audio' ? 'a0' : 'v0';
+      this.media?.setTrack(key, this.tracks().get(key));
+    });
+    this.screen.on('changed', () => {
+      this.shared = true;
+      this.publish();
+      for (const key of ['v1', 'a1'] as const) this.media?.setTrack(key, this.tracks().get(key));
+      this.emit('sharing', this.screen.video !== undefined);
     });
   }
 
@@ -89,12 +99,20 @@ export class Conference extends Emitter<ConferenceEvents> {
     return this.times;
   }
 
-  get connectionStates(): { ice: string; dtls: string; channel: string } {
-    const pc = this.session?.pc;
-    return {
-      ice: pc?.iceConnectionState ?? 'none', dtls: pc?.connectionState ?? 'none',
-      channel: this.session?.channel.transport ?? 'none',
-    };
+  get connectionStates(): { ice: string; dtls: string; channel: string; direct: string } {
+    return this.media?.states ?? { ice: 'none', dtls: 'none', channel: 'none', direct: 'none' };
+  }
+
+  get path(): Path {
+    return this.media?.path ?? 'bridge';
+  }
+
+  /**
+   * Emoji that both of two directly connected people see alike, if nobody is between them;
+   * undefined where there is no direct session.
+   */
+  compareSigns(): Promise<readonly string[] | undefined> {
+    return this.media?.direct.signs() ?? Promise.resolve(undefined);
   }
 
   /** Logs in ahead of `join`, so that joining has less to wait for. */
@@ -113,10 +131,11 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   leave(): void {
     if (this.current.state === 'left') return;
-    this.invitation?.leave();
+    this.media?.leave();
     this.room?.leave();
     this.tearDown();
     this.disconnect();
+    this.screen.stop();
     this.local.close();
     this.setState('left');
   }
@@ -143,13 +162,19 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   sendEndpointMessage(payload: object, to = ''): boolean {
-    return this.session?.channel.send({ colibriClass: 'EndpointMessage', to, msgPayload: payload }) ?? false;
+    return this.media?.sendMessage(payload, to) ?? false;
   }
 
-  /** How large each participant is shown, in device pixels; who is missing is not shown at all. */
-  setTileSizes(sizes: TileSizes): void {
-    this.sizes = sizes;
-    this.sendConstraints();
+  /** Says what of the conference is on the screen; nothing else is asked for. */
+  setView(view: View): void {
+    this.view = view;
+    this.media?.setView(view);
+  }
+
+  /** Whether two people may be connected directly, which tells each the address of the other. */
+  allowDirect(allowed: boolean): void {
+    this.directAllowed = allowed;
+    this.media?.occupantsChanged(allowed);
   }
 
   /** The network may have changed or the machine slept: find out now what still works. */
@@ -159,16 +184,15 @@ export class Conference extends Emitter<ConferenceEvents> {
       clearTimeout(this.retryTimer);
       this.retryTimer = undefined;
       void this.enter();
-    } else void this.xmpp?.probe();
+    } else {
+      void this.xmpp?.probe();
+      this.media?.networkChanged();
+    }
   }
 
   /** The application shows the first frame of somebody else: the end of the join's clock. */
   firstFrameShown(): void {
     this.times.firstRemoteFrame ??= performance.now();
-  }
-
-  private get session(): MediaSession | undefined {
-    return this.invitation?.session;
   }
 
   private connect(): Promise<XmppConnection> {
@@ -210,6 +234,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.times.roomJoined ??= performance.now();
       this.backoff.succeeded(performance.now());
       this.setState('joined');
+      this.media?.occupantsChanged(this.directAllowed);
       this.publish(); // What changed while the join was under way.
     } catch (error) {
       if (abort.signal.aborted) return;
@@ -220,11 +245,11 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   private open(xmpp: XmppConnection, focusJid: string): Room {
-    this.invitation?.close();
+    this.media?.close();
     const room = (this.room = new Room(xmpp, this.roomJid, focusJid));
     this.follow(room);
     this.meeting.attach(xmpp, room);
-    this.invite(new Invitation(xmpp, room, this.local, () => this.roster.commonCodec()));
+    this.carry(new RoomMedia(xmpp, room, this.roster, () => this.tracks(), () => this.videoTypes()));
     return room;
   }
 
@@ -258,14 +283,15 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.abort.abort();
     clearTimeout(this.retryTimer);
     this.retryTimer = undefined;
-    const { invitation } = this;
-    this.invitation = undefined;
-    invitation?.close();
+    const { media } = this;
+    this.media = undefined;
+    media?.close();
     this.meeting.detach();
     this.room?.close();
     this.room = undefined;
     this.roster.clear();
-    this.setSpeaker(undefined);
+    this.emit('dominantSpeaker', undefined);
+    this.emit('path', 'bridge');
     this.changed();
   }
 
@@ -278,17 +304,15 @@ export class Conference extends Emitter<ConferenceEvents> {
   private follow(room: Room): void {
     room.on('occupant', (occupant) => {
       const isNew = this.roster.put(occupant, performance.now());
-      this.invitation?.expect();
-      this.invitation?.setCodec(this.roster.commonCodec());
+      if (this.current.state === 'joined') this.media?.occupantsChanged(this.directAllowed);
       this.changed();
       if (isNew) this.emit('joined', this.roster.participant(occupant.id)!);
     });
     room.on('gone', ({ id }) => {
       const participant = this.roster.participant(id);
       this.roster.remove(id);
-      this.session?.removeOwner(id);
-      if (this.roster.size === 0) this.invitation?.expectNothing();
-      if (this.speaker === id) this.setSpeaker(undefined);
+      this.media?.left(id);
+      this.media?.occupantsChanged(this.directAllowed);
       this.changed();
       if (participant) this.emit('left', participant);
     });
@@ -303,7 +327,11 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   private presence(): OwnPresence {
-    return { nick: this.name, audioMuted: this.local.muted('audio'), videoMuted: this.local.muted('video'), caps: this.caps, raisedHand: this.raisedHand };
+    return {
+      nick: this.name, audioMuted: this.local.muted('audio'), videoMuted: this.local.muted('video'),
+      screen: this.shared ? { shared: this.screen.video !== undefined, audio: this.screen.audio !== undefined } : undefined, caps: this.caps,
+      raisedHand: this.raisedHand,
+    };
   }
 
   private publish(): void {
@@ -314,75 +342,43 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.emit('participants', this.roster.participants());
   }
 
-  private setSpeaker(id: string | undefined): void {
-    if (this.speaker === id) return;
-    this.speaker = id;
-    if (id !== undefined && id === this.room?.id) this.meeting.speaking();
-    this.emit('dominantSpeaker', id);
-    this.sendConstraints();
+  /** Our own tracks by source. */
+  private tracks(): Tracks {
+    const { local, screen } = this;
+    const all: [SourceKey, MediaStreamTrack | undefined][] = [
+      ['a0', local.track('audio')], ['v0', local.track('video')], ['v1', screen.video], ['a1', screen.audio],
+    ];
+    return new Map(all.filter((entry): entry is [SourceKey, MediaStreamTrack] => entry[1] !== undefined));
+  }
+
+  private videoTypes(): Map<SourceKey, 'camera' | 'desktop' | 'none'> {
+    const types = new Map<SourceKey, 'camera' | 'desktop' | 'none'>([['v0', this.local.muted('video') ? 'none' : 'camera']]);
+    if (this.shared) types.set('v1', this.screen.video ? 'desktop' : 'none');
+    return types;
   }
 
   private onRequest(xmpp: XmppConnection, iq: Xml): void {
     const query = isDiscoInfo(iq);
-    if (this.invitation?.take(iq) || this.meeting.take(iq)) return;
+    if (this.media?.take(iq) || this.meeting.take(iq)) return;
     if (query && iq.attrs.type === 'get') xmpp.reply(iq, discoInfo(query.attrs.node));
     else if (iq.children.some((c) => typeof c !== 'string' && c.ns === 'urn:xmpp:ping')) xmpp.reply(iq);
   }
 
-  private invite(invitation: Invitation): void {
-    this.invitation = invitation;
-    invitation.on('tracks', () => this.changed());
-    invitation.on('lost', () => this.invitation === invitation && this.reconnect());
-    invitation.on('media', (media) => {
-      if (media === 'connected') this.times.transportConnected ??= performance.now();
-      // Somebody is there and a new session is due: that is no state of rest.
-      this.emit('media', media === 'none' && this.invitation === invitation && this.roster.size > 0 ? 'interrupted' : media);
+  private carry(media: RoomMedia): void {
+    this.media = media;
+    media.setView(this.view);
+    media.on('changed', () => this.changed());
+    media.on('lost', () => this.media === media && this.reconnect());
+    media.on('media', (state) => this.emit('media', this.media === media ? state : 'none'));
+    media.on('path', (path) => this.emit('path', path));
+    media.on('speaker', (id) => {
+      if (id !== undefined && id === this.room?.id) this.meeting.speaking();
+      this.emit('dominantSpeaker', id);
     });
-    invitation.on('session', (session) => {
-      this.reporter?.close();
-      this.reporter = undefined;
-      this.roster.forwarded = undefined;
-      if (session) {
-        this.times.offerReceived ??= performance.now();
-        this.listen(session);
-        this.reporter = new Reporter(session, (statistics) => this.emit('statistics', statistics));
-      } else if (this.roster.size > 0) invitation.expect();
-      this.changed();
-    });
-  }
-
-  private listen(session: MediaSession): void {
-    const { channel } = session;
-    channel.on('open', () => {
-      this.times.channelOpen ??= performance.now();
-      this.announceVideo();
-      this.sendConstraints();
-    });
-    channel.on('mapped', (sources) => session.add(sources));
-    channel.on('dominantSpeaker', ({ id }) => this.setSpeaker(this.roster.has(id) || id === this.room?.id ? id : undefined));
-    channel.on('forwarded', (names) => {
-      this.roster.forwarded = names;
-      this.changed();
-    });
-    channel.on('senderConstraint', ({ source, maxHeight }) => {
-      if (this.room && source === sourceName(this.room.id, 'video')) session.constrainVideo(maxHeight);
-    });
-    channel.on('connectivity', ({ id, active }) => {
-      this.roster.setActive(id, active);
-      this.changed();
-    });
-    channel.on('endpointMessage', (message) => this.emit('endpointMessage', message));
-  }
-
-  private announceVideo(): void {
-    if (!this.room) return;
-    this.session?.channel.send({
-      colibriClass: 'SourceVideoTypeMessage', sourceName: sourceName(this.room.id, 'video'),
-      videoType: this.local.muted('video') ? 'none' : 'camera',
-    });
-  }
-
-  private sendConstraints(): void {
-    this.session?.channel.send({ colibriClass: 'ReceiverVideoConstraints', ...receiverConstraints(this.sizes, this.speaker) });
+    media.on('offered', () => (this.times.offerReceived ??= performance.now()));
+    media.on('connected', () => (this.times.transportConnected ??= performance.now()));
+    media.on('channelOpen', () => (this.times.channelOpen ??= performance.now()));
+    media.on('statistics', (statistics) => this.emit('statistics', statistics));
+    media.on('endpointMessage', (message) => this.emit('endpointMessage', message));
   }
 }

@@ -40,6 +40,8 @@ export class LocalMedia extends Emitter<Events> {
   private readonly chosen: Partial<Record<Kind, string>> = {};
   readonly problems: Partial<Record<Kind, DeviceProblem>> = {};
   private readonly generation: Record<Kind, number> = { audio: 0, video: 0 };
+  /** Which of a phone's cameras, if one was chosen by turning. */
+  private facing: 'user' | 'environment' | undefined;
 
   track(kind: Kind): MediaStreamTrack | undefined {
     return this.tracks[kind];
@@ -81,7 +83,20 @@ export class LocalMedia extends Emitter<Events> {
 
   async choose(kind: Kind, deviceId: string): Promise<void> {
     this.prefer(kind, deviceId);
+    if (kind === 'video') this.facing = undefined;
     if (kind === 'audio' || this.wanted[kind]) await this.open(kind);
+  }
+
+  /** Turns to the camera on the other side of a phone, or to the next one there is. */
+  async flip(): Promise<void> {
+    const now = this.tracks.video?.getSettings();
+    if (!now) return;
+    const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === 'videoinput' && d.deviceId);
+    const at = cameras.findIndex((d) => d.deviceId === now.deviceId);
+    const next = cameras[(at + 1) % cameras.length];
+    this.facing = now.facingMode === 'user' ? 'environment' : now.facingMode === 'environment' ? 'user' : undefined;
+    if (!this.facing && next && next.deviceId !== now.deviceId) this.chosen.video = next.deviceId;
+    await this.open('video');
   }
 
   async open(kind: Kind): Promise<void> {
@@ -105,8 +120,9 @@ export class LocalMedia extends Emitter<Events> {
       track.onended = () => {
         if (this.tracks[kind] !== track) return;
         this.release(kind);
-        this.problems[kind] = 'none-found';
-        this.emit('changed', kind);
+        // It was unplugged: another one may be there, and is better than none.
+        delete this.chosen[kind];
+        void this.open(kind);
       };
     } catch (error) {
       if (!current()) return;
@@ -124,6 +140,12 @@ export class LocalMedia extends Emitter<Events> {
   }
 
   private async capture(kind: Kind): Promise<MediaStreamTrack> {
+    if (kind === 'video' && this.facing) {
+      // Phones open one camera at a time.
+      this.release('video');
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { ...CONSTRAINTS.video, facingMode: this.facing } });
+      return prepared(stream, kind);
+    }
     const deviceId = this.chosen[kind];
     const get = (constraints: MediaTrackConstraints) => navigator.mediaDevices.getUserMedia({ [kind]: constraints });
     let stream: MediaStream;
@@ -135,10 +157,7 @@ export class LocalMedia extends Emitter<Events> {
       delete this.chosen[kind];
       stream = await get(CONSTRAINTS[kind]);
     }
-    const track = stream.getTracks()[0];
-    if (!track) throw new Error('no track');
-    if (kind === 'video') track.contentHint = 'motion';
-    return track;
+    return prepared(stream, kind);
   }
 
   private release(kind: Kind): void {
@@ -148,4 +167,11 @@ export class LocalMedia extends Emitter<Events> {
     track.stop();
     delete this.tracks[kind];
   }
+}
+
+function prepared(stream: MediaStream, kind: Kind): MediaStreamTrack {
+  const track = stream.getTracks()[0];
+  if (!track) throw new Error('no track');
+  if (kind === 'video') track.contentHint = 'motion';
+  return track;
 }

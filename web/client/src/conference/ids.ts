@@ -1,5 +1,5 @@
 /** Names: endpoint ids, source names, room names. */
-import type { Kind } from './types';
+import type { Kind, SourceKey } from './types';
 
 /** Eight random hex digits: MUC nickname and endpoint id. */
 export function newEndpointId(): string {
@@ -16,8 +16,12 @@ export function newSsrc(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]! || 1;
 }
 
-export function sourceName(endpoint: string, kind: Kind, index = 0): string {
-  return `${endpoint}-${kind === 'audio' ? 'a' : 'v'}${index}`;
+export function sourceName(endpoint: string, key: SourceKey): string {
+  return `${endpoint}-${key}`;
+}
+
+export function kindOf(key: SourceKey): Kind {
+  return key.startsWith('a') ? 'audio' : 'video';
 }
 
 /** Whether `value` may be an SSRC. */

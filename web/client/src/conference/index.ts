@@ -9,4 +9,5 @@ export type { Meeting, MeetingEvents } from './meeting';
 export type { Poll } from './polls';
 export type { Access, RoomSettings } from './room_settings';
 export type { ModeratedKind, Moderation, SpeakerTime } from './services';
-export type { ChatMessage, ConferenceState, FailureReason, Kind, Participant, RemoteStats, Statistics, Timings, Waiting } from './types';
+export type { ChatMessage, ConferenceState, FailureReason, Kind, Participant, Path, RemoteStats, SharedScreen, SourceKey, Statistics, Timings, View, Waiting } from './types';
+export { ScreenCapture } from './screen';

@@ -1,15 +1,22 @@
 /** Our side of the focus's invitations (Jingle): offers are answered, broken media is repaired. */
-import type { LocalMedia } from './devices';
+import { BridgeChannel } from './channel';
 import { Emitter } from './emitter';
-import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate } from './jingle';
+import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate, sourceAdd } from './jingle';
 import type { Room } from './room';
-import { MediaSession } from './session';
+import { canSimulcast, MediaSession, newPeerConnection, type Tracks } from './session';
+import type { Offer } from './types';
 import { xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
 
+/** A session with the bridge and the channel that belongs to it. */
+export interface BridgeSession {
+  readonly media: MediaSession;
+  readonly channel: BridgeChannel;
+}
+
 interface Events {
   /** An offer came; `undefined` says that the session ended. */
-  session: MediaSession | undefined;
+  session: BridgeSession | undefined;
   /** Remote tracks came, went or changed hands. */
   tracks: void;
   media: 'none' | 'connected' | 'interrupted';
@@ -23,23 +30,32 @@ const INTERRUPTED_MS = 8_000;
 const OFFER_MS = 15_000;
 /** Repairs that follow each other faster do not help. */
 const REPAIR_MS = 5_000;
+/** Consent checks come every few seconds even where no media flows (RFC 7675, 5.1). */
+const CHECK_MS = 3_500;
+const LOOK_MS = 250;
+const DATA_CHANNEL = 'JVB data channel';
+const DATA_PROTOCOL = 'http://jitsi.org/protocols/colibri';
 
 /** The Jingle sessions of one stay in a room, at most one at a time. */
 export class Invitation extends Emitter<Events> {
-  private current: MediaSession | undefined;
+  private current: BridgeSession | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private repairedAt = -Infinity;
   private closed = false;
 
   constructor(
-    private readonly xmpp: XmppConnection, private readonly room: Room, private readonly local: LocalMedia,
+    private readonly xmpp: XmppConnection, private readonly room: Room, private readonly tracks: () => Tracks,
     private readonly codec: () => string,
   ) {
     super();
   }
 
   get session(): MediaSession | undefined {
-    return this.current;
+    return this.current?.media;
+  }
+
+  get channel(): BridgeChannel | undefined {
+    return this.current?.channel;
   }
 
   /** Takes an IQ if it is one of Jingle, and answers it. */
@@ -52,11 +68,11 @@ export class Invitation extends Emitter<Events> {
     } else if (action === 'session-initiate') {
       this.xmpp.reply(iq);
       void this.accept(jingle, iq.attrs.from!);
-    } else if (!this.current || this.current.offer.sid !== sid) {
+    } else if (!this.current || this.current.media.offer.sid !== sid) {
       this.xmpp.refuse(iq, 'cancel', 'item-not-found', xml('unknown-session', { xmlns: 'urn:xmpp:jingle:errors:1' }));
     } else {
       this.xmpp.reply(iq);
-      this.follow(this.current, action, jingle);
+      this.follow(this.current.media, action, jingle);
     }
     return true;
   }
@@ -75,12 +91,24 @@ export class Invitation extends Emitter<Events> {
   }
 
   setCodec(codec: string): void {
-    this.current?.setCodec(codec);
+    this.current?.media.setCodec(codec);
+  }
+
+  /** The network may be another one: asks for a new session soon if nothing comes over this one any more. */
+  async check(): Promise<void> {
+    const session = this.current?.media;
+    if (!session || session.pc.connectionState === 'connecting') return;
+    const before = await received(session);
+    for (let waited = 0; waited < CHECK_MS; waited += LOOK_MS) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      if (this.current?.media !== session || (await received(session)) > before) return;
+    }
+    await this.repair(session);
   }
 
   /** Ends the session and tells the focus. */
   leave(): void {
-    if (this.current) this.send(sessionTerminate(this.current.offer, 'success', false)).catch(() => undefined);
+    if (this.current) this.send(sessionTerminate(this.current.media.offer, 'success', false)).catch(() => undefined);
     this.close();
   }
 
@@ -100,30 +128,45 @@ export class Invitation extends Emitter<Events> {
     let session: MediaSession | undefined;
     try {
       const offer = readOffer(jingle, from);
-      session = this.current = new MediaSession(offer, this.room.id, this.codec());
-      this.watch(session);
-      this.emit('session', session);
-      const before = { audio: this.local.track('audio'), video: this.local.track('video') };
+      const opened = (this.current = this.open(offer));
+      session = opened.media;
+      this.watch(opened);
+      this.emit('session', opened);
+      const before = this.tracks();
       const answer = await session.answer(before);
-      for (const kind of ['audio', 'video'] as const) {
-        if (this.local.track(kind) !== before[kind]) await session.setTrack(kind, this.local.track(kind));
+      const now = this.tracks();
+      for (const key of new Set([...before.keys(), ...now.keys()])) {
+        if (before.get(key) !== now.get(key)) await session.setTrack(key, now.get(key));
       }
       await this.send(sessionAccept(offer, answer, this.xmpp.jid));
       this.emit('tracks', undefined);
     } catch (error) {
-      if (this.closed || (session && this.current !== session)) return;
+      if (this.closed || (session && this.current?.media !== session)) return;
       console.error('the offer could not be accepted:', error);
       this.emit('lost', undefined);
     }
   }
 
-  private watch(session: MediaSession): void {
-    const current = () => this.current === session;
+  private open(offer: Offer): BridgeSession {
+    const pc = newPeerConnection();
+    const data = offer.sctpPort === undefined ? undefined : pc.createDataChannel(DATA_CHANNEL, { protocol: DATA_PROTOCOL, ordered: true });
+    const options = { endpoint: this.room.id, codec: this.codec(), simulcast: canSimulcast(navigator.userAgent) };
+    return { media: new MediaSession(offer, options, pc), channel: new BridgeChannel(data, offer.transport.webSockets[0]) };
+  }
+
+  private watch({ media: session, channel }: BridgeSession): void {
+    const current = () => this.current?.media === session;
     session.on('tracks', () => current() && this.emit('tracks', undefined));
     session.on('connected', () => {
+      channel.transportUp();
       if (!current()) return;
       this.cancel();
       this.emit('media', 'connected');
+    });
+    session.on('announce', (source) => {
+      if (!current()) return;
+      const { sid, initiator } = session.offer;
+      this.send(sourceAdd(sid, initiator, source, source.kind)).catch((error: unknown) => console.warn('source not taken:', error));
     });
     session.on('interrupted', () => {
       if (!current()) return;
@@ -135,7 +178,7 @@ export class Invitation extends Emitter<Events> {
 
   /** Media is gone for good: asks the focus for a new session, or gives up. */
   private async repair(session: MediaSession): Promise<void> {
-    if (this.current !== session) return;
+    if (this.current?.media !== session) return;
     const hopeless = performance.now() - this.repairedAt < REPAIR_MS;
     this.repairedAt = performance.now();
     this.end();
@@ -157,7 +200,8 @@ export class Invitation extends Emitter<Events> {
     const session = this.current;
     if (!session) return;
     this.current = undefined;
-    session.close();
+    session.channel.close();
+    session.media.close();
     this.emit('session', undefined);
     this.emit('media', 'none');
   }
@@ -178,4 +222,13 @@ export class Invitation extends Emitter<Events> {
   private send(payload: Xml): Promise<Xml> {
     return this.xmpp.request(xml('iq', { type: 'set', to: this.room.focusAddress }, { ...payload, ns: NS.jingle }));
   }
+}
+
+/** A number that grows with whatever comes in: media, or answers to consent checks. */
+async function received(session: MediaSession): Promise<number> {
+  let sum = 0;
+  (await session.pc.getStats()).forEach((report: { type: string; bytesReceived?: number; responsesReceived?: number }) => {
+    if (report.type === 'candidate-pair') sum += (report.bytesReceived ?? 0) + (report.responsesReceived ?? 0);
+  });
+  return sum;
 }

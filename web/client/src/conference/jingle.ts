@@ -1,6 +1,6 @@
-/** Jingle between focus and client (XEP-0166, XEP-0167, XEP-0176): reading and writing. */
+/** Jingle with the focus and between two clients (XEP-0166, XEP-0167, XEP-0176): reading and writing. */
 import { all, elements, first, text, xml, type Xml } from './xml';
-import { isSsrc, parseSourceName } from './ids';
+import { isSsrc, parseSourceName, sourceName } from './ids';
 import type { Candidate, Kind, LocalSource, Media, Offer, PayloadType, RemoteSource, Transport } from './types';
 
 export const NS = {
@@ -48,8 +48,14 @@ function line(value: string | undefined): string {
   return value !== undefined && /^[ -~]{1,512}$/.test(value) ? value : '';
 }
 
-/** Reads a session-initiate; throws if it cannot be answered. */
-export function readOffer(jingle: Xml, from: string): Offer {
+/** The focus names contents by their media, a peer by its m-lines: 0 and 1. */
+function kindOfContent(content: Xml, description: Xml | undefined): string | undefined {
+  const { name } = content.attrs;
+  return name === 'audio' || name === 'video' || !description ? name : description.attrs.media;
+}
+
+/** Reads a session-initiate, or a peer's session-accept; throws if it cannot be answered. */
+export function readOffer(jingle: Xml, from: string, peer?: string): Offer {
   const contents = all(jingle, 'content');
   const media: Media[] = [];
   let transport: Transport | undefined;
@@ -62,7 +68,7 @@ export function readOffer(jingle: Xml, from: string): Offer {
       if (sctp) sctpPort = portOf(sctp.attrs.number);
     }
     const description = first(content, 'description', NS.rtp);
-    const kind = content.attrs.name;
+    const kind = kindOfContent(content, description);
     const known = media.some((m) => m.kind === kind);
     if (description && !known && (kind === 'audio' || kind === 'video')) media.push(readMedia(kind, description));
     if (kind === 'data') sctpPort ??= 5000;
@@ -76,8 +82,14 @@ export function readOffer(jingle: Xml, from: string): Offer {
     transport,
     sctpPort,
     bridgeSession: first(jingle, 'bridge-session', NS.focus)?.attrs.id,
-    sources: readSources(jingle),
+    sources: readSources(jingle, peer),
   };
+}
+
+/** Candidates of a transport-info. */
+export function readCandidates(jingle: Xml): Candidate[] {
+  return all(jingle, 'content').flatMap((content) => all(content, 'transport', NS.ice))
+    .flatMap((transport) => readTransport(transport).candidates).slice(0, MAX_CANDIDATES);
 }
 
 function portOf(value: string | undefined): number {
@@ -139,20 +151,23 @@ function readCandidate(node: Xml): Candidate {
   };
 }
 
-/** Other participants' tracks in an offer, source-add or source-remove, as XML or JSON. */
-export function readSources(jingle: Xml): RemoteSource[] {
+/**
+ * Other participants' tracks in an offer, source-add or source-remove, as XML or JSON.  A `peer`
+ * may leave out names: its sources are then microphone and camera, and what it adds is a screen.
+ */
+export function readSources(jingle: Xml, peer?: string): RemoteSource[] {
   const raw: Raw[] = [];
   const groups: RawGroup[] = [];
   for (const content of all(jingle, 'content')) {
-    const kind = content.attrs.name;
     const description = first(content, 'description', NS.rtp);
+    const kind = kindOfContent(content, description);
     if (!description || (kind !== 'audio' && kind !== 'video')) continue;
     for (const source of all(description, 'source', NS.ssma)) {
       const owner = first(source, 'ssrc-info', NS.jitmeet)?.attrs.owner ?? '';
       raw.push({
         kind,
         ssrc: Number(source.attrs.ssrc),
-        name: source.attrs.name ?? '',
+        name: source.attrs.name ?? (peer === undefined ? '' : sourceName(peer, jingle.attrs.action === 'source-add' && kind === 'video' ? 'v1' : kind === 'audio' ? 'a0' : 'v0')),
         owner: owner.slice(owner.lastIndexOf('/') + 1),
         desktop: source.attrs.videoType === 'desktop',
       });
@@ -202,7 +217,7 @@ function combine(raw: Raw[], groups: RawGroup[]): RemoteSource[] {
   return [...tracks.values()];
 }
 
-/** What our answer says, gathered from the local description. */
+/** What our answer or offer says, gathered from the local description. */
 export interface Answer {
   readonly media: readonly Media[];
   readonly transport: Omit<Transport, 'webSockets'>;
@@ -229,6 +244,62 @@ export function sessionAccept(offer: Offer, answer: Answer, responder: string): 
     ...contents);
 }
 
+/** What starts or accepts a session with a peer: `action` is session-initiate or session-accept. */
+export function directSession(action: string, ids: DirectIds, local: Answer): Xml {
+  const creator = action === 'session-initiate' ? 'initiator' : 'responder';
+  return directJingle(action, ids,
+    xml('group', { xmlns: NS.grouping, semantics: 'BUNDLE' }, ...local.media.map((_, i) => xml('content', { name: i }))),
+    ...local.media.map((media, i) => xml('content', { creator, name: i, senders: 'both' },
+      writeMedia(media, local.sources.filter((s) => s.kind === media.kind)), writeTransport(local.transport))));
+}
+
+export interface DirectIds {
+  readonly sid: string;
+  readonly initiator: string;
+  readonly responder?: string;
+}
+
+function directJingle(action: string, { sid, initiator, responder }: DirectIds, ...children: Xml[]): Xml {
+  return xml('jingle', { xmlns: NS.jingle, action, initiator, responder, sid }, ...children);
+}
+
+/** Candidates that were gathered for the session's one transport. */
+export function transportInfo(ids: DirectIds, local: Answer['transport'], candidates: readonly Candidate[]): Xml {
+  return directJingle('transport-info', ids,
+    xml('content', { creator: 'initiator', name: 0 }, writeTransport({ ...local, candidates })));
+}
+
+/** Announces one more source in a session; `contentName` is the media for the focus, an m-line for a peer. */
+export function sourceAdd(sid: string, initiator: string, source: LocalSource, contentName: string): Xml {
+  return xml('jingle', { xmlns: NS.jingle, action: 'source-add', sid, initiator },
+    xml('content', { creator: 'responder', name: contentName },
+      xml('description', { xmlns: NS.rtp, media: source.kind }, ...writeSource(source))));
+}
+
+/** Tells a peer how high a picture we want of each source, and whether we want any. */
+export function contentModify(ids: DirectIds, video: boolean, heights: ReadonlyMap<string, number>): Xml {
+  return directJingle('content-modify', ids,
+    xml('content', { name: 'video', senders: video ? 'both' : 'none' },
+      ...[...heights].map(([source, maxHeight]) =>
+        xml('source-frame-height', { xmlns: `${NS.jitmeet}/video`, sourceName: source, maxHeight }))));
+}
+
+/** What a content-modify asks for; a source that is not named is wanted as large as it is. */
+export function readModify(jingle: Xml): { readonly video: boolean; readonly heights: ReadonlyMap<string, number> } {
+  const content = all(jingle, 'content').find((c) => c.attrs.name === 'video');
+  const heights = new Map<string, number>();
+  for (const entry of content ? all(content, 'source-frame-height').slice(0, MAX_PARAMETERS) : []) {
+    const height = Number(entry.attrs.maxHeight);
+    if (entry.attrs.sourceName && Number.isFinite(height)) heights.set(entry.attrs.sourceName, height);
+  }
+  return { video: content?.attrs.senders !== 'none', heights };
+}
+
+/** Ends a session with a peer. */
+export function directTerminate(ids: DirectIds, reason: string): Xml {
+  return directJingle('session-terminate', ids, xml('reason', {}, xml(reason)));
+}
+
 function writeMedia(media: Media, sources: readonly LocalSource[]): Xml {
   return xml('description', { xmlns: NS.rtp, media: media.kind },
     ...media.payloads.map((p) =>
@@ -242,7 +313,7 @@ function writeMedia(media: Media, sources: readonly LocalSource[]): Xml {
 }
 
 function writeSource(source: LocalSource): Xml[] {
-  const videoType = source.kind === 'video' ? 'camera' : undefined;
+  const videoType = source.kind === 'video' ? source.videoType : undefined;
   return [
     ...source.ssrcs.map((ssrc) =>
       xml('source', { xmlns: NS.ssma, ssrc, name: source.name, videoType }, xml('parameter', { name: 'msid', value: source.msid }))),

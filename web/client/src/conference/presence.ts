@@ -1,5 +1,6 @@
 /** What a MUC presence says of a participant, and what ours says. */
 import { all, elements, first, text, xml, type Xml } from './xml';
+import { parseSourceName, sourceName } from './ids';
 import type { VideoType } from './types';
 
 const MUC = 'http://jabber.org/protocol/muc';
@@ -14,6 +15,9 @@ export interface Occupant {
   readonly audioMuted: boolean;
   readonly videoMuted: boolean;
   readonly videoType: VideoType;
+  /** Names of the sources that show something besides the camera, and of those with its sound. */
+  readonly screens: readonly string[];
+  readonly screenAudio: readonly string[];
   readonly codecs: readonly string[];
   readonly moderator: boolean;
   /** When the hand went up, in ms since the epoch as the other's clock says; undefined while it is down. */
@@ -26,6 +30,8 @@ export interface OwnPresence {
   readonly nick: string;
   readonly audioMuted: boolean;
   readonly videoMuted: boolean;
+  /** Undefined until a screen has been shared once: then whether one is, and whether with sound. */
+  readonly screen?: { readonly shared: boolean; readonly audio: boolean };
   readonly caps?: Xml;
   readonly raisedHand?: number;
 }
@@ -34,7 +40,14 @@ export const CODECS: readonly string[] = ['vp8', 'vp9', 'av1', 'h264'];
 
 /** The join presence has `<x/>` of MUC; the later ones do not (XEP-0045, 7.2). */
 export function ownPresence(to: string, id: string, own: OwnPresence, joining: boolean, password?: string): Xml {
-  const info = { [`${id}-a0`]: { muted: own.audioMuted }, [`${id}-v0`]: { muted: own.videoMuted } };
+  const info = {
+    [sourceName(id, 'a0')]: { muted: own.audioMuted },
+    [sourceName(id, 'v0')]: { muted: own.videoMuted },
+    ...(own.screen && {
+      [sourceName(id, 'v1')]: { muted: !own.screen.shared, videoType: 'desktop' },
+      [sourceName(id, 'a1')]: { muted: !own.screen.audio },
+    }),
+  };
   return xml('presence', { to },
     joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 }), password ? xml('password', {}, password) : undefined) : undefined,
     own.caps,
@@ -50,7 +63,7 @@ export function readOccupant(presence: Xml): Occupant {
   const from = presence.attrs.from ?? '';
   const id = from.slice(from.indexOf('/') + 1);
   const item = first(first(presence, 'x', MUC_USER), 'item');
-  const { audio, video } = readSourceInfo(presence, id);
+  const { audio, video, screens, screenAudio } = readSourceInfo(presence, id);
   const codecs = text(first(presence, 'jitsi_participant_codecList')).toLowerCase().split(',').filter(Boolean).slice(0, 16);
   return {
     id,
@@ -59,6 +72,8 @@ export function readOccupant(presence: Xml): Occupant {
     audioMuted: audio.muted,
     videoMuted: video.muted,
     videoType: video.videoType,
+    screens,
+    screenAudio,
     codecs,
     moderator: item?.attrs.role === 'moderator',
     raisedHand: readHand(text(first(presence, 'jitsi_participant_raisedHand'))),
@@ -85,7 +100,10 @@ interface SourceState {
   videoType: VideoType;
 }
 
-function readSourceInfo(presence: Xml, id: string): { audio: SourceState; video: SourceState } {
+/** More than anybody shares at once. */
+const MAX_SCREENS = 4;
+
+function readSourceInfo(presence: Xml, id: string): { audio: SourceState; video: SourceState } & Pick<Occupant, 'screens' | 'screenAudio'> {
   const audio: SourceState = { muted: text(first(presence, 'audiomuted')) !== 'false', videoType: 'camera' };
   const video: SourceState = { muted: text(first(presence, 'videomuted')) !== 'false', videoType: 'camera' };
   let info: Record<string, { muted?: unknown; videoType?: unknown } | null> = {};
@@ -95,13 +113,18 @@ function readSourceInfo(presence: Xml, id: string): { audio: SourceState; video:
   } catch {
     // Somebody's broken presence: he counts as muted.
   }
-  for (const [state, key] of [[audio, `${id}-a0`], [video, `${id}-v0`]] as const) {
+  for (const [state, key] of [[audio, sourceName(id, 'a0')], [video, sourceName(id, 'v0')]] as const) {
     const entry = info[key];
     if (!entry) continue;
     state.muted = entry.muted !== false;
     state.videoType = entry.videoType === 'desktop' ? 'desktop' : 'camera';
   }
-  return { audio, video };
+  const further = Object.keys(info).filter((name) => {
+    const { owner } = parseSourceName(name) ?? {};
+    return owner === id && info[name]?.muted === false && !name.endsWith('-a0') && !name.endsWith('-v0');
+  }).sort();
+  const of = (kind: string) => further.filter((name) => parseSourceName(name)!.kind === kind).slice(0, MAX_SCREENS);
+  return { audio, video, screens: of('video'), screenAudio: of('audio') };
 }
 
 export function statusCodes(presence: Xml): Set<string> {

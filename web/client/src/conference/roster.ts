@@ -1,9 +1,9 @@
 /** Who is in the room, and what is known of each. */
 import { sourceName } from './ids';
 import { CODECS, type Occupant } from './presence';
-import type { Kind, Participant } from './types';
+import type { Participant } from './types';
 
-type Streams = (id: string, kind: Kind) => MediaStream | undefined;
+type Streams = (source: string) => MediaStream | undefined;
 
 export class Roster {
   private readonly occupants = new Map<string, Occupant & { joinedAt: number }>();
@@ -11,7 +11,7 @@ export class Roster {
   /** Names of the video sources that the bridge forwards; undefined until it says so. */
   forwarded: ReadonlySet<string> | undefined;
 
-  /** `streams` finds a participant's media. */
+  /** `streams` finds the media of a source. */
   constructor(private readonly streams: Streams) {}
 
   get size(): number {
@@ -36,6 +36,20 @@ export class Roster {
     this.forwarded = undefined;
   }
 
+  /** Names of what somebody sends now, by what is said in the room. */
+  sending(id: string): string[] {
+    const occupant = this.occupants.get(id);
+    if (!occupant) return [];
+    return [
+      ...(occupant.audioMuted ? [] : [sourceName(id, 'a0')]), ...(occupant.videoMuted ? [] : [sourceName(id, 'v0')]),
+      ...occupant.screens, ...occupant.screenAudio,
+    ];
+  }
+
+  get ids(): string[] {
+    return [...this.occupants.keys()];
+  }
+
   has(id: string): boolean {
     return this.occupants.has(id);
   }
@@ -51,8 +65,10 @@ export class Roster {
     return occupant && {
       id, name: occupant.name, joinedAt: occupant.joinedAt,
       audioMuted: occupant.audioMuted, videoMuted: occupant.videoMuted, videoType: occupant.videoType,
-      audio: this.streams(id, 'audio'), video: this.streams(id, 'video'),
-      forwarded: this.forwarded?.has(sourceName(id, 'video')) ?? true,
+      audio: this.streams(sourceName(id, 'a0')), video: this.streams(sourceName(id, 'v0')),
+      screens: occupant.screens.map((source) => ({ source, stream: this.streams(source) })),
+      screenAudio: occupant.screenAudio.map((source) => ({ source, stream: this.streams(source) })),
+      forwarded: this.forwarded?.has(sourceName(id, 'v0')) ?? true,
       active: !this.inactive.has(id),
       moderator: occupant.moderator, raisedHand: occupant.raisedHand,
     };

@@ -1,8 +1,8 @@
 /** Session descriptions: written from the focus's offer, read from the browser's answer. */
-import { newSsrc } from './ids';
+import { kindOf, newSsrc, sourceName } from './ids';
 import type { Answer } from './jingle';
 import type { Slot } from './slots';
-import type { HeaderExtension, Kind, Media, Offer, PayloadType, Transport } from './types';
+import type { Candidate, HeaderExtension, Kind, LocalSource, Media, Offer, PayloadType, SourceKey, Transport } from './types';
 
 /** Not passed on: packets are told apart by SSRC here, and a forwarded sender's mid would mislead. */
 const DROPPED_EXTENSIONS = new Set([
@@ -37,15 +37,30 @@ export function remoteDescription(offer: Offer, slots: readonly Slot[], codec: s
     mids.push(slot.mid);
     sections.push([...rtpSection(media, slot.mid, offer.transport), ...slotLines(slot)]);
   }
-  sections[0]!.push(...offer.transport.candidates.map((c) =>
-    `a=candidate:${c.foundation} ${c.component} ${c.protocol} ${c.priority} ${c.ip} ${c.port} typ ${c.type}` +
-    (c.relAddr ? ` raddr ${c.relAddr} rport ${c.relPort ?? 9}` : '') + ' generation 0'));
+  sections[0]!.push(...offer.transport.candidates.map((c) => `a=${candidateLine(c)}`));
   const head = [
     'v=0', `o=- 1923518516 ${version} IN IP4 0.0.0.0`, 's=-', 't=0 0',
     `a=group:BUNDLE ${mids.join(' ')}`, 'a=msid-semantic: WMS *',
   ];
   if (offer.media.some((m) => m.allowMixed)) head.push('a=extmap-allow-mixed');
   return [...head, ...sections.flat(), ''].join('\r\n');
+}
+
+/** A candidate as `addIceCandidate` takes it. */
+export function candidateLine(c: Candidate): string {
+  return `candidate:${c.foundation} ${c.component} ${c.protocol} ${c.priority} ${c.ip} ${c.port} typ ${c.type}` +
+    (c.relAddr ? ` raddr ${c.relAddr} rport ${c.relPort ?? 9}` : '') + ' generation 0';
+}
+
+const CANDIDATE = /^(?:a=)?candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ (\S+)(?:.* raddr (\S+))?(?:.* rport (\d+))?/;
+
+/** Reads what a browser gathered; undefined for the end of candidates and for TCP, which helps no peer. */
+export function readCandidateLine(text: string): Candidate | undefined {
+  const match = CANDIDATE.exec(text);
+  if (!match) return undefined;
+  const [, foundation, component, protocol, priority, ip, port, type, relAddr, relPort] = match as unknown as string[];
+  if (protocol!.toLowerCase() !== 'udp') return undefined;
+  return { foundation: foundation!, component: component!, protocol: 'udp', priority: priority!, ip: ip!, port: port!, type: type!, relAddr, relPort };
 }
 
 /** The m-line index where slots begin. */
@@ -78,6 +93,7 @@ function payloadLines(p: PayloadType): string[] {
 }
 
 function slotLines(slot: Slot): string[] {
+  if (slot.outgoing) return ['a=recvonly'];
   if (!slot.source) return ['a=inactive'];
   // The stream's id is the slot's, so that a source that moves into it keeps the browser's track.
   const stream = `slot-${slot.mid}`;
@@ -137,36 +153,51 @@ export function addSimulcast(sdp: string, mid: string): string {
   return [...head, ...changed.flat(), ''].join('\r\n');
 }
 
-/** What a local description says of its first m-lines, for the session-accept. */
-export function readAnswer(
-  sdp: string, kinds: readonly Kind[], naming: (kind: Kind) => { name: string; msid: string },
-): Answer {
+/** How the sources of ours on the first m-lines are called. */
+export const FIRST_SOURCES: Readonly<Record<Kind, SourceKey>> = { audio: 'a0', video: 'v0' };
+
+/** What a local description says of its first m-lines, for session-accept and session-initiate. */
+export function readLocal(sdp: string, kinds: readonly Kind[], endpoint: string): Answer {
   const { head, sections } = split(sdp);
   const transportFrom = (prefix: string) =>
     [...sections.map((s) => values(s, prefix)[0]), values(head, prefix)[0]].find((v) => v !== undefined) ?? '';
   const [hash = 'sha-256', value = ''] = transportFrom('a=fingerprint:').split(' ');
   const setup = transportFrom('a=setup:');
   const media: Media[] = [];
-  const sources: Answer['sources'][number][] = [];
+  const sources: LocalSource[] = [];
   kinds.forEach((kind, index) => {
     const lines = sections.find((s) => s.includes(`a=mid:${index}`));
     if (!lines) return;
     media.push(readMedia(kind, lines, head));
-    const ssrcs = [...new Set(values(lines, 'a=ssrc:').map((v) => Number(v.split(' ')[0])))].filter((s) => s > 0);
-    const groups = values(lines, 'a=ssrc-group:').map((g) => {
-      const [semantics = '', ...members] = g.split(' ');
-      return { semantics, ssrcs: members.map(Number) };
-    });
-    if (ssrcs.length) sources.push({ kind, ...naming(kind), ssrcs, groups });
+    const source = sourceOf(lines, endpoint, FIRST_SOURCES[kind]);
+    if (source) sources.push(source);
   });
   return {
     media,
     sources,
     transport: {
       ufrag: transportFrom('a=ice-ufrag:'), pwd: transportFrom('a=ice-pwd:'),
-      fingerprint: { hash, value, setup: setup === 'passive' ? 'passive' : 'active' }, candidates: [],
+      fingerprint: { hash, value, setup: ['passive', 'actpass'].includes(setup) ? setup : 'active' }, candidates: [],
     },
   };
+}
+
+/** What a local description says of the source that is sent on the m-line `mid`. */
+export function readLocalSource(sdp: string, mid: string, endpoint: string, key: SourceKey): LocalSource | undefined {
+  const lines = split(sdp).sections.find((s) => s.includes(`a=mid:${mid}`));
+  return lines && sourceOf(lines, endpoint, key);
+}
+
+function sourceOf(lines: readonly string[], endpoint: string, key: SourceKey): LocalSource | undefined {
+  const ssrcs = [...new Set(values(lines, 'a=ssrc:').map((v) => Number(v.split(' ')[0])))].filter((s) => s > 0);
+  const groups = values(lines, 'a=ssrc-group:').map((g) => {
+    const [semantics = '', ...members] = g.split(' ');
+    return { semantics, ssrcs: members.map(Number) };
+  });
+  const kind = kindOf(key);
+  // The track's id is made of an SSRC: another session of ours has another one.
+  const msid = `${endpoint}-${kind}-${key.slice(1)}-1 ${ssrcs[0]?.toString(16)}-${key}`;
+  return ssrcs.length ? { kind, name: sourceName(endpoint, key), videoType: key === 'v1' ? 'desktop' : 'camera', msid, ssrcs, groups } : undefined;
 }
 
 function readMedia(kind: Kind, lines: readonly string[], head: readonly string[]): Media {
@@ -187,7 +218,7 @@ function readMedia(kind: Kind, lines: readonly string[], head: readonly string[]
   const extensions = values(lines, 'a=extmap:').map((v): HeaderExtension => {
     const [id = '0', uri = ''] = v.split(' ');
     return { id: parseInt(id, 10), uri };
-  });
+  }).filter((e) => !DROPPED_EXTENSIONS.has(e.uri));
   const allowMixed = [...lines, ...head].includes('a=extmap-allow-mixed');
   return { kind, payloads, extensions, allowMixed };
 }

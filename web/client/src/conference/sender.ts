@@ -42,11 +42,10 @@ export function encodings(count: number, height: number, maxHeight: number): Enc
 
 /** Applies constraints to one sender, one change at a time, the newest last. */
 export class SenderShaper {
-  private maxHeight = -1;
   private running: Promise<void> | undefined;
   private again = false;
 
-  constructor(private readonly sender: RTCRtpSender) {}
+  constructor(private readonly sender: RTCRtpSender, private maxHeight = -1) {}
 
   constrain(maxHeight: number): void {
     this.maxHeight = maxHeight;

@@ -1,26 +1,43 @@
-/** One media session with the bridge: a peer connection, its slots, the bridge channel. */
-import { BridgeChannel } from './channel';
+/** One media session, with the bridge or with a peer: a peer connection and what flows on its m-lines. */
 import { Emitter } from './emitter';
-import { randomHex, sourceName } from './ids';
+import { kindOf } from './ids';
 import type { Answer } from './jingle';
-import { addSimulcast, firstSlotMid, readAnswer, remoteDescription } from './sdp';
+import { addSimulcast, FIRST_SOURCES, firstSlotMid, readLocal, readLocalSource, remoteDescription } from './sdp';
 import { SenderShaper } from './sender';
 import { Slots, type Slot } from './slots';
-import type { Kind, Offer, RemoteSource } from './types';
+import type { LocalSource, Offer, RemoteSource, SourceKey } from './types';
 
 interface Events {
   /** Remote tracks came, went or changed hands. */
   tracks: void;
+  /** One more source of ours is sent, and the other side has to be told. */
+  announce: LocalSource;
   connected: void;
   /** Media stopped for the moment; it may come back by itself. */
   interrupted: void;
   failed: void;
 }
 
-/** The RTC configuration has no ICE servers: the bridge is reached directly, and by nobody's help. */
-const RTC_CONFIGURATION: RTCConfiguration = { bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: [] };
-const DATA_CHANNEL = 'JVB data channel';
-const DATA_PROTOCOL = 'http://jitsi.org/protocols/colibri';
+/** Our tracks by source; what is missing is silent or dark. */
+export type Tracks = ReadonlyMap<SourceKey, MediaStreamTrack>;
+
+export interface SessionOptions {
+  /** Our endpoint id. */
+  readonly endpoint: string;
+  readonly codec: string;
+  /** Whether the camera goes out in several sizes, of which a bridge can choose. */
+  readonly simulcast: boolean;
+}
+
+interface Outlet {
+  readonly sender: RTCRtpSender;
+  readonly shaper?: SenderShaper;
+}
+
+/** Without ICE servers the other side is reached directly, and by nobody's help: the bridge is. */
+export function newPeerConnection(iceServers: readonly RTCIceServer[] = []): RTCPeerConnection {
+  return new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: [...iceServers] });
+}
 
 /** Firefox reads no SIM group from a local description; it sends one encoding. */
 export function canSimulcast(userAgent: string): boolean {
@@ -28,25 +45,23 @@ export function canSimulcast(userAgent: string): boolean {
 }
 
 export class MediaSession extends Emitter<Events> {
-  readonly channel: BridgeChannel;
-  readonly pc: RTCPeerConnection;
   private readonly slots: Slots;
   private readonly streams = new Map<string, MediaStream>();
-  private readonly senders = new Map<Kind, RTCRtpSender>();
-  private shaper: SenderShaper | undefined;
+  private readonly outlets = new Map<SourceKey, Outlet>();
+  private readonly tracks = new Map<SourceKey, MediaStreamTrack>();
+  private readonly limits = new Map<SourceKey, number>();
+  private codec: string;
+  private suspended = false;
   private version = 1;
   private queue: Promise<void> = Promise.resolve();
   private closed = false;
 
-  constructor(readonly offer: Offer, private readonly endpoint: string, private codec: string) {
+  /** `pc` has not been used, or has made the offer that `offer` answers. */
+  constructor(readonly offer: Offer, private readonly options: SessionOptions, readonly pc: RTCPeerConnection) {
     super();
+    this.codec = options.codec;
     this.slots = new Slots(firstSlotMid(offer));
-    this.pc = new RTCPeerConnection(RTC_CONFIGURATION);
     this.pc.onconnectionstatechange = () => this.stateChanged();
-    const data = offer.sctpPort === undefined
-      ? undefined
-      : this.pc.createDataChannel(DATA_CHANNEL, { protocol: DATA_PROTOCOL, ordered: true });
-    this.channel = new BridgeChannel(data, offer.transport.webSockets[0]);
     offer.sources.forEach((source) => this.slots.put(source));
   }
 
@@ -54,36 +69,43 @@ export class MediaSession extends Emitter<Events> {
     return this.closed;
   }
 
-  /** Negotiates; what it returns goes into the session-accept. */
-  answer(tracks: Readonly<Record<Kind, MediaStreamTrack | undefined>>): Promise<Answer> {
-    const answer = this.firstAnswer(tracks);
+  /** Answers the offer; what it returns goes into the session-accept. */
+  answer(tracks: Tracks): Promise<Answer> {
+    this.keep(tracks);
+    const answer = this.firstAnswer();
     // Sources that come meanwhile are negotiated after it.
     this.queue = answer.then(() => undefined, () => undefined);
     return answer;
   }
 
-  private async firstAnswer(tracks: Readonly<Record<Kind, MediaStreamTrack | undefined>>): Promise<Answer> {
-    await this.pc.setRemoteDescription({ type: 'offer', sdp: this.remoteSdp() });
-    this.offer.media.forEach((media, index) => {
-      const transceiver = this.pc.getTransceivers().find((t) => t.mid === String(index));
-      if (!transceiver) return;
-      transceiver.direction = 'sendonly';
-      this.senders.set(media.kind, transceiver.sender);
-      if (media.kind === 'video') this.shaper = new SenderShaper(transceiver.sender);
-    });
-    await Promise.all((['audio', 'video'] as const).map((kind) => this.senders.get(kind)?.replaceTrack(tracks[kind] ?? null)));
-    const sdp = await this.setLocal();
-    this.shaper?.apply();
-    const track = randomHex(8);
-    return readAnswer(sdp, this.offer.media.map((m) => m.kind), (kind) => ({
-      name: sourceName(this.endpoint, kind), msid: `${this.endpoint}-${kind}-0-1 ${track}-${kind}`,
-    }));
+  /** The peer accepted the offer that `pc` made. */
+  accepted(tracks: Tracks): Promise<void> {
+    this.keep(tracks);
+    this.queue = (async () => {
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: remoteDescription(this.offer, [], this.codec, this.version++) });
+      await this.adoptOutlets();
+    })();
+    const done = this.queue;
+    // What the peer sends has m-lines of its own.
+    this.changed(true);
+    this.openExtra();
+    return done;
   }
 
-  async setTrack(kind: Kind, track: MediaStreamTrack | undefined): Promise<void> {
+  /** Sends `track` as this source of ours, or nothing. */
+  async setTrack(key: SourceKey, track: MediaStreamTrack | undefined): Promise<void> {
     if (this.closed) return;
-    await this.senders.get(kind)?.replaceTrack(track ?? null);
-    if (kind === 'video') this.shaper?.apply();
+    if (track) this.tracks.set(key, track);
+    else this.tracks.delete(key);
+    await this.feed(key);
+    this.openExtra();
+  }
+
+  /** While suspended nothing is sent; the transport stays up. */
+  suspend(on: boolean): void {
+    if (this.suspended === on) return;
+    this.suspended = on;
+    for (const key of this.outlets.keys()) this.feed(key).catch(() => undefined); // The session is being closed.
   }
 
   /** Sends video with `codec` from now on, if that is another one. */
@@ -93,13 +115,15 @@ export class MediaSession extends Emitter<Events> {
     this.changed(true);
   }
 
-  constrainVideo(maxHeight: number): void {
-    this.shaper?.constrain(maxHeight);
+  /** How high a picture of this source of ours somebody wants: 0 for nobody, -1 for all there is. */
+  constrain(key: SourceKey, maxHeight: number): void {
+    this.limits.set(key, maxHeight);
+    this.outlets.get(key)?.shaper?.constrain(maxHeight);
   }
 
   add(sources: readonly RemoteSource[]): void {
     let changed = false;
-    for (const source of sources) if (source.owner !== this.endpoint) changed = this.slots.put(source) || changed;
+    for (const source of sources) if (source.owner !== this.options.endpoint) changed = this.slots.put(source) || changed;
     this.changed(changed);
   }
 
@@ -111,12 +135,16 @@ export class MediaSession extends Emitter<Events> {
     this.changed(this.slots.removeOwner(owner));
   }
 
-  /** The stream of a participant's track; the same object while its slot stays. */
-  stream(owner: string, kind: Kind): MediaStream | undefined {
-    const slot = this.slots.slots.find((s) => s.owner === owner && s.kind === kind && s.source !== '');
-    if (!slot) return undefined;
-    const track = this.pc.getTransceivers().find((t) => t.mid === slot.mid)?.receiver.track;
-    if (!track) return undefined;
+  receiver(source: string): RTCRtpReceiver | undefined {
+    const slot = this.slots.bySource(source);
+    return slot && this.pc.getTransceivers().find((t) => t.mid === slot.mid)?.receiver;
+  }
+
+  /** The stream of a source; the same object while its slot stays. */
+  stream(source: string): MediaStream | undefined {
+    const slot = this.slots.bySource(source);
+    const track = slot && this.receiver(source)?.track;
+    if (!slot || !track) return undefined;
     let stream = this.streams.get(slot.mid);
     if (stream?.getTracks()[0] !== track) this.streams.set(slot.mid, (stream = new MediaStream([track])));
     return stream;
@@ -130,10 +158,48 @@ export class MediaSession extends Emitter<Events> {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.channel.close();
     this.pc.onconnectionstatechange = null;
     this.pc.close();
     this.streams.clear();
+  }
+
+  private keep(tracks: Tracks): void {
+    for (const [key, track] of tracks) this.tracks.set(key, track);
+  }
+
+  private async firstAnswer(): Promise<Answer> {
+    await this.pc.setRemoteDescription({ type: 'offer', sdp: this.remoteSdp() });
+    await this.adoptOutlets();
+    const sdp = await this.setLocal();
+    this.openExtra();
+    return readLocal(sdp, this.offer.media.map((m) => m.kind), this.options.endpoint);
+  }
+
+  /** The first m-lines are ours to send on. */
+  private async adoptOutlets(): Promise<void> {
+    await Promise.all(this.offer.media.map((media, index) => this.openOutlet(FIRST_SOURCES[media.kind], String(index))));
+  }
+
+  private async openOutlet(key: SourceKey, mid: string): Promise<void> {
+    const transceiver = this.pc.getTransceivers().find((t) => t.mid === mid);
+    if (!transceiver || this.outlets.has(key)) return;
+    transceiver.direction = 'sendonly';
+    const shaper = kindOf(key) === 'video' ? new SenderShaper(transceiver.sender, this.limits.get(key)) : undefined;
+    this.outlets.set(key, { sender: transceiver.sender, shaper });
+    await this.feed(key);
+  }
+
+  /** Makes m-lines for those of our sources that none is sent on yet. */
+  private openExtra(): void {
+    const missing = [...this.tracks.keys()].filter((key) => !this.outlets.has(key) && !Object.values(FIRST_SOURCES).includes(key));
+    if (missing.length) this.changed(missing.map((key) => this.slots.reserve(key)).some(Boolean));
+  }
+
+  private async feed(key: SourceKey): Promise<void> {
+    const outlet = this.outlets.get(key);
+    if (!outlet) return;
+    await outlet.sender.replaceTrack(this.suspended ? null : this.tracks.get(key) ?? null);
+    outlet.shaper?.apply();
   }
 
   private changed(renegotiate: boolean): void {
@@ -145,9 +211,14 @@ export class MediaSession extends Emitter<Events> {
       if (this.closed || !this.pc.remoteDescription) return;
       try {
         await this.pc.setRemoteDescription({ type: 'offer', sdp: this.remoteSdp() });
-        await this.setLocal();
-        this.shaper?.apply();
+        const opened = this.slots.slots.filter((s) => s.outgoing && !this.outlets.has(s.outgoing));
+        for (const slot of opened) await this.openOutlet(slot.outgoing!, slot.mid);
+        const sdp = await this.setLocal();
         this.emit('tracks', undefined);
+        for (const slot of opened) {
+          const source = readLocalSource(sdp, slot.mid, this.options.endpoint, slot.outgoing!);
+          if (source) this.emit('announce', source);
+        }
       } catch (error) {
         if (this.closed) return;
         console.error('renegotiation failed:', error);
@@ -164,15 +235,15 @@ export class MediaSession extends Emitter<Events> {
     const answer = await this.pc.createAnswer();
     let sdp = answer.sdp ?? '';
     const video = this.offer.media.findIndex((m) => m.kind === 'video');
-    if (video >= 0 && canSimulcast(navigator.userAgent)) sdp = addSimulcast(sdp, String(video));
+    if (video >= 0 && this.options.simulcast) sdp = addSimulcast(sdp, String(video));
     await this.pc.setLocalDescription({ type: 'answer', sdp });
+    for (const { shaper } of this.outlets.values()) shaper?.apply();
     return sdp;
   }
 
   private stateChanged(): void {
     switch (this.pc.connectionState) {
       case 'connected':
-        this.channel.transportUp();
         this.emit('connected', undefined);
         break;
       case 'disconnected':

@@ -2,10 +2,12 @@
  * Which m-line of the peer connection plays which remote track.
  *
  * A slot is an m-line that receives.  It is never removed (SDP cannot), but when its track goes it
- * becomes free and the next track takes it.  With SSRC rewriting the bridge's maps say which
+ * becomes free and the next track takes it.  A slot may also be taken, for good, to send one of our
+ * own sources on.  With SSRC rewriting the bridge's maps say which
  * source an SSRC carries now; without, sources are added and removed one by one.
  */
-import type { Kind, RemoteSource, VideoType } from './types';
+import { kindOf } from './ids';
+import type { Kind, RemoteSource, SourceKey, VideoType } from './types';
 
 export interface Slot {
   readonly mid: string;
@@ -16,6 +18,8 @@ export interface Slot {
   source: string;
   owner: string;
   videoType: VideoType;
+  /** Set where we send: this source of ours. */
+  readonly outgoing?: SourceKey;
 }
 
 /** The bridge maps at most 50 sources of a kind; a peer must not make us grow beyond. */
@@ -50,7 +54,7 @@ export class Slots {
       return renegotiate;
     }
     if (old) this.release(old);
-    const slot = this.list.find((s) => s.source === '' && s.kind === source.kind) ?? this.grow(source.kind);
+    const slot = this.list.find((s) => s.source === '' && s.kind === source.kind && !s.outgoing) ?? this.grow(source.kind);
     if (!slot) return old !== undefined;
     Object.assign(slot, labels(source), { ssrc: source.ssrc, rtx: source.rtx });
     return true;
@@ -70,10 +74,15 @@ export class Slots {
     return gone.length > 0;
   }
 
-  private grow(kind: Kind): Slot | undefined {
+  /** The slot that a source of ours is sent on, made if there is none; undefined if there is no room. */
+  reserve(key: SourceKey): Slot | undefined {
+    return this.list.find((s) => s.outgoing === key) ?? this.grow(kindOf(key), key);
+  }
+
+  private grow(kind: Kind, outgoing?: SourceKey): Slot | undefined {
     if (this.list.filter((s) => s.kind === kind).length >= MAX_SLOTS) return undefined;
     const slot: Slot = {
-      mid: String(this.firstMid + this.list.length), kind, ssrc: 0, source: '', owner: '', videoType: 'camera',
+      mid: String(this.firstMid + this.list.length), kind, ssrc: 0, source: '', owner: '', videoType: 'camera', outgoing,
     };
     this.list.push(slot);
     return slot;

@@ -3,6 +3,9 @@
 export type Kind = 'audio' | 'video';
 export type VideoType = 'camera' | 'desktop';
 
+/** A participant's sources: microphone, camera, the sound of a shared screen, the screen. */
+export type SourceKey = 'a0' | 'v0' | 'a1' | 'v1';
+
 export interface PayloadType {
   readonly id: number;
   readonly name: string;
@@ -65,10 +68,11 @@ export interface Offer {
   readonly sources: readonly RemoteSource[];
 }
 
-/** Our own track as announced to the focus. */
+/** Our own track as announced to the focus or to the peer. */
 export interface LocalSource {
   readonly kind: Kind;
   readonly name: string;
+  readonly videoType: VideoType;
   readonly msid: string;
   readonly ssrcs: readonly number[];
   readonly groups: readonly { readonly semantics: string; readonly ssrcs: readonly number[] }[];
@@ -101,7 +105,11 @@ export interface Participant {
   readonly videoType: VideoType;
   readonly audio?: MediaStream;
   readonly video?: MediaStream;
-  /** Whether the bridge forwards this participant's video to us now. */
+  /** What the participant shares besides the camera. */
+  readonly screens: readonly SharedScreen[];
+  /** The sound of what is shared, by source. */
+  readonly screenAudio: readonly SharedScreen[];
+  /** Whether the bridge forwards this participant's camera to us now. */
   readonly forwarded: boolean;
   /** False while the bridge hears nothing from this participant. */
   readonly active: boolean;
@@ -109,6 +117,25 @@ export interface Participant {
   /** When the hand went up; undefined while it is down. */
   readonly raisedHand?: number;
 }
+
+/** A source besides microphone and camera; without a stream while it has not arrived. */
+export interface SharedScreen {
+  readonly source: string;
+  readonly stream?: MediaStream;
+}
+
+/** What of the conference is on the screen. */
+export interface View {
+  /** Height of each video source in device pixels; what is missing is not shown at all. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Sources that matter most, the first one first. */
+  readonly onStage: readonly string[];
+  /** No video of anybody is wanted. */
+  readonly audioOnly: boolean;
+}
+
+/** How two people are connected: `direct` is from browser to browser, encrypted from end to end. */
+export type Path = 'bridge' | 'direct';
 
 export interface ChatMessage {
   readonly id: string;
@@ -128,15 +155,26 @@ export interface RemoteStats {
   readonly framesDecoded: number;
   readonly width: number;
   readonly height: number;
+  /** Frames a second. */
+  readonly frameRate: number;
+  /** The video codec, such as VP8; empty while there is none. */
+  readonly codec: string;
   /** 0 to 1, linear. */
   readonly audioLevel: number;
   readonly totalAudioEnergy: number;
   readonly packetsLost: number;
+  /** 0 to 1, of the packets since the last report. */
+  readonly lossFraction: number;
+  /** Seconds, of the sound. */
+  readonly jitter: number;
 }
 
 export interface Statistics {
-  /** By endpoint id. */
+  readonly path: Path;
+  /** By endpoint id: microphone and camera. */
   readonly remote: ReadonlyMap<string, RemoteStats>;
+  /** By source: what is shared. */
+  readonly screens: ReadonlyMap<string, RemoteStats>;
   /** Bits per second. */
   readonly sendBitrate: number;
   readonly receiveBitrate: number;
@@ -145,6 +183,14 @@ export interface Statistics {
   /** 0 to 1. */
   readonly lossFraction: number;
   readonly framesEncoded: number;
+  /** Lines of the largest picture that goes out; 0 for none. */
+  readonly sendHeight: number;
+  /** 0 to 1, linear. */
+  readonly ownAudioLevel: number;
+  /** Whether a TURN server stands between. */
+  readonly relayed: boolean;
+  /** `udp` or `tcp`; empty while unknown. */
+  readonly protocol: string;
 }
 
 /** Milliseconds on the page's own clock (`performance.now()`). */

@@ -21,6 +21,8 @@ const IQ_MS = 10_000;
 const PING_INTERVAL_MS = 10_000;
 const PING_MS = 5_000;
 const PING_FAILURES = 2;
+/** After sleep or in a new network there is little patience. */
+const PROBE_MS = 2_000;
 
 export class XmppConnection extends Emitter<Events> {
   private readonly strophe: InstanceType<typeof Strophe.Connection>;
@@ -29,7 +31,7 @@ export class XmppConnection extends Emitter<Events> {
   private connected = false;
   private handled = false;
 
-  private constructor(service: string, private readonly domain: string) {
+  private constructor(service: string, readonly domain: string) {
     super();
     this.strophe = new Strophe.Connection(service);
   }
@@ -104,13 +106,13 @@ export class XmppConnection extends Emitter<Events> {
   async probe(): Promise<void> {
     if (!this.connected) return;
     this.failures = PING_FAILURES - 1;
-    await this.ping();
+    await this.ping(PROBE_MS);
   }
 
-  private async ping(): Promise<void> {
+  private async ping(patience = PING_MS): Promise<void> {
     const iq = xml('iq', { type: 'get', to: this.domain }, xml('ping', { xmlns: 'urn:xmpp:ping' }));
     try {
-      await this.request(iq, PING_MS);
+      await this.request(iq, patience);
       this.failures = 0;
     } catch (error) {
       // An error is an answer too.

@@ -1,4 +1,5 @@
 /** The call: tiles, toolbar, chat, dialogs, and what goes wrong. */
+import { useEffect } from 'preact/hooks';
 import { toasts } from './announce';
 import { Asked } from './asked';
 import { t } from './i18n';
@@ -10,7 +11,15 @@ import { FloatingReactions } from './reactions';
 import { room } from './route';
 import { useShortcuts } from './shortcuts';
 import { conference, conferenceState, copyLink, dialog, media, panel, participants, showPanel, soundBlocked } from './state';
-import { Tiles } from './tiles';
+import { LinkOffer, useLinkWatch } from './link_offer';
+import { useMicrophoneHints } from './microphone_hints';
+import { usePushToTalk } from './push_to_talk';
+import { comparing, inspected } from './stage/inspected';
+import { PathChip } from './stage/path_chip';
+import { closePip } from './stage/pip';
+import { Stage } from './stage/stage';
+import { Voices } from './stage/voice';
+import { TalkButton } from './talk_button';
 import { Toolbar } from './toolbar';
 
 const DIALOGS = {
@@ -20,6 +29,8 @@ const DIALOGS = {
   security: lazy(() => import('./security_dialog').then((module) => module.SecurityDialog)),
   speakers: lazy(() => import('./speakers_dialog').then((module) => module.SpeakersDialog)),
 };
+const PersonDialog = lazy(() => import('./stage/person_dialog').then((module) => module.PersonDialog));
+const PathDialog = lazy(() => import('./stage/path_dialog').then((module) => module.PathDialog));
 const PANELS = {
   chat: lazy(() => import('./chat').then((module) => module.ChatPanel)),
   people: lazy(() => import('./people_panel').then((module) => module.PeoplePanel)),
@@ -59,7 +70,11 @@ function Alone() {
 }
 
 export function CallPage() {
+  usePushToTalk();
   useShortcuts();
+  useMicrophoneHints();
+  useLinkWatch();
+  useEffect(() => closePip, []);
   const Panel = panel.value === 'none' ? undefined : PANELS[panel.value];
   const Dialog = dialog.value === 'none' ? undefined : DIALOGS[dialog.value];
   return (
@@ -69,14 +84,19 @@ export function CallPage() {
         <Banner />
         <Asked />
         {isModerator.value && panel.value !== 'people' ? <Knock onOpen={() => showPanel('people')} /> : null}
-        <Tiles />
+        <LinkOffer />
+        <Stage />
+        <PathChip />
+        <TalkButton />
         <Alone />
         <FloatingReactions />
         <div class="toasts" aria-hidden="true">{toasts.value.map((toast) => <p key={toast.id} data-testid="toast">{toast.text}</p>)}</div>
       </div>
+      <Voices />
       {Panel ? <Panel /> : null}
       <Toolbar />
       {Dialog ? <Dialog /> : null}
+      {inspected.value !== undefined ? <PersonDialog /> : comparing.value ? <PathDialog /> : null}
     </main>
   );
 }

@@ -2,7 +2,7 @@
 import type { RemoteStats } from '../conference';
 import { conference, conferenceState, dominantSpeaker, media, microphone, camera, participants, statistics } from './state';
 
-const SILENT: RemoteStats = { framesDecoded: 0, width: 0, height: 0, audioLevel: 0, totalAudioEnergy: 0, packetsLost: 0 };
+const SILENT: RemoteStats = { framesDecoded: 0, width: 0, height: 0, audioLevel: 0, totalAudioEnergy: 0, packetsLost: 0, frameRate: 0, codec: '', lossFraction: 0, jitter: 0 };
 
 export const debug = Object.freeze({
   get state() {
@@ -17,6 +17,9 @@ export const debug = Object.freeze({
   get dominantSpeaker() {
     return dominantSpeaker.value;
   },
+  get path() {
+    return conference?.path;
+  },
   get connection() {
     return conference?.connectionStates;
   },
@@ -29,7 +32,8 @@ export const debug = Object.freeze({
   get participants() {
     return participants.value.map((p) => ({
       id: p.id, name: p.name, audioMuted: p.audioMuted, videoMuted: p.videoMuted, hasAudio: p.audio !== undefined, hasVideo: p.video !== undefined,
-      forwarded: p.forwarded, active: p.active, ...(statistics.value?.remote.get(p.id) ?? SILENT),
+      forwarded: p.forwarded, active: p.active,
+      screens: p.screens.map(({ source }) => ({ source, framesDecoded: statistics.value?.screens.get(source)?.framesDecoded ?? 0 })), ...(statistics.value?.remote.get(p.id) ?? SILENT),
     }));
   },
   get statistics() {

@@ -10,9 +10,10 @@ import { lazy } from './lazy';
 import { page, route } from './route';
 import { settings } from './settings';
 import { StartPage } from './start';
-import { conference, leave } from './state';
+import { leave } from './state';
 import { followTheme } from './theme';
 import { allowOnlyOurs, keepFiles } from './trusted';
+import { followWakeUps } from './wake_up';
 
 const RoomPages = lazy(() => import('./room_pages').then((module) => module.RoomPages));
 const CallbackPage = lazy(() => import('./callback').then((module) => module.CallbackPage));
@@ -39,8 +40,7 @@ addEventListener('popstate', route);
 addEventListener('pagehide', leave);
 addEventListener('pageshow', (event) => event.persisted && route());
 // After a change of network or sleep nothing may work that seemed to.
-addEventListener('online', () => conference?.retryNow());
-document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && conference?.retryNow());
+followWakeUps();
 route();
 if (page.value !== 'start') {
   // All at once instead of one after the other.

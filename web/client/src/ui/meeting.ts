@@ -3,6 +3,7 @@ import { computed, signal } from '@preact/signals';
 import type { Conference, ModeratedKind, Moderation, Poll, RoomSettings, SpeakerTime, Visitor } from '../conference';
 import { announce, toast } from './announce';
 import { t } from './i18n';
+import { dropHold } from './push_to_talk';
 import { settings } from './settings';
 import { playNotice } from './sound';
 import { conference, nameOf, onConference, panel, participants } from './state';
@@ -101,6 +102,8 @@ function follow(conf: Conference, mine: () => boolean): void {
   });
   meeting.on('muted', ({ kind }) => {
     if (!mine()) return;
+    if (kind === 'audio') dropHold();
+    if (kind === 'desktop') conf.screen.stop();
     toast(kind === 'audio' ? t('people.mutedAudio') : kind === 'video' ? t('people.mutedVideo') : t('people.mutedScreen'));
   });
   const raised = new Set<string>();

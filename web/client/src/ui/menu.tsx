@@ -13,6 +13,8 @@ export interface MenuItem {
   readonly danger?: boolean;
   readonly badge?: number;
   readonly keys?: string;
+  /** For what is on or off. */
+  readonly checked?: boolean;
   /** Only where the window has no room for a button of its own. */
   readonly narrow?: boolean;
   readonly onSelect: () => void;
@@ -31,7 +33,7 @@ export interface MenuProps {
 
 /** The items that can be seen. */
 function choicesIn(list: HTMLElement | null): HTMLElement[] {
-  return [...(list?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])].filter((one) => one.offsetParent !== null);
+  return [...(list?.querySelectorAll<HTMLElement>('[role^=menuitem]') ?? [])].filter((one) => one.offsetParent !== null);
 }
 
 export function MenuButton({ id, label, items, class: classes, top, children }: MenuProps) {
@@ -74,11 +76,12 @@ export function MenuButton({ id, label, items, class: classes, top, children }: 
         <div ref={list} class="menu" role="menu" aria-label={label} onKeyDown={onKey}>
           {top}
           {items.map((item) => (
-            <button key={item.id} type="button" role="menuitem" tabIndex={-1} class={[item.danger && 'danger', item.narrow && 'narrow-only'].filter(Boolean).join(' ')} data-testid={item.id}
+            <button key={item.id} type="button" role={item.checked === undefined ? 'menuitem' : 'menuitemcheckbox'} aria-checked={item.checked} tabIndex={-1} class={[item.danger && 'danger', item.narrow && 'narrow-only'].filter(Boolean).join(' ')} data-testid={item.id}
               onClick={() => { close(); item.onSelect(); }}>
               {item.icon ? <Icon name={item.icon} /> : null}
               <span>{item.label}</span>
               {item.badge ? <span class="count">{item.badge}</span> : null}
+              {item.checked ? <Icon name="check" /> : null}
               {item.keys ? <kbd aria-hidden="true">{item.keys}</kbd> : null}
             </button>
           ))}

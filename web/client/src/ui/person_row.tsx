@@ -4,7 +4,7 @@ import { Icon } from './icons';
 import { attempt, isModerator, moderation } from './meeting';
 import { MenuButton, type MenuItem } from './menu';
 import { chatWith, conference, showPanel } from './state';
-import { hue, initials } from './tiles';
+import { hue, initials } from './stage/avatar';
 
 export interface PersonRowProps {
   readonly id: string;

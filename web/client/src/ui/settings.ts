@@ -15,12 +15,26 @@ export interface Settings {
   readonly language: string;
   /** 'light', 'dark', or empty for the system's. */
   readonly theme: string;
+  /** Where the others are heard; empty is the system's choice. */
+  readonly speakerDevice: string;
+  /** Whether two people may be connected directly, which tells each the other's address. */
+  readonly direct: boolean;
+  readonly selfView: boolean;
+  /** One of stage/self_corner.ts. */
+  readonly selfCorner: string;
+  /** The key that is held to talk, or to be silent for a moment: `KeyboardEvent.code`. */
+  readonly talkKey: string;
+  /** Whether that key silences an open microphone while it is held. */
+  readonly pushToMute: boolean;
+  /** A large button to be held, for fingers. */
+  readonly talkButton: boolean;
 }
 
 const KEY = 'xmppconf';
 const MAX_RECENT = 6;
 const DEFAULTS: Settings = {
   name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, keepRecent: true, recent: [], language: '', theme: '',
+  speakerDevice: '', direct: true, selfView: true, selfCorner: 'bottom-end', talkKey: 'Space', pushToMute: false, talkButton: false,
 };
 
 function load(): Settings {

@@ -1,5 +1,6 @@
 /** What a person may set during the call. */
 import { LanguageSelect, ThemeSelect } from './appearance';
+import { BlurSwitch, SpeakerSelect, TalkKey } from './call_settings';
 import { DeviceProblems, DeviceSelect, LevelMeter } from './controls';
 import { Modal } from './dialog';
 import { t } from './i18n';
@@ -7,7 +8,7 @@ import { change, settings } from './settings';
 import { dialog, setName } from './state';
 
 export function SettingsDialog() {
-  const { name, joinSound, pushToTalk } = settings.value;
+  const { name, joinSound } = settings.value;
   return (
     <Modal title={t('settings.heading')} id="settings" onClose={() => (dialog.value = 'none')}>
       <label class="field">
@@ -17,9 +18,11 @@ export function SettingsDialog() {
       <DeviceProblems />
       <DeviceSelect kind="audio" />
       <LevelMeter />
+      <SpeakerSelect />
       <DeviceSelect kind="video" />
+      <BlurSwitch />
       <label class="check"><input type="checkbox" data-testid="join-sound" checked={joinSound} onChange={(event) => change({ joinSound: event.currentTarget.checked })} />{t('settings.sound')}</label>
-      <label class="check"><input type="checkbox" checked={pushToTalk} onChange={(event) => change({ pushToTalk: event.currentTarget.checked })} />{t('settings.pushToTalk')}</label>
+      <TalkKey />
       <LanguageSelect id="settings-language" />
       <ThemeSelect />
     </Modal>

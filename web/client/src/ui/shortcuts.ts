@@ -1,8 +1,8 @@
 /** Keys that work during a call, outside of text fields. */
 import { useEffect } from 'preact/hooks';
-import { settings } from './settings';
 import { toggleHand } from './meeting';
-import { dialog, microphone, panel, showPanel, talk, toggle, togglePanel } from './state';
+import { toggleMode } from './stage/menu';
+import { dialog, panel, showPanel, toggle, togglePanel, toggleShare } from './state';
 
 export function toggleFullscreen(): void {
   const change = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen();
@@ -15,7 +15,6 @@ function typing(target: EventTarget | null): boolean {
 
 export function useShortcuts(): void {
   useEffect(() => {
-    let talking = false;
     const down = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
       if (event.key === 'Escape' && panel.value !== 'none' && dialog.value === 'none') {
@@ -23,38 +22,17 @@ export function useShortcuts(): void {
         document.querySelector('main')?.focus();
       }
       if (typing(event.target) || dialog.value !== 'none') return;
-      const onButton = event.target instanceof HTMLButtonElement;
-      if (event.key === ' ' && !onButton && settings.value.pushToTalk) {
-        event.preventDefault();
-        if (event.repeat || talking || !microphone.value.track || !microphone.value.muted) return;
-        talking = true;
-        talk(true);
-        return;
-      }
       if (event.repeat) return;
       const action = {
-        m: () => toggle('audio'), v: () => toggle('video'), c: () => togglePanel('chat'), p: () => togglePanel('people'), r: toggleHand, f: toggleFullscreen,
+        m: () => toggle('audio'), v: () => toggle('video'), c: () => togglePanel('chat'), p: () => togglePanel('people'), r: toggleHand, f: toggleFullscreen, w: toggleMode,
+        s: () => void toggleShare(),
         '?': () => (dialog.value = 'help'),
       }[event.key.toLowerCase()];
       if (!action) return;
       event.preventDefault();
       action();
     };
-    const silence = () => {
-      if (!talking) return;
-      talking = false;
-      talk(false);
-    };
-    const up = (event: KeyboardEvent) => event.key === ' ' && silence();
     addEventListener('keydown', down);
-    addEventListener('keyup', up);
-    // A key released in another window is never seen: do not stay open.
-    addEventListener('blur', silence);
-    return () => {
-      removeEventListener('keydown', down);
-      removeEventListener('keyup', up);
-      removeEventListener('blur', silence);
-      silence();
-    };
+    return () => removeEventListener('keydown', down);
   }, []);
 }

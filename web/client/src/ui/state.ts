@@ -1,6 +1,6 @@
 /** What the pages show, as signals, fed by the conference library's events. */
 import { computed, signal } from '@preact/signals';
-import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Statistics, Waiting } from '../conference';
+import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Path, Statistics, Waiting } from '../conference';
 import { LocalMedia } from '../conference/devices';
 import { announcement, toast } from './announce';
 import { t } from './i18n';
@@ -17,6 +17,10 @@ export const failure = signal<FailureReason | undefined>(undefined);
 export const participants = signal<readonly Participant[]>([]);
 export const dominantSpeaker = signal<string | undefined>(undefined);
 export const media = signal<'none' | 'connected' | 'interrupted'>('none');
+/** Whether two people are connected directly; several are through the bridge. */
+export const path = signal<Path>('bridge');
+/** Whether a screen of ours is shared. */
+export const sharing = signal(false);
 export const statistics = signal<Statistics | undefined>(undefined);
 export const messages = signal<readonly ChatMessage[]>([]);
 export const unread = signal(0);
@@ -81,6 +85,7 @@ async function openConference(devices: LocalMedia, name: string): Promise<void> 
     if (local !== devices) return;
     conference = new Conference(readConfig(window.config, location.origin), name, devices, credentials(invitation()));
     follow(conference);
+    conference.allowDirect(settings.value.direct);
     conference.preconnect();
     if (waiting !== undefined) conference.join(waiting);
   } catch {
@@ -131,6 +136,8 @@ function follow(conf: Conference): void {
   conf.on('participants', (list) => mine() && (participants.value = list));
   conf.on('dominantSpeaker', (id) => mine() && (dominantSpeaker.value = id));
   conf.on('media', (state) => mine() && (media.value = state));
+  conf.on('path', (which) => mine() && (path.value = which));
+  conf.on('sharing', (on) => mine() && (sharing.value = on));
   conf.on('statistics', (s) => mine() && (statistics.value = s));
   const joinedAt = () => conf.timings.roomJoined;
   conf.on('joined', (p) => {
@@ -207,6 +214,14 @@ export function toggle(kind: Kind): void {
   }
   change(kind === 'audio' ? { microphone: on } : { camera: on });
   void local.setEnabled(kind, on);
+}
+
+/** Begins to share a screen, or ends it. */
+export async function toggleShare(): Promise<void> {
+  if (!conference) return;
+  if (sharing.value) conference.screen.stop();
+  else if (!conference.meeting.mayUse('desktop')) toast(t('people.needLeave'));
+  else if (await conference.screen.start()) toast(t('share.failed'));
 }
 
 /** Opens the microphone while a key is held; the remembered setting does not change. */

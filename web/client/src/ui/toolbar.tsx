@@ -6,7 +6,9 @@ import { Icon } from './icons';
 import { handUp, lobby, newPolls, toggleHand } from './meeting';
 import { MenuButton } from './menu';
 import { ReactionItems, ReactionsButton } from './reactions';
+import { ShareButton } from './share_button';
 import { toggleFullscreen } from './shortcuts';
+import { stageMenu } from './stage/menu';
 import { dialog, leave, panel, participants, togglePanel, unread } from './state';
 
 function useFullscreen(): boolean {
@@ -27,6 +29,7 @@ export function Toolbar() {
     { id: 'toggle-polls', icon: 'poll', label: t('polls.heading'), badge: newPolls.value, onSelect: () => togglePanel('polls') },
     { id: 'open-security-menu', icon: 'shield', label: t('toolbar.security'), onSelect: () => (dialog.value = 'security') },
     { id: 'open-speakers', icon: 'clock', label: t('speakers.heading'), onSelect: () => (dialog.value = 'speakers') },
+    ...stageMenu(),
     { id: 'fullscreen', icon: 'fullscreen', label: full ? t('toolbar.exitFullscreen') : t('toolbar.fullscreen'), keys: 'F', onSelect: toggleFullscreen },
     { id: 'open-help', icon: 'keyboard', label: t('toolbar.help'), keys: '?', onSelect: () => (dialog.value = 'help') },
     { id: 'open-settings', icon: 'settings', label: t('toolbar.settings'), onSelect: () => (dialog.value = 'settings') },
@@ -35,6 +38,7 @@ export function Toolbar() {
     <div class="toolbar" role="group" aria-label={t('toolbar.label')} data-testid="toolbar">
       <MuteButton kind="audio" />
       <MuteButton kind="video" />
+      <ShareButton />
       <span class="gap" />
       <span class="wide-only"><ToolButton id="toggle-hand" icon="hand" label={handUp.value ? t('toolbar.lowerHand') : t('toolbar.raiseHand')} keys="R" pressed={handUp.value} onClick={toggleHand} /><ReactionsButton /></span>
       <ToolButton id="toggle-chat" icon="chat" label={t('toolbar.chat')} keys="C" pressed={panel.value === 'chat'} badge={unread.value} badgeText={t('toolbar.unread', { count: unread.value })} onClick={() => togglePanel('chat')} />

@@ -1,0 +1,231 @@
+/** The media of one stay in a room: with the bridge, directly with one other, and which of the two counts. */
+import { receiverConstraints, wantedHeights } from './constraints';
+import { DirectCall } from './direct';
+import { DirectSpeaker } from './direct_speaker';
+import { Emitter } from './emitter';
+import { sourceName } from './ids';
+import { Invitation, type BridgeSession } from './invitation';
+import { PathSwitch } from './path_switch';
+import { Reporter } from './reporter';
+import type { Room } from './room';
+import type { Roster } from './roster';
+import type { Tracks } from './session';
+import type { Path, SourceKey, Statistics, View } from './types';
+import type { Xml } from './xml';
+import type { XmppConnection } from './xmpp';
+
+interface Events {
+  /** What is known of the participants' media changed. */
+  changed: void;
+  media: 'none' | 'connected' | 'interrupted';
+  path: Path;
+  speaker: string | undefined;
+  offered: void;
+  connected: void;
+  channelOpen: void;
+  statistics: Statistics;
+  endpointMessage: { from: string; payload: object };
+  /** Only a new beginning helps. */
+  lost: void;
+}
+
+/** What is announced of our own video sources. */
+type VideoTypes = () => ReadonlyMap<SourceKey, 'camera' | 'desktop' | 'none'>;
+
+export class RoomMedia extends Emitter<Events> {
+  readonly direct: DirectCall;
+  private readonly invitation: Invitation;
+  private readonly paths: PathSwitch;
+  private readonly directSpeaker: DirectSpeaker;
+  private reporter: Reporter | undefined;
+  private view: View = { sizes: new Map(), onStage: [], audioOnly: false };
+  private bridgeMedia: 'none' | 'connected' | 'interrupted' = 'none';
+  private speaker: string | undefined;
+
+  constructor(
+    xmpp: XmppConnection, private readonly room: Room, private readonly roster: Roster, tracks: () => Tracks,
+    private readonly videoTypes: VideoTypes,
+  ) {
+    super();
+    const codec = () => roster.commonCodec();
+    this.invitation = new Invitation(xmpp, room, tracks, codec);
+    this.direct = new DirectCall(xmpp, room, tracks, codec);
+    this.paths = new PathSwitch({
+      bridge: () => this.invitation.session,
+      direct: () => this.direct.session,
+      directState: () => this.direct.state,
+      awaited: () => roster.ids.flatMap((id) => (id === this.direct.peer ? roster.sending(id) : [])),
+      releaseDirect: () => this.direct.release(),
+    });
+    this.directSpeaker = new DirectSpeaker(room.id, (id) => this.setSpeaker(id));
+    this.followInvitation();
+    this.followDirect();
+  }
+
+  get path(): Path {
+    return this.paths.path;
+  }
+
+  get states(): { ice: string; dtls: string; channel: string; direct: string } {
+    const pc = this.session?.pc;
+    return {
+      ice: pc?.iceConnectionState ?? 'none', dtls: pc?.connectionState ?? 'none',
+      channel: this.invitation.channel?.transport ?? 'none', direct: this.direct.state,
+    };
+  }
+
+  /** The stream of somebody's source on the path that counts. */
+  stream(source: string): MediaStream | undefined {
+    return this.session?.stream(source);
+  }
+
+  take(iq: Xml): boolean {
+    return this.direct.take(iq) || this.invitation.take(iq);
+  }
+
+  /** Who is in the room changed, or what is known of them. */
+  occupantsChanged(directAllowed: boolean): void {
+    if (this.roster.size > 0) this.invitation.expect();
+    else this.invitation.expectNothing();
+    this.invitation.setCodec(this.roster.commonCodec());
+    this.direct.setCodec(this.roster.commonCodec());
+    this.direct.consider(this.roster.ids, directAllowed);
+  }
+
+  left(id: string): void {
+    this.invitation.session?.removeOwner(id);
+    if (this.speaker === id) this.setSpeaker(undefined);
+  }
+
+  setTrack(key: SourceKey, track: MediaStreamTrack | undefined): void {
+    void this.invitation.session?.setTrack(key, track);
+    this.direct.setTrack(key, track);
+    this.announceVideo();
+  }
+
+  setView(view: View): void {
+    this.view = view;
+    this.sendConstraints();
+  }
+
+  sendMessage(payload: object, to: string): boolean {
+    return this.invitation.channel?.send({ colibriClass: 'EndpointMessage', to, msgPayload: payload }) ?? false;
+  }
+
+  networkChanged(): void {
+    this.direct.tryAgain();
+    void this.invitation.check();
+  }
+
+  leave(): void {
+    this.invitation.leave();
+    this.close();
+  }
+
+  close(): void {
+    this.paths.close();
+    this.directSpeaker.close();
+    this.direct.close();
+    this.invitation.close();
+  }
+
+  private get session() {
+    return this.paths.path === 'direct' ? this.direct.session : this.invitation.session;
+  }
+
+  private followInvitation(): void {
+    const { invitation } = this;
+    invitation.on('tracks', () => this.emit('changed', undefined));
+    invitation.on('lost', () => this.emit('lost', undefined));
+    invitation.on('media', (media) => {
+      if (media === 'connected') this.emit('connected', undefined);
+      this.bridgeMedia = media;
+      this.tellMedia();
+    });
+    invitation.on('session', (session) => {
+      this.roster.forwarded = undefined;
+      if (session) {
+        this.emit('offered', undefined);
+        this.listen(session);
+      } else if (this.roster.size > 0) invitation.expect();
+      this.report();
+      this.paths.update();
+      this.emit('changed', undefined);
+    });
+  }
+
+  private followDirect(): void {
+    const { direct, paths } = this;
+    direct.on('tracks', () => this.emit('changed', undefined));
+    direct.on('state', (state) => {
+      if (state === 'starting') direct.want(!this.view.audioOnly, wantedHeights(this.view));
+      paths.update();
+    });
+    paths.on('path', (path) => {
+      this.directSpeaker.follow(path === 'direct' ? direct.session : undefined, direct.peer);
+      this.report();
+      this.emit('path', path);
+      this.tellMedia();
+      this.emit('changed', undefined);
+    });
+  }
+
+  private tellMedia(): void {
+    const direct = this.paths.path === 'direct';
+    // Somebody is there and a new session is due: that is no state of rest.
+    const bridge = this.bridgeMedia === 'none' && this.roster.size > 0 ? 'interrupted' : this.bridgeMedia;
+    this.emit('media', direct ? 'connected' : bridge);
+  }
+
+  private report(): void {
+    this.reporter?.close();
+    const { session } = this;
+    this.reporter = session && new Reporter(session, this.paths.path, this.invitation.channel, (statistics) => {
+      this.directSpeaker.heardOwn(statistics.ownAudioLevel);
+      this.emit('statistics', statistics);
+    });
+  }
+
+  private listen({ media, channel }: BridgeSession): void {
+    channel.on('open', () => {
+      this.emit('channelOpen', undefined);
+      this.announceVideo();
+      this.sendConstraints();
+    });
+    channel.on('mapped', (sources) => media.add(sources));
+    channel.on('dominantSpeaker', ({ id }) => {
+      if (this.paths.path === 'bridge') this.setSpeaker(this.roster.has(id) || id === this.room.id ? id : undefined);
+    });
+    channel.on('forwarded', (names) => {
+      this.roster.forwarded = names;
+      this.emit('changed', undefined);
+    });
+    channel.on('senderConstraint', ({ source, maxHeight }) => {
+      for (const key of ['v0', 'v1'] as const) if (source === sourceName(this.room.id, key)) media.constrain(key, maxHeight);
+    });
+    channel.on('connectivity', ({ id, active }) => {
+      this.roster.setActive(id, active);
+      this.emit('changed', undefined);
+    });
+    channel.on('endpointMessage', (message) => this.emit('endpointMessage', message));
+  }
+
+  private setSpeaker(id: string | undefined): void {
+    if (this.speaker === id) return;
+    this.speaker = id;
+    this.emit('speaker', id);
+    this.sendConstraints();
+  }
+
+  private announceVideo(): void {
+    for (const [key, videoType] of this.videoTypes()) {
+      this.invitation.channel?.send({ colibriClass: 'SourceVideoTypeMessage', sourceName: sourceName(this.room.id, key), videoType });
+    }
+  }
+
+  private sendConstraints(): void {
+    const speaker = this.speaker === undefined ? undefined : sourceName(this.speaker, 'v0');
+    this.invitation.channel?.send({ colibriClass: 'ReceiverVideoConstraints', ...receiverConstraints(this.view, speaker) });
+    this.direct.want(!this.view.audioOnly, wantedHeights(this.view));
+  }
+}
