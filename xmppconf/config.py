@@ -116,6 +116,8 @@ class BridgeSettings:
     focus@<accounts_domain>."""
     udp_port: int = 10000
     """The one port for media."""
+    workers: int = 1
+    """Threads for packets, at most 32; each conference is one's.  0: one per core."""
     udp_addresses: tuple[str, ...] = ()
     """Local addresses to use; empty: all that are up, loopback included."""
     public_addresses: tuple[str, ...] = ()

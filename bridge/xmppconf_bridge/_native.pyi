@@ -23,8 +23,11 @@ class Engine:
         event_queue: int = 16384,
         receive_buffer: int = 10485760,
         send_buffer: int = 10485760,
+        workers: int = 1,
     ) -> None:
-        """Bind a UDP socket per address (host, port; port 0 picks one), start the worker.
+        """Bind a UDP socket per address (host, port; port 0 picks one), start the workers.
+
+        Each conference is carried by one of the workers, 1 to 32 threads.
 
         Raises OSError (with errno and the address in its text) if a socket cannot be bound.
         """

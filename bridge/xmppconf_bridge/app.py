@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import errno
 import logging
+import os
 import secrets
 import signal
 import string
@@ -45,6 +46,7 @@ from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.transport import PWD_LENGTH, UFRAG_LENGTH, Channel
 
 CERTIFICATE_LIFE = 86400.0  # seconds until new transports get a new certificate
+MAX_WORKERS = 32  # of the engine
 GOODBYE_TIMEOUT = 0.5  # seconds; the supervisor kills what takes 2
 
 log = logging.getLogger(__name__)
@@ -322,8 +324,11 @@ def _bind(settings: Settings) -> PacketEngine:
     local = addresses.usable(local_addresses(), options.udp_addresses)
     if not local:
         raise SettingsError("bridge.udp_addresses: this machine has no usable address")
+    if not 0 <= options.workers <= MAX_WORKERS:
+        raise SettingsError(f"bridge.workers: 0 to {MAX_WORKERS}")
+    workers = options.workers or min(os.cpu_count() or 1, MAX_WORKERS)
     try:
-        return PacketEngine([(address, options.udp_port) for address in local])
+        return PacketEngine([(address, options.udp_port) for address in local], workers)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(

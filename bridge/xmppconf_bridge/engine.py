@@ -241,11 +241,14 @@ class Commands(Protocol):
 class PacketEngine:
     """The native engine.  A command that finds its queue full waits its turn here."""
 
-    def __init__(self, addresses: Sequence[tuple[str, int]]) -> None:
-        """Bind the sockets; raises `OSError` naming the address that could not be bound."""
+    def __init__(self, addresses: Sequence[tuple[str, int]], workers: int = 1) -> None:
+        """Bind the sockets and start the workers.
+
+        Raises `OSError` naming the address that could not be bound.
+        """
         from xmppconf_bridge import _native
 
-        self._native = _native.Engine(list(addresses))
+        self._native = _native.Engine(list(addresses), workers=workers)
         self._backlog: deque[Callable[[], None]] = deque()
         self.on_backlog: Callable[[], None] | None = None
         """Called when commands begin to wait; whoever is told calls `flush` soon."""

@@ -1,11 +1,11 @@
-"""How loaded the bridge is: the busiest of its threads and its packet rate."""
+"""How loaded the bridge is: its workers or its event loop, and its packet rate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 INTERVAL = 10.0  # seconds between two samples
-#: Shares of one core and packets per second (both ways) that count as stress 1.
+#: Shares of one core and packets per second (both ways) of a worker that count as stress 1.
 CPU_LIMIT = 0.9
 #: `script/bench` on two cores of 2.5 GHz, one of them the bridge's: 75,000 packets a second
 #: leave after 1 ms at the median, and from 190,000 on packets are lost.  The processor's
@@ -54,8 +54,9 @@ class Load:
         self.relay_bits_in = 8 * rate("relay_bytes_received")
         self.relay_bits_out = 8 * rate("relay_bytes_sent")
         stolen_share = rate("stolen_ns")
-        worker = (rate("worker_cpu_ns") + stolen_share) / 1e9
+        workers = max(1, stats.get("workers", 1))
+        worker = (rate("worker_cpu_ns") / workers + stolen_share) / 1e9
         loop = (rate("loop_cpu_ns") + stolen_share) / 1e9
         packets = self.packets_in + self.packets_out
-        self.media_stress = max(worker / CPU_LIMIT, packets / PACKET_LIMIT)
+        self.media_stress = max(worker / CPU_LIMIT, packets / (PACKET_LIMIT * workers))
         self.stress = max(self.media_stress, loop / CPU_LIMIT)

@@ -50,6 +50,8 @@ counters! {
     dtls_received,
     dtls_sent,
     receive_errors,
+    handed_over,
+    dropped_handover,
     transports,
     worker_cpu_ns,
     receive_ns,

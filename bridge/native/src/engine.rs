@@ -1,4 +1,4 @@
-//! The handle of the engine: starts the worker, and talks to it through two bounded queues.
+//! The handle of the engine: starts the workers, and talks to them through bounded queues.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,8 +14,10 @@ use std::thread::JoinHandle;
 use rustix::event::{eventfd, EventfdFlags};
 
 use crate::counters::Counters;
-use crate::ice::Candidate;
+use crate::handover;
+use crate::ice::{Candidate, Random};
 use crate::media;
+use crate::placement::{Change, Goes, Placement};
 use crate::socket::Socket;
 use crate::srtp::{Receiver, Sender};
 use crate::worker::Worker;
@@ -24,6 +26,9 @@ use crate::worker::Worker;
 pub const MAX_SOCKETS: usize = 64;
 /// All its sockets, with those bound later.
 const MAX_ALL_SOCKETS: usize = 250;
+
+/// Workers of one engine.
+pub const MAX_WORKERS: usize = 32;
 
 /// What the worker is told to do.
 pub enum Command {
@@ -69,6 +74,16 @@ pub enum Command {
     },
     RemoveConference {
         conference: u32,
+    },
+    /// Another worker has a transport.
+    Elsewhere {
+        transport: u32,
+        ufrag: Vec<u8>,
+        worker: u8,
+    },
+    /// Another worker no longer has it.
+    Gone {
+        transport: u32,
     },
 }
 
@@ -128,17 +143,22 @@ struct EventQueue {
     lost: u64,
 }
 
-/// What handle and worker share.  The worker takes a lock once a turn at most, never a packet.
-pub struct Shared {
+/// What goes from all workers to the handle.
+struct Outbox {
     capacity: usize,
     events: Mutex<EventQueue>,
     event_fd: OwnedFd,
+    /// A worker is gone, whether told to stop or not.
+    gone: AtomicBool,
+    transports: Mutex<HashMap<u32, TransportFigures>>,
+}
+
+/// What handle and one worker share.  The worker takes a lock once a turn at most, never a packet.
+pub struct Shared {
+    outbox: Arc<Outbox>,
     command_fd: OwnedFd,
     stop: AtomicBool,
-    /// The worker is gone, whether told to stop or not.
-    gone: AtomicBool,
     pub(crate) counters: Mutex<(Counters, media::Stats)>,
-    pub(crate) transports: Mutex<HashMap<u32, TransportFigures>>,
 }
 
 /// A panic elsewhere leaves these plain values whole.
@@ -151,11 +171,50 @@ fn ring(fd: &OwnedFd) {
     let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
 }
 
+fn new_fd() -> io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
 fn hush(fd: &OwnedFd) {
     let _ = rustix::io::read(fd, &mut [0; 8]);
 }
 
+impl Outbox {
+    fn new(capacity: usize) -> io::Result<Self> {
+        Ok(Self {
+            capacity: capacity.max(4),
+            events: Mutex::default(),
+            event_fd: new_fd()?,
+            gone: AtomicBool::new(false),
+            transports: Mutex::default(),
+        })
+    }
+}
+
 impl Shared {
+    fn new(outbox: &Arc<Outbox>) -> io::Result<Self> {
+        Ok(Self {
+            outbox: Arc::clone(outbox),
+            command_fd: new_fd()?,
+            stop: AtomicBool::new(false),
+            counters: Mutex::default(),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::new(&Arc::new(Outbox::new(16).unwrap())).unwrap()
+    }
+
+    /// Make the worker look at its queues.
+    pub(crate) fn ring_commands(&self) {
+        ring(&self.command_fd);
+    }
+
+    pub(crate) fn transports(&self) -> MutexGuard<'_, HashMap<u32, TransportFigures>> {
+        lock(&self.outbox.transports)
+    }
+
     pub(crate) fn command_fd(&self) -> &OwnedFd {
         &self.command_fd
     }
@@ -173,10 +232,11 @@ impl Shared {
         if events.is_empty() {
             return;
         }
+        let outbox = &*self.outbox;
         {
-            let mut queue = lock(&self.events);
+            let mut queue = lock(&outbox.events);
             for event in events.drain(..) {
-                let room = if event.is_level() { self.capacity / 4 * 3 } else { self.capacity };
+                let room = if event.is_level() { outbox.capacity / 4 * 3 } else { outbox.capacity };
                 if queue.events.len() < room {
                     queue.events.push_back(event);
                 } else {
@@ -184,12 +244,12 @@ impl Shared {
                 }
             }
         }
-        ring(&self.event_fd);
+        ring(&outbox.event_fd);
     }
 }
 
 /// Tells the other side of the end of the worker, also when it ends in a panic.
-struct Farewell(Arc<Shared>);
+struct Farewell(Arc<Outbox>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
@@ -224,6 +284,28 @@ pub struct Settings {
     pub event_queue: usize,
     pub receive_buffer: usize,
     pub send_buffer: usize,
+    /// Threads that carry packets, 1 to [`MAX_WORKERS`]; each conference is one's.
+    pub workers: usize,
+}
+
+/// One worker, as the handle knows it.
+struct Post {
+    shared: Arc<Shared>,
+    commands: SyncSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Post {
+    fn send(&self, command: Command) -> Result<(), Rejected> {
+        match self.commands.try_send(command) {
+            Ok(()) => {
+                self.shared.ring_commands();
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => Err(Rejected::Full),
+            Err(TrySendError::Disconnected(_)) => Err(Rejected::Stopped),
+        }
+    }
 }
 
 pub struct Engine {
@@ -231,58 +313,68 @@ pub struct Engine {
     settings: Settings,
     /// How many sockets there are.
     bound: Mutex<usize>,
-    shared: Arc<Shared>,
-    commands: SyncSender<Command>,
-    worker: Option<JoinHandle<()>>,
+    outbox: Arc<Outbox>,
+    placement: Mutex<Placement>,
+    posts: Vec<Post>,
 }
 
 impl Engine {
-    /// Bind a socket per address and start the worker.
+    /// Bind a socket per address and worker, and start the workers.
     pub fn new(addresses: &[SocketAddr], settings: &Settings) -> Result<Self, BindError> {
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let at = |address| move |error: io::Error| BindError { address, error };
         let first = addresses.first().copied().unwrap_or(unspecified);
-        if addresses.is_empty() || addresses.len() > MAX_SOCKETS {
+        let invalid = addresses.is_empty() || addresses.len() > MAX_SOCKETS;
+        if invalid || !(1..=MAX_WORKERS).contains(&settings.workers) {
             return Err(at(first)(io::Error::from_raw_os_error(libc::EINVAL)));
         }
-        let mut sockets = Vec::new();
+        let mut sockets: Vec<Vec<Socket>> = Vec::new();
+        sockets.resize_with(settings.workers, Vec::new);
         for &address in addresses {
-            let socket = Socket::bind(address, settings.receive_buffer, settings.send_buffer);
-            sockets.push(socket.map_err(at(address))?);
+            let bound = Socket::bind_together(
+                address,
+                settings.receive_buffer,
+                settings.send_buffer,
+                settings.workers,
+            );
+            for (own, socket) in sockets.iter_mut().zip(bound.map_err(at(address))?) {
+                own.push(socket);
+            }
         }
-        let addresses: Vec<_> = sockets.iter().map(Socket::local).collect();
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let new_fd = || eventfd(0, flags).map_err(|error| at(first)(error.into()));
-        let shared = Arc::new(Shared {
-            capacity: settings.event_queue.max(4),
-            events: Mutex::default(),
-            event_fd: new_fd()?,
-            command_fd: new_fd()?,
-            stop: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            counters: Mutex::default(),
-            transports: Mutex::default(),
-        });
+        let addresses = sockets.first().into_iter().flatten().map(Socket::local).collect();
         let mut seed = [0; 8];
         rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())
             .map_err(|error| at(first)(error.into()))?;
-        let (commands, receiver) = sync_channel(settings.queue.max(1));
-        let for_worker = Arc::clone(&shared);
-        let worker = std::thread::Builder::new()
-            .name("xmppconf-media".into())
-            .spawn(move || {
-                let _farewell = Farewell(Arc::clone(&for_worker));
-                Worker::new(sockets, for_worker, receiver, u64::from_ne_bytes(seed)).run();
-            })
-            .map_err(at(first))?;
-        Ok(Self {
-            bound: Mutex::new(addresses.len()),
+        let mut random = Random(u64::from_ne_bytes(seed));
+        let [a, b, c, d, ..] = random.draw().to_be_bytes();
+        let tag_mask = u32::from_be_bytes([a, b, c, d]);
+        let outbox = Arc::new(Outbox::new(settings.event_queue).map_err(at(first))?);
+        let shared: io::Result<Vec<_>> =
+            sockets.iter().map(|_| Ok(Arc::new(Shared::new(&outbox)?))).collect();
+        let shared = shared.map_err(at(first))?;
+        let mut engine = Self {
+            bound: Mutex::new(sockets.first().map_or(0, Vec::len)),
             settings: *settings,
             addresses,
-            shared,
-            commands,
-            worker: Some(worker),
-        })
+            placement: Mutex::new(Placement::new(settings.workers)),
+            posts: Vec::new(),
+            outbox,
+        };
+        let handovers = handover::connect(&shared);
+        for ((shared, sockets), handover) in shared.into_iter().zip(sockets).zip(handovers) {
+            let (commands, receiver) = sync_channel(settings.queue.max(1));
+            let (for_worker, outbox) = (Arc::clone(&shared), Arc::clone(&engine.outbox));
+            let seed = random.draw();
+            let thread = std::thread::Builder::new()
+                .name("xmppconf-media".into())
+                .spawn(move || {
+                    let _farewell = Farewell(outbox);
+                    Worker::new(sockets, for_worker, receiver, handover, tag_mask, seed).run();
+                })
+                .map_err(at(first))?;
+            engine.posts.push(Post { shared, commands, thread: Some(thread) });
+        }
+        Ok(engine)
     }
 
     /// Bind more sockets, for transports that name them: the numbers and the addresses of them.
@@ -303,14 +395,18 @@ impl Engine {
         let locals = sockets.iter().map(Socket::local).collect();
         let first = *bound;
         for socket in sockets {
-            if let Err(rejected) = self.command(Command::AddSocket { socket }) {
-                let code = match rejected {
-                    Rejected::Full => libc::EAGAIN,
-                    Rejected::Stopped => libc::ESHUTDOWN,
-                };
-                let address = addresses.first().copied();
-                let address = address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
-                return Err(BindError { address, error: io::Error::from_raw_os_error(code) });
+            // Every worker has it under the same number; the one whose transport uses it reads.
+            for post in &self.posts {
+                let added = socket.duplicate().and_then(|socket| {
+                    post.send(Command::AddSocket { socket }).map_err(|rejected| {
+                        io::Error::from_raw_os_error(match rejected {
+                            Rejected::Full => libc::EAGAIN,
+                            Rejected::Stopped => libc::ESHUTDOWN,
+                        })
+                    })
+                });
+                let address = socket.local();
+                added.map_err(|error| BindError { address, error })?;
             }
             *bound += 1;
         }
@@ -323,30 +419,62 @@ impl Engine {
     }
 
     pub fn event_fd(&self) -> RawFd {
-        self.shared.event_fd.as_fd().as_raw_fd()
+        self.outbox.event_fd.as_fd().as_raw_fd()
     }
 
     pub fn command(&self, command: Command) -> Result<(), Rejected> {
-        match self.commands.try_send(command) {
-            Ok(()) => {
-                ring(&self.shared.command_fd);
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => Err(Rejected::Full),
-            Err(TrySendError::Disconnected(_)) => Err(Rejected::Stopped),
+        if let [post] = self.posts.as_slice() {
+            return post.send(command);
         }
+        let mut placement = lock(&self.placement);
+        let (goes, change) = placement.find(&command);
+        let Goes::To(worker) = goes else {
+            return Ok(());
+        };
+        let Some(post) = self.posts.get(worker) else {
+            return Ok(());
+        };
+        // What the others are told may be told twice, should the worker's own queue be full.
+        if let Command::AddTransport { transport, ufrag, .. }
+        | Command::RestartIce { transport, ufrag, .. } = &command
+        {
+            self.tell_others(worker, || Command::Elsewhere {
+                transport: *transport,
+                ufrag: ufrag.clone(),
+                worker: u8::try_from(worker).unwrap_or(u8::MAX),
+            })?;
+        }
+        match &change {
+            Change::RemoveTransport(transport) => {
+                self.tell_others(worker, || Command::Gone { transport: *transport })?;
+            }
+            Change::RemoveConference(conference) => {
+                for transport in placement.members(*conference) {
+                    self.tell_others(worker, || Command::Gone { transport })?;
+                }
+            }
+            _ => {}
+        }
+        post.send(command)?;
+        placement.apply(worker, change);
+        Ok(())
     }
 
-    /// Whether the worker has ended; the event descriptor is readable then.
+    fn tell_others(&self, worker: usize, what: impl Fn() -> Command) -> Result<(), Rejected> {
+        let mut others = self.posts.iter().enumerate().filter(|(other, _)| *other != worker);
+        others.try_for_each(|(_, post)| post.send(what()))
+    }
+
+    /// Whether a worker has ended; the event descriptor is readable then.
     pub fn stopped(&self) -> bool {
-        self.shared.gone.load(Ordering::Acquire)
+        self.outbox.gone.load(Ordering::Acquire)
     }
 
     /// All waiting events, oldest first.
     pub fn take_events(&self) -> Vec<Event> {
         // Hushed before the queue is read: an event put in between rings again.
-        hush(&self.shared.event_fd);
-        let mut queue = lock(&self.shared.events);
+        hush(&self.outbox.event_fd);
+        let mut queue = lock(&self.outbox.events);
         let mut events: Vec<_> = queue.events.drain(..).collect();
         if queue.lost > 0 {
             events.push(Event::Lost { count: std::mem::take(&mut queue.lost) });
@@ -354,30 +482,34 @@ impl Engine {
         events
     }
 
-    /// Counters by name.
+    /// Counters by name, of all workers together.
     pub fn stats(&self) -> Vec<(&'static str, u64)> {
-        let (counters, media) = *lock(&self.shared.counters);
-        let mut pairs: Vec<_> = counters.pairs().collect();
-        for (name, value) in media.pairs() {
-            match pairs.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, sum)) => *sum = sum.saturating_add(value),
-                None => pairs.push((name, value)),
+        let mut pairs: Vec<(&'static str, u64)> = vec![("workers", self.posts.len() as u64)];
+        for post in &self.posts {
+            let (counters, media) = *lock(&post.shared.counters);
+            for (name, value) in counters.pairs().chain(media.pairs()) {
+                match pairs.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum = sum.saturating_add(value),
+                    None => pairs.push((name, value)),
+                }
             }
         }
         pairs
     }
 
     pub fn transport_stats(&self, transport: u32) -> Option<TransportFigures> {
-        lock(&self.shared.transports).get(&transport).copied()
+        lock(&self.outbox.transports).get(&transport).copied()
     }
 
-    /// Stop the worker and close the sockets.
+    /// Stop the workers and close the sockets, after what was ordered before.
     pub fn close(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        ring(&self.shared.command_fd);
-        if let Some(worker) = self.worker.take() {
+        for post in &self.posts {
+            post.shared.stop.store(true, Ordering::Release);
+            post.shared.ring_commands();
+        }
+        for thread in self.posts.iter_mut().filter_map(|post| post.thread.take()) {
             // A worker that panicked has nothing left to close.
-            let _ = worker.join();
+            let _ = thread.join();
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A worker thread owns the sockets and runs each batch of datagrams to completion: classify
 //! (`demux`), answer ICE (`stun`, `ice`), decrypt (`srtp`), decide what goes where (`media`),
-//! encrypt into the send slots, send.  Other threads talk to it through two bounded queues
+//! encrypt into the send slots, send.  With several workers each conference is one's (`placement`),
+//! and a datagram that came to another is handed over (`handover`).  Other threads talk to it through two bounded queues
 //! (`engine`).  `python` is the binding, conversions only; everything else knows no Python.
 //!
 //! No input from the network makes anything in here panic; unsafe code is confined to `socket`.
@@ -15,11 +16,13 @@ pub mod crypto;
 pub mod demux;
 pub mod engine;
 pub mod fuzzing;
+pub mod handover;
 pub mod ice;
 pub mod id_map;
 pub mod load;
 pub mod media;
 pub mod outgoing;
+pub mod placement;
 pub mod socket;
 pub mod srtp;
 pub mod stun;

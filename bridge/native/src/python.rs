@@ -140,7 +140,7 @@ impl PyEngine {
     #[new]
     #[pyo3(signature = (
         addresses, *, queue = 4096, event_queue = 16384,
-        receive_buffer = 10_485_760, send_buffer = 10_485_760
+        receive_buffer = 10_485_760, send_buffer = 10_485_760, workers = 1
     ))]
     fn new(
         addresses: Vec<(String, u16)>,
@@ -148,9 +148,10 @@ impl PyEngine {
         event_queue: usize,
         receive_buffer: usize,
         send_buffer: usize,
+        workers: usize,
     ) -> PyResult<Self> {
         let parsed = parse_addresses(addresses)?;
-        let settings = Settings { queue, event_queue, receive_buffer, send_buffer };
+        let settings = Settings { queue, event_queue, receive_buffer, send_buffer, workers };
         let engine = Engine::new(&parsed, &settings).map_err(os_error)?;
         Ok(Self {
             addresses: engine.local_addresses().to_vec(),

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::ice::Path;
 
@@ -39,7 +40,10 @@ pub struct Socket {
 impl Socket {
     /// Bind to `address`; the buffers are as large as the system allows up to the given sizes.
     pub fn bind(address: SocketAddr, receive: usize, send: usize) -> io::Result<Self> {
-        let udp = UdpSocket::bind(address)?;
+        Self::with(UdpSocket::bind(address)?, receive, send)
+    }
+
+    fn with(udp: UdpSocket, receive: usize, send: usize) -> io::Result<Self> {
         udp.set_nonblocking(true)?;
         // The forced form may exceed net.core.rmem_max but takes a privilege.
         if sockopt::set_socket_recv_buffer_size_force(&udp, receive).is_err() {
@@ -48,9 +52,34 @@ impl Socket {
         if sockopt::set_socket_send_buffer_size(&udp, send).is_err() {
             sockopt::set_socket_send_buffer_size(&udp, send / 2)?;
         }
-        forbid_fragments(&udp, address);
         let local = udp.local_addr()?;
+        forbid_fragments(&udp, local);
         Ok(Self { udp, local, segmentation: true })
+    }
+
+    /// As many sockets as are wanted at one address, among which the kernel divides senders by
+    /// their addresses.
+    ///
+    /// Another process of the same user may not be at that address: it would get a share.
+    pub fn bind_together(
+        address: SocketAddr,
+        receive: usize,
+        send: usize,
+        count: usize,
+    ) -> io::Result<Vec<Self>> {
+        let alone = Self::bind(address, receive, send)?;
+        if count <= 1 {
+            return Ok(vec![alone]);
+        }
+        let address = alone.local;
+        drop(alone); // it has shown that nobody else is there
+        (0..count).map(|_| Self::with(bind_shared(address)?, receive, send)).collect()
+    }
+
+    /// Another handle of the same socket.
+    pub fn duplicate(&self) -> io::Result<Self> {
+        let Self { udp, local, segmentation } = self;
+        Ok(Self { udp: udp.try_clone()?, local: *local, segmentation: *segmentation })
     }
 
     pub fn local(&self) -> SocketAddr {
@@ -82,6 +111,16 @@ impl Socket {
     pub fn set_segmentation(&mut self, segmentation: bool) {
         self.segmentation = segmentation;
     }
+}
+
+/// A socket at an address that is shared with others (SO_REUSEPORT).
+fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(UdpSocket::from(socket))
 }
 
 /// Media is never worth fragments (RFC 8445 has none either), and a datagram that cannot be
@@ -637,6 +676,27 @@ mod tests {
         }
         let flushed = batch.flush(&mut ours);
         assert_eq!((flushed.packets, flushed.refused), (2, 2));
+    }
+
+    #[test]
+    fn sockets_of_one_address_divide_what_comes_and_let_nobody_in() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address = address.parse().unwrap();
+            let together = Socket::bind_together(address, 1 << 20, 1 << 20, 3).unwrap();
+            let local = together[0].local();
+            assert!(together.iter().all(|socket| socket.local() == local));
+            assert!(Socket::bind(local, 1 << 20, 1 << 20).is_err());
+            assert!(Socket::bind_together(local, 1 << 20, 1 << 20, 2).is_err());
+            let mut batch = ReceiveBatch::default();
+            for _ in 0..50 {
+                let sender = UdpSocket::bind(SocketAddr::new(local.ip(), 0)).unwrap();
+                sender.send_to(b"x", local).unwrap();
+            }
+            let counts: Vec<_> =
+                together.iter().map(|socket| batch.receive(socket).unwrap()).collect();
+            assert_eq!(counts.iter().sum::<usize>(), 50);
+            assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+        }
     }
 
     #[test]

@@ -138,6 +138,8 @@ pub struct Transports {
     by_id: IdMap<Transport>,
     by_path: HashMap<Path, u32>,
     by_ufrag: HashMap<Vec<u8>, u32>,
+    /// For whoever has to be told.
+    changed: Vec<(Path, bool)>,
 }
 
 impl Transports {
@@ -247,7 +249,14 @@ impl Transports {
 
     /// Packets over `path` are now `id`'s; of two transports the later one has it.
     pub fn open(&mut self, path: Path, id: u32) {
-        self.by_path.insert(path, id);
+        if self.by_path.insert(path, id).is_none() {
+            self.changed.push((path, true));
+        }
+    }
+
+    /// Paths that were opened, and those closed (false), since the last call.
+    pub fn changed(&mut self) -> impl Iterator<Item = (Path, bool)> + '_ {
+        self.changed.drain(..)
     }
 
     /// An agent of `id` has closed a path; another of its agents may have it open.
@@ -255,6 +264,7 @@ impl Transports {
         let open = self.by_id.get(&id).is_some_and(|transport| transport.has_open(path));
         if !open && self.by_path.get(&path) == Some(&id) {
             self.by_path.remove(&path);
+            self.changed.push((path, false));
         }
     }
 }
@@ -289,6 +299,7 @@ mod tests {
         assert_eq!(transports.by_path(&path), Some(2));
         transports.close(path, 2);
         assert_eq!(transports.by_path(&path), None);
+        assert_eq!(transports.changed().collect::<Vec<_>>(), [(path, true), (path, false)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The worker thread: receive a batch, carry each datagram through to its receivers, send.
 //!
 //! It owns sockets, transports and media; nothing here waits for anything but its sockets, its
-//! commands and its next timer.
+//! commands, what other workers hand over, and its next timer.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver as CommandReceiver, TryRecvError};
@@ -13,7 +13,8 @@ use rustix::time::{ClockId, Timespec};
 use crate::clock::{clock, monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::{classify, Kind};
-use crate::engine::{lock, Command, Event, Shared, TransportFigures};
+use crate::engine::{Command, Event, Shared, TransportFigures};
+use crate::handover::Handover;
 use crate::ice::{self, Agent, Outcome, Path, Random};
 use crate::media::{self, Media, Time};
 use crate::outgoing::{IceOutput, MediaOutput, Outgoing};
@@ -39,8 +40,12 @@ pub struct Worker {
     common_sockets: usize,
     transports: Transports,
     media: Media,
-    /// Mixed into the tag of each agent, so that transaction ids do not count transports.
+    /// Mixed into the tag of each agent, so that transaction ids do not count transports; the
+    /// same in all workers, for answers that come to another.
     tag_mask: u32,
+    handover: Handover,
+    /// Of each socket whether this worker reads it.
+    polled: Vec<bool>,
     random: Random,
     ice_events: Vec<ice::Event>,
     /// No agent has a timer before this.
@@ -54,11 +59,14 @@ impl Worker {
         sockets: Vec<Socket>,
         shared: Arc<Shared>,
         commands: CommandReceiver<Command>,
+        handover: Handover,
+        tag_mask: u32,
         seed: u64,
     ) -> Self {
         let mut random = Random(seed);
-        let [a, b, c, d, ..] = random.draw().to_be_bytes();
         Self {
+            handover,
+            polled: vec![true; sockets.len()],
             shared,
             commands,
             common_sockets: sockets.len(),
@@ -70,7 +78,7 @@ impl Worker {
             },
             transports: Transports::default(),
             media: Media::new(random.draw()),
-            tag_mask: u32::from_be_bytes([a, b, c, d]),
+            tag_mask,
             random,
             ice_events: Vec::new(),
             next_ice: Time::MAX,
@@ -91,6 +99,7 @@ impl Worker {
                 if !self.take_commands(now) {
                     break;
                 }
+                self.take_parcels(now);
             }
             for index in 0..self.outgoing.sockets.len() {
                 if ready.get(index) == Some(&true) {
@@ -102,8 +111,40 @@ impl Worker {
                 self.next_tick = now.saturating_add(TICK);
             }
             self.outgoing.flush();
+            for (path, is_open) in self.transports.changed() {
+                self.handover.tell(path, is_open);
+            }
+            self.handover.flush();
             self.publish(now);
         }
+        // What was ordered before the end is still done: people are told of it.
+        self.take_commands(monotonic());
+        self.outgoing.flush();
+    }
+
+    /// Datagrams that are ours and came to another worker.
+    fn take_parcels(&mut self, now: Time) {
+        while let Some(mut parcel) = self.handover.take() {
+            for (path, datagram) in parcel.datagrams() {
+                let counters = &mut self.outgoing.counters;
+                counters.packets_received += 1;
+                counters.bytes_received += datagram.len() as u64;
+                self.datagram(now, path, datagram);
+            }
+            self.handover.give_back(parcel);
+        }
+    }
+
+    /// Give a datagram to the worker whose it is; false if it is nobody's.
+    fn is_elsewhere(&mut self, worker: Option<u8>, path: Path, datagram: &[u8]) -> bool {
+        let Some(worker) = worker else {
+            return false;
+        };
+        // That worker counts it.
+        self.outgoing.counters.packets_received -= 1;
+        self.outgoing.counters.bytes_received -= datagram.len() as u64;
+        self.handover.hand_over(worker, path, datagram);
+        true
     }
 
     /// Sleep until a socket or a command is ready or a timer is due.
@@ -113,15 +154,22 @@ impl Worker {
         if !self.transports.is_empty() {
             due = due.min(self.next_publish);
         }
+        if self.handover.is_behind() {
+            due = now;
+        }
         let sleep = due.max(self.next_tick).saturating_sub(now).min(MAX_SLEEP);
         let timeout = Timespec {
             tv_sec: (sleep / 1_000_000_000) as i64,
             tv_nsec: (sleep % 1_000_000_000) as _,
         };
         let command_fd: BorrowedFd<'_> = self.shared.command_fd().as_fd();
-        let fds = self.outgoing.sockets.iter().map(AsFd::as_fd).chain([command_fd]);
+        let sockets = self.outgoing.sockets.iter().zip(&self.polled);
+        let fds = sockets.map(|(socket, polled)| {
+            let wanted = if *polled { PollFlags::IN } else { PollFlags::empty() };
+            PollFd::from_borrowed_fd(socket.as_fd(), wanted)
+        });
         let mut polled: Vec<_> =
-            fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            fds.chain([PollFd::from_borrowed_fd(command_fd, PollFlags::IN)]).collect();
         ready.clear();
         ready.resize(polled.len(), false);
         if poll(&mut polled, Some(&timeout)).is_ok() {
@@ -148,11 +196,21 @@ impl Worker {
     fn carry_out(&mut self, now: Time, command: Command) {
         match command {
             Command::Media(command) => self.apply(now, command),
-            Command::AddSocket { socket } => self.outgoing.sockets.push(socket),
+            Command::AddSocket { socket } => {
+                self.outgoing.sockets.push(socket);
+                self.polled.push(false);
+            }
+            Command::Elsewhere { transport, ufrag, worker } => {
+                self.handover.elsewhere(transport, ufrag, worker);
+            }
+            Command::Gone { transport } => self.handover.gone(transport),
             Command::AddTransport { transport, conference, ufrag, pwd, controlling, sockets } => {
                 let tag = transport ^ self.tag_mask;
                 let agent = Agent::new(tag, &ufrag, &pwd, controlling, self.random.draw());
                 let sockets = sockets.unwrap_or(0..self.common_sockets);
+                if let Some(polled) = self.polled.get_mut(sockets.clone()) {
+                    polled.fill(true);
+                }
                 if self.transports.add(transport, Transport::new(conference, agent, sockets)) {
                     self.apply(now, media::Command::AddTransport { transport, conference });
                 }
@@ -212,7 +270,7 @@ impl Worker {
         // Media first: a farewell still finds its keys.
         self.apply(now, media::Command::RemoveTransport { transport });
         self.transports.remove(transport);
-        lock(&self.shared.transports).remove(&transport);
+        self.shared.transports().remove(&transport);
     }
 
     fn apply(&mut self, now: Time, command: media::Command) {
@@ -311,7 +369,9 @@ impl Worker {
             return;
         }
         let Some(id) = self.transports.by_path(&path) else {
-            self.outgoing.counters.dropped_unknown_address += 1;
+            if !self.is_elsewhere(self.handover.by_path(&path), path, datagram) {
+                self.outgoing.counters.dropped_unknown_address += 1;
+            }
             return;
         };
         let Some(transport) = self.transports.get_mut(id) else {
@@ -371,7 +431,9 @@ impl Worker {
         let (id, eras): (u32, &[Era]) = if message.class == Class::Request {
             let ufrag = message.ufrags().map(|(receiver, _)| receiver).unwrap_or_default();
             let Some(id) = self.transports.by_ufrag(ufrag) else {
-                counters.dropped_stun_unknown_ufrag += 1;
+                if !self.is_elsewhere(self.handover.by_ufrag(ufrag), path, datagram) {
+                    self.outgoing.counters.dropped_stun_unknown_ufrag += 1;
+                }
                 return;
             };
             match self.transports.get_mut(id).map(|transport| transport.era_of(ufrag)) {
@@ -382,6 +444,9 @@ impl Worker {
         } else {
             // A transport's agents share its tag.
             let id = Agent::tag_of(&message.transaction) ^ self.tag_mask;
+            if self.is_elsewhere(self.handover.by_transport(id), path, datagram) {
+                return;
+            }
             (id, &[Era::Current, Era::Next, Era::Former])
         };
         let mut outcome = None;
@@ -454,7 +519,7 @@ impl Worker {
         if due {
             self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
             self.outgoing.counters.worker_cpu_ns = clock(ClockId::ThreadCPUTime);
-            let mut figures = lock(&self.shared.transports);
+            let mut figures = self.shared.transports();
             for (id, entry) in self.transports.iter() {
                 let media = self.media.transport_stats(id).unwrap_or_default();
                 figures.insert(
@@ -473,6 +538,8 @@ impl Worker {
             }
         }
         self.outgoing.counters.transports = self.transports.len() as u64;
+        self.outgoing.counters.handed_over = self.handover.handed_over;
+        self.outgoing.counters.dropped_handover = self.handover.dropped;
         // Somebody who reads right now gets the figures of the turn before.
         if let Ok(mut published) = self.shared.counters.try_lock() {
             *published = (self.outgoing.counters, *self.media.stats());

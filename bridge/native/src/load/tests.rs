@@ -44,20 +44,28 @@ fn audio(rate: u32) -> StreamDescription {
     }
 }
 
-/// One sender and two receivers of an engine; the rest of the test says how long.
-fn connected(address: &str) -> (Engine, Generator) {
-    let settings =
-        Settings { queue: 64, event_queue: 64, receive_buffer: 1 << 20, send_buffer: 1 << 20 };
+/// Conferences of one sender and two receivers each; the rest of the test says how long.
+fn connected(address: &str, workers: usize, conferences: u32) -> (Engine, Generator) {
+    let (receive_buffer, send_buffer) = (1 << 20, 1 << 20);
+    let settings = Settings { queue: 512, event_queue: 512, receive_buffer, send_buffer, workers };
     let engine = Engine::new(&[address.parse().unwrap()], &settings).unwrap();
-    let media = |command| engine.command(Command::Media(command)).unwrap();
-    media(media::Command::AddConference { conference: 1, audio_ssrc: 1, video_ssrc: 2 });
     let mut generator = Generator::new([]);
-    for transport in 0..3u32 {
+    for conference in 0..conferences {
+        add_conference(&engine, &mut generator, conference);
+    }
+    (engine, generator)
+}
+
+fn add_conference(engine: &Engine, generator: &mut Generator, conference: u32) {
+    let media = |command| engine.command(Command::Media(command)).unwrap();
+    media(media::Command::AddConference { conference, audio_ssrc: 1, video_ssrc: 2 });
+    let first = 3 * conference;
+    for transport in first..first + 3 {
         let name = transport.to_string();
         engine
             .command(Command::AddTransport {
                 transport,
-                conference: 1,
+                conference,
                 ufrag: format!("bridge-{name}").into_bytes(),
                 pwd: b"b".repeat(22),
                 controlling: true,
@@ -89,16 +97,17 @@ fn connected(address: &str) -> (Engine, Generator) {
         let peer = generator.add_peer(&about(engine.local_addresses()[0], &name)).unwrap();
         generator.set_srtp(peer.unwrap(), sender(1), receiver(0)).unwrap();
     }
+    let source = conference;
     let sources = vec![SourceDescription {
-        source: 1,
+        source,
         kind: media::Kind::Audio,
         encodings: vec![Encoding { ssrc: 1000, rtx_ssrc: None }],
     }];
-    media(media::Command::SetSources { transport: 0, sources });
-    for receiver in [1, 2] {
+    media(media::Command::SetSources { transport: first, sources });
+    for receiver in [first + 1, first + 2] {
         media(media::Command::SetRoute {
             receiver,
-            source: 1,
+            source,
             ssrc: 5000 + receiver,
             rtx_ssrc: None,
             max_encoding: 0,
@@ -106,14 +115,14 @@ fn connected(address: &str) -> (Engine, Generator) {
             max_temporal: 7,
         });
     }
-    generator.add_stream(0, &audio(200)).unwrap();
-    (engine, generator)
+    generator.add_stream(first as usize, &audio(200)).unwrap();
 }
 
 fn until_valid(engine: &Engine, generator: &mut Generator) {
     let deadline = monotonic() + 20 * SECOND;
+    let count = generator.figures().len();
     let (mut ours, mut theirs) = (0, 0);
-    while (ours, theirs) != (3, 3) {
+    while (ours, theirs) != (count, count) {
         assert!(monotonic() < deadline, "no pair: {ours} {theirs}");
         for event in generator.run(10 * MILLISECOND).unwrap() {
             ours += usize::from(matches!(event, Event::Valid { .. }));
@@ -124,37 +133,105 @@ fn until_valid(engine: &Engine, generator: &mut Generator) {
     }
 }
 
+/// Send until every stream has had `least` packets, and all of them have arrived.
+fn send_all(generator: &mut Generator, least: u64) {
+    generator.set_sending(true);
+    let deadline = monotonic() + 20 * SECOND;
+    while generator.sent().iter().any(|(_, _, sent)| *sent < least) {
+        assert!(monotonic() < deadline);
+        generator.run(10 * MILLISECOND).unwrap();
+    }
+    generator.set_sending(false);
+    let sent: u64 = generator.sent().iter().map(|(_, _, sent)| 2 * sent).sum();
+    let received = |generator: &Generator| -> u64 {
+        let tracks = generator.figures().into_iter().flat_map(|one| one.tracks.values());
+        tracks.map(|track| track.received).sum()
+    };
+    while received(generator) < sent {
+        assert!(monotonic() < deadline, "{} of {sent}", received(generator));
+        generator.run(10 * MILLISECOND).unwrap();
+    }
+}
+
+fn nothing_is_missing(generator: &Generator) {
+    let sent = generator.sent();
+    for (number, figures) in generator.figures().into_iter().enumerate() {
+        assert_eq!((figures.refused, figures.untracked), (0, 0));
+        assert_eq!(figures.tracks.len(), usize::from(number % 3 > 0));
+        let sent = sent[number / 3].2;
+        for (ssrc, track) in &figures.tracks {
+            assert_eq!(*ssrc, 5000 + number as u32);
+            assert_eq!((track.received, track.expected(), track.duplicates), (sent, sent, 0));
+        }
+    }
+}
+
 #[test]
 fn every_packet_is_sent_received_and_counted_once() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
-        let (engine, mut generator) = connected(address);
+        let (engine, mut generator) = connected(address, 1, 1);
         until_valid(&engine, &mut generator);
-        generator.set_sending(true);
-        let deadline = monotonic() + 20 * SECOND;
-        while generator.sent()[0].2 < 100 {
-            assert!(monotonic() < deadline);
-            generator.run(10 * MILLISECOND).unwrap();
-        }
-        generator.set_sending(false);
-        let sent = generator.sent()[0].2;
-        while generator.figures()[2].tracks.values().map(|track| track.received).sum::<u64>() < sent
-        {
-            assert!(monotonic() < deadline);
-            generator.run(10 * MILLISECOND).unwrap();
-        }
-        for (number, figures) in generator.figures().into_iter().enumerate() {
-            assert_eq!((figures.refused, figures.untracked), (0, 0));
-            assert_eq!(figures.tracks.len(), usize::from(number > 0));
-            for (ssrc, track) in &figures.tracks {
-                assert_eq!(*ssrc, 5000 + number as u32);
-                assert_eq!((track.received, track.expected(), track.duplicates), (sent, sent, 0));
-            }
-        }
+        send_all(&mut generator, 100);
+        nothing_is_missing(&generator);
         assert!(generator.delays().quantile(0.5) > 0);
         generator.reset();
         assert_eq!(generator.sent()[0].2, 0);
         assert!(generator.figures().iter().all(|one| one.tracks.values().all(|t| t.received == 0)));
     }
+}
+
+/// A counter of the engine, as of the turn before.
+fn counter(engine: &Engine, name: &str) -> u64 {
+    engine.stats().into_iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| value)
+}
+
+#[test]
+fn whichever_worker_the_kernel_chooses_packets_find_their_conference() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        for workers in [2, 3] {
+            let (engine, mut generator) = connected(address, workers, 4);
+            until_valid(&engine, &mut generator);
+            send_all(&mut generator, 50);
+            nothing_is_missing(&generator);
+            // Twelve senders, of each of which the kernel finds the right worker by chance.
+            assert!(counter(&engine, "handed_over") > 0);
+            assert_eq!(counter(&engine, "dropped_handover"), 0);
+            assert_eq!(counter(&engine, "workers"), workers as u64);
+        }
+    }
+}
+
+#[test]
+fn conferences_come_and_go_on_all_workers() {
+    let (engine, mut generator) = connected("127.0.0.1:0", 2, 2);
+    until_valid(&engine, &mut generator);
+    for round in 0..3 {
+        engine.command(Command::RemoveConference { conference: round }).unwrap();
+        add_conference(&engine, &mut generator, round + 2);
+        let deadline = monotonic() + 20 * SECOND;
+        let (mut ours, mut theirs) = (0, 0);
+        while (ours, theirs) != (3, 3) {
+            assert!(monotonic() < deadline, "no pair: {ours} {theirs}");
+            for event in generator.run(10 * MILLISECOND).unwrap() {
+                ours += usize::from(matches!(event, Event::Valid { .. }));
+            }
+            for event in engine.take_events() {
+                theirs += usize::from(matches!(event, EngineEvent::IceValid { .. }));
+            }
+        }
+    }
+    // Both that are left, and nobody of those that have gone.
+    generator.set_sending(true);
+    let deadline = monotonic() + 20 * SECOND;
+    let heard = |generator: &Generator, number: usize| {
+        generator.figures()[number].tracks.values().any(|track| track.received > 20)
+    };
+    while ![10, 11, 13, 14].into_iter().all(|number| heard(&generator, number)) {
+        assert!(monotonic() < deadline);
+        generator.run(10 * MILLISECOND).unwrap();
+    }
+    assert!((0..9).all(|number| generator.figures()[number].tracks.is_empty()));
+    assert_eq!(counter(&engine, "dropped_handover"), 0);
 }
 
 #[test]

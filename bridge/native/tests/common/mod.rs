@@ -8,8 +8,13 @@ use xmppconf_native::engine::{Command, Engine, Event, Settings};
 use xmppconf_native::ice::Candidate;
 use xmppconf_native::srtp::{Profile, Receiver, Sender, MAX_OVERHEAD};
 
-pub const SETTINGS: Settings =
-    Settings { queue: 1024, event_queue: 1024, receive_buffer: 1 << 22, send_buffer: 1 << 22 };
+pub const SETTINGS: Settings = Settings {
+    queue: 1024,
+    event_queue: 1024,
+    receive_buffer: 1 << 22,
+    send_buffer: 1 << 22,
+    workers: 1,
+};
 
 pub fn start(address: &str) -> Engine {
     Engine::new(&[address.parse().unwrap()], &SETTINGS).unwrap()

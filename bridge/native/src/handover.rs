@@ -1,0 +1,391 @@
+//! Datagrams that the kernel gave to one worker and that are another's.
+//!
+//! All workers are bound to the same port, and the kernel chooses among them by address and port
+//! of the sender, for as long as those stay the same.  Which worker has the sender's conference
+//! it cannot know, so each worker knows what the others have, and hands over: parcels of
+//! datagrams through bounded queues, one from each to each.  Nobody waits for anybody; what
+//! finds a full queue is dropped, as the kernel would.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
+use std::sync::Arc;
+
+use crate::engine::Shared;
+use crate::ice::Path;
+use crate::id_map::IdMap;
+
+/// Datagrams and octets of one parcel.
+const PARCEL: usize = 64;
+const PARCEL_OCTETS: usize = 64 * 1024;
+/// Messages that may wait for a worker.
+const QUEUE: usize = 256;
+/// User fragments of one transport: before, during and after a restart of ICE, and told twice.
+const UFRAGS: usize = 6;
+/// Parcels that are kept to be filled again.
+const POOL: usize = 16;
+
+/// Datagrams one after the other.
+pub struct Parcel {
+    /// The worker that fills it.
+    home: u8,
+    octets: Vec<u8>,
+    datagrams: Vec<(Path, usize)>,
+}
+
+impl Parcel {
+    fn new(home: u8) -> Self {
+        Self {
+            home,
+            octets: Vec::with_capacity(PARCEL_OCTETS),
+            datagrams: Vec::with_capacity(PARCEL),
+        }
+    }
+
+    /// Put a datagram in; false if it does not fit.
+    fn put(&mut self, path: Path, datagram: &[u8]) -> bool {
+        let fits =
+            self.datagrams.len() < PARCEL && self.octets.len() + datagram.len() <= PARCEL_OCTETS;
+        if fits {
+            self.octets.extend_from_slice(datagram);
+            self.datagrams.push((path, datagram.len()));
+        }
+        fits
+    }
+
+    /// Each with its path, as it came.
+    pub fn datagrams(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
+        let mut rest = self.octets.as_mut_slice();
+        self.datagrams.iter().map(move |&(path, length)| {
+            let (datagram, tail) = std::mem::take(&mut rest).split_at_mut(length);
+            rest = tail;
+            (path, datagram)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        self.datagrams.clear();
+    }
+}
+
+/// What one worker tells another.
+pub enum Message {
+    Datagrams(Parcel),
+    /// One that has been read comes home.
+    Empty(Parcel),
+    Opened {
+        path: Path,
+        worker: u8,
+    },
+    Closed {
+        path: Path,
+        worker: u8,
+    },
+}
+
+/// One worker's way to the others.
+struct Other {
+    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
+    filling: Option<Parcel>,
+    /// Paths that found the queue full; they may not be lost.
+    waiting: Vec<Message>,
+    rung: bool,
+}
+
+/// What a worker knows of the others, and its queues from and to them.
+pub struct Handover {
+    number: u8,
+    others: Vec<Option<Other>>,
+    inbox: Receiver<Message>,
+    pool: Vec<Parcel>,
+    paths: HashMap<Path, u8>,
+    ufrags: HashMap<Vec<u8>, u8>,
+    transports: IdMap<(u8, Vec<Vec<u8>>)>,
+    pub dropped: u64,
+    pub handed_over: u64,
+}
+
+/// Connect as many workers as there are in `shared`, each with all others.
+pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
+    let (queues, inboxes): (Vec<_>, Vec<_>) = shared.iter().map(|_| sync_channel(QUEUE)).unzip();
+    (0u8..)
+        .zip(inboxes)
+        .map(|(number, inbox)| Handover {
+            number,
+            others: (0u8..)
+                .zip(queues.iter().zip(shared))
+                .map(|(other, (queue, shared))| {
+                    (other != number).then(|| Other {
+                        queue: queue.clone(),
+                        shared: Arc::clone(shared),
+                        filling: None,
+                        waiting: Vec::new(),
+                        rung: false,
+                    })
+                })
+                .collect(),
+            inbox,
+            pool: Vec::new(),
+            paths: HashMap::new(),
+            ufrags: HashMap::new(),
+            transports: IdMap::default(),
+            dropped: 0,
+            handed_over: 0,
+        })
+        .collect()
+}
+
+impl Handover {
+    /// Another worker has a transport, or a further user fragment of one it has.
+    pub fn elsewhere(&mut self, transport: u32, ufrag: Vec<u8>, worker: u8) {
+        let (_, ufrags) = self.transports.entry(transport).or_insert((worker, Vec::new()));
+        if ufrags.len() >= UFRAGS {
+            self.ufrags.remove(&ufrags.remove(0));
+        }
+        ufrags.push(ufrag.clone());
+        self.ufrags.insert(ufrag, worker);
+    }
+
+    pub fn gone(&mut self, transport: u32) {
+        let ufrags = self.transports.remove(&transport).map(|(_, ufrags)| ufrags);
+        for ufrag in ufrags.into_iter().flatten() {
+            self.ufrags.remove(&ufrag);
+        }
+    }
+
+    pub fn by_path(&self, path: &Path) -> Option<u8> {
+        self.paths.get(path).copied()
+    }
+
+    pub fn by_ufrag(&self, ufrag: &[u8]) -> Option<u8> {
+        self.ufrags.get(ufrag).copied()
+    }
+
+    pub fn by_transport(&self, transport: u32) -> Option<u8> {
+        self.transports.get(&transport).map(|(worker, _)| *worker)
+    }
+
+    /// Tell the others that what comes over `path` is this worker's, or no longer.
+    pub fn tell(&mut self, path: Path, is_open: bool) {
+        let worker = self.number;
+        for other in self.others.iter_mut().flatten() {
+            other.waiting.push(match is_open {
+                true => Message::Opened { path, worker },
+                false => Message::Closed { path, worker },
+            });
+        }
+    }
+
+    /// Put a datagram with those that go to `worker` at the end of this turn.
+    pub fn hand_over(&mut self, worker: u8, path: Path, datagram: &[u8]) {
+        let Some(Some(other)) = self.others.get_mut(usize::from(worker)) else {
+            return;
+        };
+        let (pool, home) = (&mut self.pool, self.number);
+        for _ in 0..2 {
+            let parcel = other
+                .filling
+                .get_or_insert_with(|| pool.pop().unwrap_or_else(|| Parcel::new(home)));
+            if parcel.put(path, datagram) {
+                self.handed_over += 1;
+                return;
+            }
+            self.dropped += other.send_parcel(pool);
+        }
+    }
+
+    /// Hand over what is to go; call once a turn.
+    pub fn flush(&mut self) {
+        for other in self.others.iter_mut().flatten() {
+            self.dropped += other.send_parcel(&mut self.pool);
+            other.send_waiting();
+            if std::mem::take(&mut other.rung) {
+                other.shared.ring_commands();
+            }
+        }
+    }
+
+    /// Whether something has to be tried again soon.
+    pub fn is_behind(&self) -> bool {
+        self.others.iter().flatten().any(|other| !other.waiting.is_empty())
+    }
+
+    /// The next parcel for this worker; what others say of their paths is noted on the way.
+    pub fn take(&mut self) -> Option<Parcel> {
+        loop {
+            match self.inbox.try_recv().ok()? {
+                Message::Datagrams(parcel) => return Some(parcel),
+                Message::Empty(parcel) => keep(&mut self.pool, parcel),
+                Message::Opened { path, worker } => {
+                    self.paths.insert(path, worker);
+                }
+                Message::Closed { path, worker } => {
+                    if self.paths.get(&path) == Some(&worker) {
+                        self.paths.remove(&path);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Send a parcel that has been read home; it is let go if there is no room for it.
+    pub fn give_back(&mut self, parcel: Parcel) {
+        if let Some(Some(other)) = self.others.get(usize::from(parcel.home)) {
+            // Nobody is woken for it: it is found with the next datagrams, or when needed.
+            let _ = other.queue.try_send(Message::Empty(parcel));
+        }
+    }
+}
+
+fn keep(pool: &mut Vec<Parcel>, mut parcel: Parcel) {
+    if pool.len() < POOL {
+        parcel.clear();
+        pool.push(parcel);
+    }
+}
+
+impl Other {
+    /// Send the parcel that is being filled; how many datagrams were dropped.
+    fn send_parcel(&mut self, pool: &mut Vec<Parcel>) -> u64 {
+        let Some(parcel) = self.filling.take() else {
+            return 0;
+        };
+        match self.queue.try_send(Message::Datagrams(parcel)) {
+            Ok(()) => {
+                self.rung = true;
+                0
+            }
+            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
+                let Message::Datagrams(parcel) = message else {
+                    return 0;
+                };
+                let dropped = parcel.datagrams.len() as u64;
+                keep(pool, parcel);
+                dropped
+            }
+        }
+    }
+
+    fn send_waiting(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        for message in waiting.by_ref() {
+            match self.queue.try_send(message) {
+                Ok(()) => self.rung = true,
+                Err(TrySendError::Full(message)) => {
+                    self.waiting.push(message);
+                    break;
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+        self.waiting.extend(waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(port: u16) -> Path {
+        Path { socket: 0, remote: ([127, 0, 0, 1], port).into() }
+    }
+
+    fn two() -> [Handover; 2] {
+        let shared = || Arc::new(Shared::for_tests());
+        connect(&[shared(), shared()]).try_into().ok().unwrap()
+    }
+
+    fn read(handover: &mut Handover) -> Vec<(u16, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(mut parcel) = handover.take() {
+            all.extend(parcel.datagrams().map(|(path, data)| (path.remote.port(), data.to_vec())));
+            handover.give_back(parcel);
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_handed_over_arrives_in_order() {
+        let [mut first, mut second] = two();
+        let expected: Vec<_> = (0..300u16)
+            .map(|number| (number, vec![number as u8; usize::from(number) * 4]))
+            .collect();
+        for (number, data) in &expected {
+            first.hand_over(1, path(*number), data);
+        }
+        assert_eq!(read(&mut second).len(), 300 / PARCEL * PARCEL); // the last is not full yet
+        first.flush();
+        assert_eq!(read(&mut second).len(), 300 % PARCEL);
+        for (number, data) in &expected {
+            first.hand_over(1, path(*number), data);
+        }
+        first.flush();
+        assert_eq!(read(&mut second), expected);
+        assert_eq!((first.handed_over, first.dropped), (600, 0));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_does_not_read() {
+        let [mut first, second] = two();
+        for _ in 0..2 * QUEUE * PARCEL {
+            first.hand_over(1, path(1), b"data");
+        }
+        first.flush();
+        assert_eq!(first.dropped, (QUEUE * PARCEL) as u64);
+        drop(second);
+        first.hand_over(1, path(1), b"data");
+        first.flush();
+        assert_eq!(first.dropped, (QUEUE * PARCEL + 1) as u64);
+        assert!(first.pool.len() <= POOL);
+    }
+
+    #[test]
+    fn parcels_come_home() {
+        let [mut first, mut second] = two();
+        for _ in 0..10_000 {
+            first.hand_over(1, path(1), b"data");
+            first.flush();
+            read(&mut second);
+            assert!(first.take().is_none());
+            assert_eq!(first.pool.len(), 1);
+        }
+    }
+
+    #[test]
+    fn paths_are_never_lost_and_belong_to_the_latest() {
+        let [mut first, mut second] = two();
+        for port in 0..3 * QUEUE as u16 {
+            first.tell(path(port), true);
+        }
+        first.flush();
+        assert!(first.is_behind());
+        while first.is_behind() {
+            assert!(second.take().is_none());
+            first.flush();
+        }
+        assert!(second.take().is_none());
+        assert!((0..3 * QUEUE as u16).all(|port| second.by_path(&path(port)) == Some(0)));
+        first.tell(path(5), false);
+        first.flush();
+        assert!(second.take().is_none());
+        assert_eq!(second.by_path(&path(5)), None);
+        assert_eq!(second.by_path(&path(6)), Some(0));
+    }
+
+    #[test]
+    fn transports_elsewhere_are_found_until_they_are_gone() {
+        let [mut first, _] = two();
+        first.elsewhere(7, b"frag".to_vec(), 1);
+        assert_eq!((first.by_ufrag(b"frag"), first.by_transport(7)), (Some(1), Some(1)));
+        first.elsewhere(7, b"next".to_vec(), 1);
+        assert_eq!((first.by_ufrag(b"frag"), first.by_ufrag(b"next")), (Some(1), Some(1)));
+        first.gone(7);
+        assert_eq!((first.by_ufrag(b"frag"), first.by_transport(7)), (None, None));
+        for restart in 0..100u8 {
+            first.elsewhere(7, vec![restart], 1);
+        }
+        assert_eq!(first.ufrags.len(), UFRAGS);
+        assert_eq!(first.by_ufrag(&[99]), Some(1));
+    }
+}
