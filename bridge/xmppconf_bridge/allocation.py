@@ -42,6 +42,13 @@ def is_significant(used: float, now: float) -> bool:
     return used != now and (math.isinf(used) or abs(now - used) > used * THRESHOLD)
 
 
+def ideal(demands: Sequence[Demand]) -> int:
+    """Bits per second that would be given without a bound."""
+    return sum(
+        demand.candidates.ideal.bitrate for demand in demands if demand.candidates.layers
+    )
+
+
 def allocate(demands: Sequence[Demand], bandwidth: float, oversend: int) -> Allocation:
     """Divide `bandwidth` (bits per second, may be infinite); most wanted come first.
 
@@ -51,11 +58,11 @@ def allocate(demands: Sequence[Demand], bandwidth: float, oversend: int) -> Allo
     demands = [demand for demand in demands if demand.candidates.layers]
     if not demands:
         return Allocation()
-    ideal = sum(demand.candidates.ideal.bitrate for demand in demands)
+    best_bitrate = ideal(demands)
     if sum(demand.candidates.dearest for demand in demands) < bandwidth:
         # Whatever the order of steps, each fits.
         best = {demand.number: demand.candidates.ideal for demand in demands}
-        return Allocation(best, ideal, ideal)
+        return Allocation(best, best_bitrate, best_bitrate)
     chosen = _divide(demands, bandwidth, oversend)
     layers = {
         demand.number: demand.candidates.layers[index]
@@ -67,7 +74,7 @@ def allocate(demands: Sequence[Demand], bandwidth: float, oversend: int) -> Allo
         index == len(demand.candidates.layers) - 1
         for demand, index in zip(demands, chosen, strict=True)
     )
-    return Allocation(layers, bitrate, ideal, is_ideal)
+    return Allocation(layers, bitrate, best_bitrate, is_ideal)
 
 
 def _divide(demands: Sequence[Demand], bandwidth: float, oversend: int) -> list[int]:

@@ -20,6 +20,7 @@ from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.layers import Layer
 from xmppconf_bridge.media import BridgeSource, reports_bandwidth
+from xmppconf_bridge.restraint import Restraint
 from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
 from xmppconf_bridge.transport import Channel, EndpointTransport
 
@@ -67,6 +68,7 @@ class VideoReception:
     """What of it is taken by what is not video."""
     demand: int = 0
     """What it would get without a bound, as last told to the engine."""
+    restraint: Restraint = field(default_factory=Restraint)
     allocated_at: float = -math.inf
     report_at: float = -math.inf
     """When the client is told of the estimate again."""

@@ -254,13 +254,18 @@ class VideoForwarding:
             )
             demands.append(Demand(number, candidates, staged))
         video = receiver.video
-        video.used_bandwidth = self._bandwidth(receiver)
-        video.allocated_at = self._clock()
-        result = allocation.allocate(demands, video.used_bandwidth, self._policy.oversend)
-        video.is_complete = video.is_complete and result.is_ideal
-        if _differs(result.ideal, video.demand):
-            video.demand = result.ideal
-            self._engine.set_demand(receiver.transport.number, result.ideal)
+        now = self._clock()
+        bandwidth = video.used_bandwidth = self._bandwidth(receiver)
+        video.allocated_at = now
+        restrained = video.restraint.apply(demands, bandwidth, now)
+        result = allocation.allocate(restrained, bandwidth, self._policy.oversend)
+        video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
+        is_ideal = result.is_ideal and restrained == demands
+        video.is_complete = video.is_complete and is_ideal
+        ideal = allocation.ideal(demands)
+        if _differs(ideal, video.demand):
+            video.demand = ideal
+            self._engine.set_demand(receiver.transport.number, ideal)
         return result.layers
 
     def _place(

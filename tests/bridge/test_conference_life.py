@@ -17,6 +17,7 @@ from xmppconf_bridge.expiry import (
     FIRST_ACTIVITY,
     INACTIVE_AFTER,
 )
+from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.slots import SLOTS
 
 from tests.support.fake_engine import BridgeBench, RecordingCarrier
@@ -611,7 +612,7 @@ def test_a_conference_comes_back_under_its_meeting_id(bench: BridgeBench) -> Non
 
 
 def test_a_hundred_joins_cost_each_receiver_what_is_new_to_it() -> None:
-    bench = BridgeBench()
+    bench = BridgeBench(VideoPolicy(trust_bandwidth=False))
     carriers: list[RecordingCarrier] = []
     for index in range(100):
         join(bench, f"e{index}", 100 + 10 * index, rewriting=True)

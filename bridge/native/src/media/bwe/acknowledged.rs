@@ -15,6 +15,8 @@ const REQUIRED: usize = 10;
 /// What counts as just now: so long and so many packets at least.
 const RECENT: i64 = 80 * MILLISECOND as i64;
 const RECENT_PACKETS: usize = 16;
+/// Rates that differ by less are taken for the same.
+const ALIKE: f64 = 1.3;
 
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -83,9 +85,15 @@ impl AcknowledgedRate {
         Some(arrived.min(rate(total - u64::from(last_sent), sending)))
     }
 
-    /// What has arrived just now: while a queue grows, what the way can carry.  The rate of the
-    /// whole window lags behind, above it after a fall and below it after a burst.
-    pub fn recent(&self) -> Option<f64> {
+    /// What the way can carry, when a queue has grown: the rate just now, since that of the whole
+    /// window lags behind after a fall and a burst; but the latter if they differ by little, since
+    /// it is the more exact.
+    pub fn capacity(&self) -> Option<f64> {
+        let (recent, rate) = (self.recent()?, self.rate()?);
+        Some(if (recent..=recent * ALIKE).contains(&rate) { rate } else { recent })
+    }
+
+    fn recent(&self) -> Option<f64> {
         let last = self.window.back()?;
         let (mut total, mut count, mut first) = (0u64, 0, last);
         for packet in self.window.iter().rev() {

@@ -311,7 +311,7 @@ impl Estimator {
                 self.aimd.rate()
             }
             None if usage == Usage::Over => {
-                self.aimd.update(now, usage, self.acknowledged.recent(), self.rtt)
+                self.aimd.update(now, usage, self.acknowledged.capacity(), self.rtt)
             }
             None => self.aimd.update(now, usage, acknowledged, self.rtt),
         };
