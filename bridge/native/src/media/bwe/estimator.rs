@@ -266,8 +266,11 @@ impl Estimator {
             };
             newest = newest.max(Some(packet.sent_at));
             self.acknowledged.add(packet.sent_at, arrived, packet.size);
-            self.delay.add(packet.sent_at, arrived);
-            over |= self.delay.usage() == Usage::Over;
+            if packet.cluster == 0 {
+                // A probe makes a queue of its own; that is what it is for.
+                self.delay.add(packet.sent_at, arrived);
+                over |= self.delay.usage() == Usage::Over;
+            }
             let probe = self.probes.arrived(packet.cluster, packet.sent_at, arrived, packet.size);
             probed = probe.or(probed);
         }
