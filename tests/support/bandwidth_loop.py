@@ -370,10 +370,11 @@ class Loop(BridgeBench):
         }
         self.traces = {name: Trace() for name in links}
         self.carriers: dict[str, RecordingCarrier] = {}
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._tokens = itertools.count()
         self._expected: dict[int, float] = {}
+        self._rivals: dict[bytes, Competitor] = {}
         self._sent: dict[bytes, tuple[str, float]] = {}
         for name in (*self.senders, *links):
             self._join(name)
@@ -439,10 +440,10 @@ class Loop(BridgeBench):
         """Seconds since the beginning."""
         return self.clock.now - self.start
 
-    def _at(self, at: float, action: Callable[[], None]) -> None:
+    def _at(self, at: float, action: Callable[[], object]) -> None:
         heapq.heappush(self._events, (at, next(self._order), action))
 
-    def at(self, seconds: float, action: Callable[[], None]) -> None:
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
         self._at(self.start + seconds, action)
 
     def _every(
@@ -462,6 +463,12 @@ class Loop(BridgeBench):
             self.clock.now = at
             action()
         self.clock.now = end
+
+    def compete(self, name: str) -> Competitor:
+        """Let a transfer by TCP begin on the link of `name`."""
+        rival = Competitor(self, self.links[name])
+        rival.fill()
+        return rival
 
     def change(self, name: str, impairment: Impairment) -> None:
         self.links[name].impairment = impairment
@@ -549,6 +556,11 @@ class Loop(BridgeBench):
         now = self.clock.now
         for whole in link.receive(now=now):
             token = whole[:8]
+            rival = self._rivals.pop(token, None)
+            if rival is not None:
+                rival.arrived += len(whole)
+                self._at(now + self.return_delay, rival.acknowledged)
+                continue
             if token not in self._sent:
                 continue
             name, sent_at = self._sent.pop(token)
@@ -574,3 +586,44 @@ class Loop(BridgeBench):
             }
             if not trace.layers or trace.layers[-1][1] != seen:
                 trace.layers.append((self.now, seen))
+
+
+class Competitor:
+    """A bulk transfer by TCP (Reno, RFC 5681, without timeouts): it yields to losses."""
+
+    def __init__(self, loop: Loop, link: Link) -> None:
+        self._loop = loop
+        self._link = link
+        self._window = 10.0
+        self._threshold = 1000.0
+        self._under_way = 0
+        self._deaf_until = 0.0
+        self.arrived = 0
+        """Bytes."""
+
+    def fill(self) -> None:
+        """Send what the window allows."""
+        loop, now = self._loop, self._loop.clock.now
+        while self._under_way < self._window:
+            self._under_way += 1
+            token = next(loop._tokens).to_bytes(8, "big")
+            before = self._link.figures.overflowed + self._link.figures.lost
+            loop._rivals[token] = self
+            self._link.send(token.ljust(1500, b"."), now=now)
+            if self._link.figures.overflowed + self._link.figures.lost > before:
+                del loop._rivals[token]
+                loop._at(now + 0.2, self._lost)
+        loop._expect(self._link)
+
+    def acknowledged(self) -> None:
+        self._under_way -= 1
+        slow_start = self._window < self._threshold
+        self._window += 1 if slow_start else 1 / self._window
+        self.fill()
+
+    def _lost(self) -> None:
+        self._under_way -= 1
+        if self._loop.clock.now >= self._deaf_until:
+            self._threshold = self._window = max(2.0, self._window / 2)
+            self._deaf_until = self._loop.clock.now + 0.2
+        self.fill()

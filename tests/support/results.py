@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.support.figures import Figure
 
 TITLES = {
+    "bandwidth": "Bandwidth, in virtual time",
     "browser": "Browsers",
     "engine": "Packet engine",
     "privacy": "Privacy",

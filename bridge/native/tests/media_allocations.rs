@@ -228,3 +228,115 @@ fn voices_are_ranked_and_recovered_without_an_allocation() {
     assert!(media.stats().dropped_quiet > 0 && media.stats().red_recovered > 0);
     assert_eq!(allocations, 0);
 }
+
+/// Receivers that report what came, over ways that are too narrow, each with RTX.
+struct Reported {
+    packets: u64,
+    figures: u64,
+    /// The newest transport-wide number, and the last reported, by receiver.
+    newest: [u16; RECEIVERS as usize + 1],
+    reported: [u16; RECEIVERS as usize + 1],
+}
+
+impl Output for Reported {
+    fn send_rtp(&mut self, receiver: u32, header: &[u8], _payload: &[u8]) {
+        self.packets += 1;
+        if let Some(newest) = self.newest.get_mut(receiver as usize) {
+            *newest = u16::from_be_bytes([header[17], header[18]]);
+        }
+    }
+
+    fn send_rtcp(&mut self, _receiver: u32, _compound: &[u8]) {}
+
+    fn event(&mut self, event: Event) {
+        self.figures += u64::from(matches!(event, Event::Layers { .. }));
+    }
+}
+
+impl Reported {
+    /// A report that says of all packets since the last that they came `step` ms apart.
+    fn report(&mut self, receiver: u32, now: Time, step: u8, report: &mut [u8; 512]) -> usize {
+        let (Some(newest), Some(reported)) =
+            (self.newest.get(receiver as usize), self.reported.get_mut(receiver as usize))
+        else {
+            return 0;
+        };
+        let count = newest.wrapping_sub(*reported).min(400);
+        let reference = (now / (64 * MILLISECOND)) as u32;
+        report[..12].copy_from_slice(&[0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 5]);
+        report[12..14].copy_from_slice(&reported.wrapping_add(1).to_be_bytes());
+        report[14..16].copy_from_slice(&count.to_be_bytes());
+        report[16..20].copy_from_slice(&(reference << 8).to_be_bytes());
+        report[20..22].copy_from_slice(&(1 << 13 | count).to_be_bytes());
+        let end = 22 + usize::from(count);
+        report[22..end].fill(4 * step);
+        let length = end.div_ceil(4) * 4;
+        report[2..4].copy_from_slice(&((length / 4 - 1) as u16).to_be_bytes());
+        *reported = reported.wrapping_add(count);
+        length
+    }
+}
+
+#[test]
+fn estimating_pacing_and_probing_allocate_nothing() {
+    let _alone = alone();
+    let mut media = room();
+    let mut out = Reported { packets: 0, figures: 0, newest: [0; 11], reported: [0; 11] };
+    for transport in 0..=RECEIVERS {
+        let entry = |id, codec: &str, retransmits| PayloadType {
+            id,
+            codec: codec.into(),
+            clock_rate: 90_000,
+            retransmits,
+            nack: true,
+            pli: true,
+            transport_cc: true,
+        };
+        let payload_types = vec![entry(100, "vp8", None), entry(96, "rtx", Some(100))];
+        media.apply(0, Command::SetPayloadTypes { transport, payload_types }, &mut out);
+    }
+    for receiver in 1..=RECEIVERS {
+        let route = Command::SetRoute {
+            receiver,
+            source: 1,
+            ssrc: 5,
+            rtx_ssrc: Some(6),
+            max_encoding: 2,
+            max_spatial: 7,
+            max_temporal: 7,
+        };
+        media.apply(0, route, &mut out);
+        let bits_per_second = 5_000_000;
+        media.apply(0, Command::SetDemand { receiver, bits_per_second }, &mut out);
+    }
+    let mut packet = [0u8; 1100];
+    let mut report = [0u8; 512];
+    let mut turn = |media: &mut Media, out: &mut Reported, number: u32| {
+        let now = SECOND + Time::from(number) * 4 * MILLISECOND;
+        packet[..12].copy_from_slice(&[0x90, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 77]);
+        packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&(number / 4 * 3000).to_be_bytes());
+        packet[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, 0x51, 0, 0, 0]);
+        let key = u8::from(number % 1_000 != 0);
+        packet[20..27].copy_from_slice(&[0x90, 0xe0, 0x80, number as u8, 1, 0, key]);
+        media.receive_rtp(now, 0, &mut packet, out);
+        media.timeout(now, out);
+        if number % 16 == 0 {
+            for receiver in 1..=RECEIVERS {
+                // Now fast, now slow.
+                let step = if number % 4_000 < 3_000 { 2 } else { 30 };
+                let length = out.report(receiver, now, step, &mut report);
+                media.receive_rtcp(now, receiver, &report[..length], out);
+            }
+        }
+    };
+    (0..4_000).for_each(|number| turn(&mut media, &mut out, number));
+    let (before, told) = (ALLOCATIONS.load(Ordering::Relaxed), out.figures);
+    let paced = *media.stats();
+    (4_000..12_000).for_each(|number| turn(&mut media, &mut out, number));
+    let stats = *media.stats();
+    let (waited, filled) = (stats.paced - paced.paced, stats.padding_sent - paced.padding_sent);
+    assert!(waited > 500 && filled > 1_000, "{waited} {filled}");
+    assert_eq!(stats.tcc_unmatched + stats.tcc_malformed, 0);
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, out.figures - told);
+}

@@ -254,7 +254,6 @@ impl Estimator {
         // Losses first, then in order of arrival.
         arrivals.sort_unstable_by_key(|packet| (packet.arrived, packet.sent_at));
         let (mut probed, mut newest) = (None, None);
-        let mut over = false;
         for packet in arrivals.iter() {
             if packet.given_up {
                 self.loss.came_late(packet.size);
@@ -269,7 +268,6 @@ impl Estimator {
             if packet.cluster == 0 {
                 // A probe makes a queue of its own; that is what it is for.
                 self.delay.add(packet.sent_at, arrived);
-                over |= self.delay.usage() == Usage::Over;
             }
             let probe = self.probes.arrived(packet.cluster, packet.sent_at, arrived, packet.size);
             probed = probe.or(probed);
@@ -278,8 +276,7 @@ impl Estimator {
             let sample = now.saturating_sub(newest);
             self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
         }
-        let usage = if over { Usage::Over } else { self.delay.usage() };
-        self.combine(now, usage, probed);
+        self.combine(now, self.delay.usage(), probed);
         true
     }
 
