@@ -262,6 +262,9 @@ impl Reported {
             return 0;
         };
         let count = newest.wrapping_sub(*reported).min(400);
+        if count == 0 {
+            return 0;
+        }
         let reference = (now / (64 * MILLISECOND)) as u32;
         report[..12].copy_from_slice(&[0x8f, 205, 0, 0, 0, 0, 0, 1, 0, 0, 0, 5]);
         report[12..14].copy_from_slice(&reported.wrapping_add(1).to_be_bytes());
