@@ -1,0 +1,164 @@
+"""A real browser behind a line that becomes narrow and wide again: the picture steps down
+and up without standing still.
+
+Shapes the loopback interface, so it wants a network namespace of its own: `script/narrow`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.browser.call import Caller, new_room
+from tests.browser.chromium import Chromium
+from tests.browser.page import Page
+from tests.browser.people import ANN, BEN, EVA, preload, write_video
+from tests.support.figures import Figure, record
+from tests.support.service import running_service
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.stack,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.skipif(
+        "OWN_NETWORK" not in os.environ, reason="run by script/narrow, in a namespace"
+    ),
+]
+
+WIDTH, HEIGHT, RATE = 640, 360, 30
+WIDE, NARROW = 3000, 250  # kbit/s
+LONGEST_PAUSE = 1.0  # seconds without a new frame
+SAMPLE = 0.1
+
+#: Height and count of decoded frames of Ann's picture, and Ben's own UDP port.
+STATISTICS = """(async () => {
+    const found = {height: 0, frames: 0, port: 0};
+    for (const peer of testPeers) {
+        const stats = await peer.getStats();
+        for (const one of stats.values()) {
+            // Of all only Ann's picture is as wide.
+            if (one.type === "inbound-rtp" && one.frameWidth > 1.6 * one.frameHeight)
+                Object.assign(found, {height: one.frameHeight, frames: one.framesDecoded});
+            if (one.type === "candidate-pair" && one.nominated)
+                found.port = stats.get(one.localCandidateId)?.port ?? found.port;
+        }
+    }
+    return found;
+})()"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    at: float
+    height: int
+    frames: int
+
+
+def write_noise(path: Path) -> None:
+    """A film that costs what its encoder may spend: every picture is new."""
+    chance = np.random.default_rng(1)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420jpeg\n".encode())
+        for _ in range(2 * RATE):
+            rough = chance.integers(0, 255, (HEIGHT // 8, WIDTH // 8), np.uint8)
+            file.write(b"FRAME\n" + rough.repeat(8, 0).repeat(8, 1).tobytes())
+            file.write(bytes([128]) * (WIDTH * HEIGHT // 2))
+
+
+def tc(command: str) -> None:
+    subprocess.run(["tc", *command.split()], check=True)  # noqa: S603, S607
+
+
+class Line:
+    """What goes to one UDP port passes a bottleneck with 200 ms of buffer."""
+
+    def __init__(self, port: int) -> None:
+        tc("qdisc add dev lo root handle 1: htb default 1")
+        tc("class add dev lo parent 1: classid 1:1 htb rate 10gbit quantum 60000")
+        self.carry(WIDE, "add")
+        match = f"match ip protocol 17 0xff match ip dport {port} 0xffff"
+        tc(f"filter add dev lo parent 1: protocol ip prio 1 u32 {match} flowid 1:2")
+
+    def carry(self, kbps: int, verb: str = "replace") -> None:
+        """So much from now on."""
+        rate = f"rate {kbps}kbit burst 3000 cburst 3000 quantum 3000"
+        tc(f"class {verb} dev lo parent 1: classid 1:2 htb {rate}")
+        tc(f"qdisc {verb} dev lo parent 1:2 handle 20: bfifo limit {kbps * 25}")
+
+
+async def watch(page: Page, seconds: float) -> list[Sample]:
+    end = time.monotonic() + seconds
+    samples = []
+    while (now := time.monotonic()) < end:
+        stats = await page.evaluate(STATISTICS)
+        samples.append(Sample(now, stats["height"], stats["frames"]))
+        await asyncio.sleep(SAMPLE)
+    return samples
+
+
+def longest_pause(samples: list[Sample]) -> float:
+    longest, since = 0.0, samples[0]
+    for sample in samples:
+        longest = max(longest, sample.at - since.at)
+        if sample.frames > since.frames:
+            since = sample
+    return longest
+
+
+def until(samples: list[Sample], height: int, *, below: bool) -> float:
+    """Seconds until the picture is smaller, or not smaller, than `height`."""
+    begin = samples[0].at
+    return next(
+        (one.at - begin for one in samples if (one.height < height) == below), float("inf")
+    )
+
+
+async def test_the_picture_steps_down_and_up_without_standing_still(tmp_path: Path) -> None:
+    film, quiet = tmp_path / "noise.y4m", tmp_path / "quiet.y4m"
+    write_noise(film)
+    write_video(BEN, quiet)
+    ann, ben = await Chromium.start(video=str(film)), await Chromium.start(video=str(quiet))
+    try:
+        with running_service(tmp_path) as service:
+            await judge(service.url, ann, ben)
+    finally:
+        await ann.close()
+        await ben.close()
+
+
+async def judge(url: str, ann: Chromium, ben: Chromium) -> None:
+    room = new_room()
+    # Two alone would be connected directly.
+    for person, browser in ((ANN, ann), (EVA, ben), (BEN, ben)):
+        page = await browser.new_page(preload=preload(person, firefox=False))
+        caller = Caller(person, page)
+        await caller.open(url, room)
+        await caller.join()
+    await page.wait_for(f"{STATISTICS}.then((now) => now.height >= {HEIGHT})", seconds=30)
+    line = Line((await page.evaluate(STATISTICS))["port"])
+    wide = await watch(page, 8)
+    line.carry(NARROW)
+    narrow = await watch(page, 15)
+    line.carry(WIDE)
+    again = await watch(page, 15)
+    down = until(narrow, HEIGHT, below=True)
+    up = until(again, HEIGHT, below=False)
+    parts = (("wide", wide), ("narrow", narrow), ("wide again", again))
+    pauses = {name: longest_pause(part) for name, part in parts}
+    where = f"Chromium, {WIDE} to {NARROW} kbit/s and back"
+    for name, pause in pauses.items():
+        what = f"{where}: longest pause between pictures while {name}"
+        record(Figure("bandwidth", f"browser pause {name}", what, pause, "s", "≤ 1"))
+    record(Figure("bandwidth", "browser down", f"{where}: until smaller", down, "s"))
+    record(Figure("bandwidth", "browser up", f"{where}: until full size", up, "s"))
+    assert down < 5
+    assert up < 15
+    assert max(pauses.values()) <= LONGEST_PAUSE
