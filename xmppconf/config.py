@@ -119,7 +119,8 @@ class BridgeSettings:
     workers: int = 1
     """Threads for packets, at most 32; each conference is one's.  0: one per core."""
     udp_addresses: tuple[str, ...] = ()
-    """Local addresses to use; empty: all that are up, loopback included."""
+    """Local addresses to use, `0.0.0.0` and `::` for all of their family; empty: all that
+    are up, loopback included."""
     public_addresses: tuple[str, ...] = ()
     """Addresses to advertise besides, for a host behind NAT."""
     http_host: str = "127.0.0.1"

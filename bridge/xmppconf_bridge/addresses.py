@@ -15,10 +15,27 @@ _REFLEXIVE_PREFERENCE = 100
 def usable(found: Iterable[str], configured: Sequence[str]) -> tuple[str, ...]:
     """The local addresses to bind: the configured ones, or all but link-local ones.
 
-    Raises `SettingsError` for a configured address that is not one.
+    An unspecified one (0.0.0.0, ::) stands for all of its family: it can be bound, but
+    nobody could be told to send there.  Raises `SettingsError` for a configured address
+    that is not one.
     """
     if configured:
-        return tuple(_check(text, "bridge.udp_addresses") for text in configured)
+        checked = [_check(text, "bridge.udp_addresses") for text in configured]
+        found = tuple(found)
+        return tuple(dict.fromkeys(one for text in checked for one in _meant(text, found)))
+    return _all(found)
+
+
+def _meant(text: str, found: tuple[str, ...]) -> tuple[str, ...]:
+    address = ipaddress.ip_address(text)
+    if not address.is_unspecified:
+        return (text,)
+    return tuple(
+        one for one in _all(found) if ipaddress.ip_address(one).version == address.version
+    )
+
+
+def _all(found: Iterable[str]) -> tuple[str, ...]:
     kept: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
     for text in found:
         address = ipaddress.ip_address(text)

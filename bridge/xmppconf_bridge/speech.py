@@ -71,6 +71,13 @@ class _Speaker:
     def level(self, level: int, now: float) -> None:
         """Take a level of 0 (silent) to 127 (loud)."""
         self.level_at = now
+        self._push(level)
+
+    def idle(self) -> None:
+        """Nothing came for a while: that is silence, but not news of it."""
+        self._push(MIN_LEVEL)
+
+    def _push(self, level: int) -> None:
         self._levels.appendleft(level)
         self._scores = None
         self._update_minimum(level)
@@ -96,7 +103,8 @@ class _Speaker:
         if level == MIN_LEVEL:
             return
         if self._min_level == MIN_LEVEL or self._min_level > level:
-            self._min_level = self._window_min = level
+            self._min_level = level
+            self._window_min = MIN_LEVEL
             self._window_length = 0
         elif self._window_min == MIN_LEVEL:
             self._window_min = level
@@ -164,7 +172,7 @@ class DominantSpeakerIdentification:
             self._tick_at = now + LEVEL_INTERVAL
             for speaker in self._speakers.values():
                 if now - speaker.level_at > LEVEL_INTERVAL:
-                    speaker.level(MIN_LEVEL, now)
+                    speaker.idle()
         if self._decide_at is not None and now >= self._decide_at:
             self._decide_at = now + DECISION_INTERVAL
             self._forget(now)

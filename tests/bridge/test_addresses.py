@@ -17,6 +17,13 @@ def test_configured_addresses_are_taken_as_they_are() -> None:
         usable([], ("meet.example",))
 
 
+def test_an_unspecified_address_stands_for_all_of_its_family() -> None:
+    found = ["127.0.0.1", "::1", "10.1.2.3", "2001:db8::7", "fe80::1"]
+    assert usable(found, ("0.0.0.0",)) == ("10.1.2.3", "127.0.0.1")  # noqa: S104 - the point
+    assert usable(found, ("::",)) == ("2001:db8::7", "::1")
+    assert usable(found, ("10.1.2.3", "0.0.0.0")) == ("10.1.2.3", "127.0.0.1")  # noqa: S104 - the point
+
+
 def test_earlier_addresses_are_preferred() -> None:
     first, second = candidates([("10.1.2.3", 10000), ("127.0.0.1", 10000)], ())
     assert (first.type, first.priority >> 24) == ("host", 126)

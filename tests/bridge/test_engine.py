@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -367,3 +370,48 @@ def test_a_restart_that_nobody_answers_changes_nothing(
     while engine.stats()["transports"] != 2:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+STOPPED = """
+import sys, time
+from xmppconf_bridge._native import Engine
+engine = Engine([("127.0.0.1", 0)])
+print(engine.local_addresses()[0][1], flush=True)
+sys.stdin.readline()
+while True:
+    stats = engine.stats()
+    if stats["packets_received"] >= 22:
+        break
+    time.sleep(0.005)
+print(stats["dropped_stale"], stats["dropped_unknown_address"], flush=True)
+engine.close()
+"""
+
+
+def test_media_that_waited_while_the_process_was_stopped_is_dropped() -> None:
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", STOPPED],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        address = ("127.0.0.1", int(child.stdout.readline()))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            child.send_signal(signal.SIGSTOP)
+            for sequence in range(20):
+                sender.sendto(rtp(1, sequence), address)
+            sender.sendto(b"\x16" + bytes(20), address)  # DTLS is not media
+            time.sleep(2)  # what is being tested is that time has passed
+            child.send_signal(signal.SIGCONT)
+            child.stdin.write("\n")
+            child.stdin.flush()
+            sender.sendto(b"\x16" + bytes(20), address)
+        assert child.stdout.readline() == "20 2\n"
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()

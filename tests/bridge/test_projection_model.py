@@ -164,17 +164,15 @@ def run(weather: Weather) -> tuple[list[Sent], list[Sent], list[tuple[int, bool,
     media.set_route(start * MS, RECEIVER, SOURCE, SLOT, None, limits[0], 7, limits[1])
     got: list[Sent] = []
     expected: list[Sent] = []
-    flowing: set[int] = set()
     for at, recovered, packet in arrivals:
         now = start + at
         if chance.random() < weather.changes:
             limits = (chance.choice((-1, 0, 1, 2, 2)), chance.choice((0, 1, 2, 7)))
             model.limit(*limits)
             media.set_route(now * MS, RECEIVER, SOURCE, SLOT, None, limits[0], 7, limits[1])
-        flowing.add(packet.encoding)
         media.receive_rtp(now * MS, SENDER, written(packet, recovered=recovered))
         if not recovered or packet.encoding in model.highest:
-            expected += model.receive(now, packet, flowing)
+            expected += model.receive(now, packet)
         got += [read(data) for receiver, data in media.take_rtp() if receiver == RECEIVER]
     return got, expected, arrivals
 

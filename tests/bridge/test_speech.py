@@ -6,10 +6,12 @@ import pytest
 from xmppconf_bridge.speech import (
     DECISION_INTERVAL,
     IDLE_TIMEOUT,
+    MIN_LEVEL_WINDOW,
     MIN_SCORE,
     RECENT_SPEAKERS,
     DominantSpeakerChanged,
     DominantSpeakerIdentification,
+    _Speaker,
     score,
 )
 
@@ -124,3 +126,30 @@ def test_scores_are_those_of_the_paper() -> None:
     assert score(0, 13, 0.78) == MIN_SCORE
     expected = math.log(math.comb(5, 3)) + 5 * math.log(0.5) - math.log(24) + 72
     assert score(3, 5, 24.0) == pytest.approx(expected)
+
+
+def test_silence_is_noted_at_every_tick_and_is_no_news() -> None:
+    """Of who sends nothing each tick of 40 ms counts, not every other one."""
+    speech = DominantSpeakerIdentification()
+    speaker = ANN
+    speech.level(speaker, LOUD, 10.0)
+    ticks = 0
+    while (due := speech.next_timeout()) is not None and due < 10.3:
+        speech.timeout(due)
+        ticks += 1
+    history = list(speech._speakers[speaker]._levels)
+    assert history[: ticks - 1] == [0] * (ticks - 1)
+    assert history[ticks - 1] == 127 - LOUD
+    assert ticks == 7
+    speech.level(speaker, LOUD, 10.05)  # not late: what came in between was nothing
+    assert speech._speakers[speaker]._levels[0] == 127 - LOUD
+
+
+def test_a_speaker_who_got_louder_is_judged_by_the_quietest_of_the_last_window() -> None:
+    """sqrt(40 * 90), not of 40 and 40: the first quiet level is in no window."""
+    speaker = _Speaker(0.0)
+    speaker.level(40, 0.0)
+    for index in range(MIN_LEVEL_WINDOW):
+        assert speaker._min_level == 40
+        speaker.level(90, 0.02 * (index + 1))
+    assert speaker._min_level == 60

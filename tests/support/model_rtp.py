@@ -42,6 +42,37 @@ class Sent:
     """Empty for one that only says that its number will not be used."""
 
 
+STALLED = 700  # milliseconds after which an encoding has been stopped
+OVERTAKEN = 250  # milliseconds after which it has, if another began so many frames:
+OVERTAKEN_FRAMES = 5
+
+
+@dataclass(slots=True)
+class Flow:
+    """Which encodings of a source are coming."""
+
+    arrivals: list[tuple[int, int, int]] = field(default_factory=list)
+    """(time, encoding, timestamp) of every packet."""
+
+    def receive(self, now: int, packet: Packet) -> set[int]:
+        self.arrivals.append((now, packet.encoding, packet.timestamp))
+        return {one for one in range(3) if self._comes(now, one)}
+
+    def _comes(self, now: int, encoding: int) -> bool:
+        own = [at for at, one in enumerate(self.arrivals) if one[1] == encoding]
+        if not own:
+            return False
+        age = now - self.arrivals[own[-1]][0]
+        begun = [0, 0, 0]
+        newest: dict[int, int] = {}
+        for at, (_, other, timestamp) in enumerate(self.arrivals):
+            if newest.get(other) != timestamp:
+                newest[other] = timestamp
+                begun[other] += at > own[-1]
+        overtaken = age >= OVERTAKEN and max(begun) >= OVERTAKEN_FRAMES
+        return age < STALLED and not overtaken
+
+
 @dataclass(slots=True)
 class Place:
     """A number given out."""
@@ -79,6 +110,7 @@ class Projection:
     lowest: dict[int, int] = field(default_factory=dict)
     keyframe: dict[int, int] = field(default_factory=dict)
     """The timestamp of the newest keyframe of an encoding."""
+    flow: Flow = field(default_factory=Flow)
     seen: dict[tuple[int, int], Packet] = field(default_factory=dict)
     places: dict[tuple[int, int], Place] = field(default_factory=dict)
 
@@ -88,12 +120,13 @@ class Projection:
         if max_encoding < 0:
             self.current = None
 
-    def receive(self, now: int, packet: Packet, flowing: set[int]) -> list[Sent]:
-        """Take a packet at `now` (milliseconds); `flowing` are the encodings that come."""
+    def receive(self, now: int, packet: Packet) -> list[Sent]:
+        """Take a packet at `now` (milliseconds)."""
         key = (packet.encoding, packet.sequence)
         before = self.highest.get(packet.encoding)
         if key in self.seen or packet.sequence < self.lowest.get(packet.encoding, 0):
             return []
+        flowing = self.flow.receive(now, packet)
         self.seen[key] = packet
         self.lowest.setdefault(packet.encoding, packet.sequence)
         newest_keyframe = packet.timestamp > self.keyframe.get(packet.encoding, -1)

@@ -34,6 +34,7 @@ counters! {
     dropped_unknown_address,
     dropped_dtls_rate,
     dropped_no_keys,
+    dropped_stale,
     dropped_srtp_malformed,
     dropped_srtp_replayed,
     dropped_srtp_old,

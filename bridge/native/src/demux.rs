@@ -17,6 +17,12 @@ pub enum Kind {
     Rtcp,
 }
 
+impl Kind {
+    pub fn is_media(self) -> bool {
+        matches!(self, Kind::Rtp | Kind::Rtcp)
+    }
+}
+
 /// Sort a datagram by its first octets (RFC 7983, RFC 5761 section 4); `None` drops it.
 pub fn classify(data: &[u8]) -> Option<Kind> {
     if data.len() > MAX_DATAGRAM {

@@ -31,6 +31,11 @@ const PUBLISH_INTERVAL: Time = 500 * MS;
 const MAX_SLEEP: Time = 1_000 * MS;
 /// Commands of one turn, so that packets need not wait for a long list.
 const COMMANDS_A_TURN: usize = 256;
+/// Media that has waited longer than this is of no use to anybody: the process was stopped, or
+/// starved.
+const MAX_AGE: Time = 500 * MS;
+/// Datagrams of one socket that are looked through then; its buffer holds fewer.
+const MAX_WAITING: usize = 1 << 17;
 
 pub struct Worker {
     shared: Arc<Shared>,
@@ -91,9 +96,14 @@ impl Worker {
     pub fn run(mut self) {
         let mut batch = ReceiveBatch::default();
         let mut ready = Vec::new();
+        let mut turn = monotonic();
         while !self.shared.stopped() {
-            self.wait(&mut ready);
+            let sleep = self.wait(&mut ready);
             let now = monotonic();
+            if now.saturating_sub(turn) > sleep.saturating_add(MAX_AGE) {
+                self.drop_stale(now, &mut batch);
+            }
+            turn = now;
             if ready.last() == Some(&true) {
                 self.shared.hush_commands();
                 if !self.take_commands(now) {
@@ -147,8 +157,8 @@ impl Worker {
         true
     }
 
-    /// Sleep until a socket or a command is ready or a timer is due.
-    fn wait(&self, ready: &mut Vec<bool>) {
+    /// Sleep until a socket or a command is ready or a timer is due; how long that may have been.
+    fn wait(&self, ready: &mut Vec<bool>) -> Time {
         let now = monotonic();
         let mut due = self.next_ice.min(self.media.next_timeout().unwrap_or(Time::MAX));
         if !self.transports.is_empty() {
@@ -175,6 +185,21 @@ impl Worker {
         if poll(&mut polled, Some(&timeout)).is_ok() {
             for (ready, fd) in ready.iter_mut().zip(&polled) {
                 *ready = !fd.revents().is_empty();
+            }
+        }
+        sleep
+    }
+
+    /// Of what waits in the sockets take only what is not media.
+    fn drop_stale(&mut self, now: Time, batch: &mut ReceiveBatch) {
+        for index in 0..self.outgoing.sockets.len() {
+            let mut left = MAX_WAITING;
+            while left > 0 {
+                let count = self.take(now, index, batch, |kind| kind.is_media());
+                left = left.saturating_sub(count.max(1));
+                if count == 0 {
+                    break;
+                }
             }
         }
     }
@@ -330,11 +355,20 @@ impl Worker {
     }
 
     fn receive(&mut self, now: Time, index: usize, batch: &mut ReceiveBatch) {
-        let Some(socket) = self.outgoing.sockets.get(index) else {
-            return;
-        };
-        let Ok(number) = u8::try_from(index) else {
-            return;
+        self.take(now, index, batch, |_| false);
+    }
+
+    /// Take a batch from a socket, but for what is `stale`; how many datagrams it was.
+    fn take(
+        &mut self,
+        now: Time,
+        index: usize,
+        batch: &mut ReceiveBatch,
+        stale: impl Fn(Kind) -> bool,
+    ) -> usize {
+        let (Some(socket), Ok(number)) = (self.outgoing.sockets.get(index), u8::try_from(index))
+        else {
+            return 0;
         };
         let stage = Stage::begin();
         self.outgoing.counters.receive_calls += 1;
@@ -353,8 +387,13 @@ impl Worker {
             let counters = &mut self.outgoing.counters;
             counters.packets_received += 1;
             counters.bytes_received += datagram.len() as u64;
+            if classify(datagram).is_some_and(&stale) {
+                counters.dropped_stale += 1;
+                continue;
+            }
             self.datagram(now, Path { socket: number, remote }, datagram);
         }
+        count
     }
 
     fn datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {

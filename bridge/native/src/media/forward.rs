@@ -103,7 +103,7 @@ impl Media {
             });
         }
         let asks = !incoming.nacks.is_empty();
-        source.flows(now, encoding);
+        source.flows(now, encoding, header.timestamp);
         let at = now + 2 * SECOND;
         if self.next.is_none() {
             self.wake(at);

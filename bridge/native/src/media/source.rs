@@ -16,9 +16,11 @@ pub const MAX_ENCODINGS: usize = 4;
 const FORWARDED_SILENCE: u8 = 3;
 /// The RFC 6464 level of silence.
 const SILENCE: u8 = 127;
-/// An encoding that is this far behind the source's newest packet has been stopped.
+/// An encoding that is this far behind the source's newest packet has been stopped; sooner, if
+/// another has begun so many frames meanwhile.
 const STALLED: Time = 700 * MILLISECOND;
-const FLOW_CHECK: Time = 100 * MILLISECOND;
+const OVERTAKEN: Time = 250 * MILLISECOND;
+const OVERTAKEN_FRAMES: u32 = 5;
 /// A sender cannot make the control side busy: between two news of one encoding's size, and
 /// between two audio levels of one source.
 const SIZE_INTERVAL: Time = 200 * MILLISECOND;
@@ -42,6 +44,11 @@ pub struct Incoming {
     pub cache: Option<Cache>,
     pub clock: Option<SenderClock>,
     pub last_packet: Option<Time>,
+    /// Frames begun so far, the last of them by timestamp, and how many each encoding of the
+    /// source had begun when the last packet came.
+    frames: u32,
+    frame: Option<u32>,
+    others: [u32; MAX_ENCODINGS],
     /// Reported as active.
     pub active: bool,
     pub size: Option<(u16, u16)>,
@@ -66,6 +73,9 @@ impl Incoming {
             cache: None,
             clock: None,
             last_packet: None,
+            frames: 0,
+            frame: None,
+            others: [0; MAX_ENCODINGS],
             active: false,
             size: None,
             size_told: None,
@@ -184,7 +194,6 @@ pub struct Source {
     pub keyframes: KeyframeRequests,
     /// Bit mask of the encodings that are coming.
     pub flowing: u8,
-    flow_checked: Time,
     silent: u8,
     pub loudness: Loudness,
     /// Its newest packet was among the loudest.
@@ -205,7 +214,6 @@ impl Source {
             muted: false,
             keyframes: KeyframeRequests::default(),
             flowing: 0,
-            flow_checked: 0,
             silent: 0,
             loudness: Loudness::default(),
             loud: false,
@@ -234,20 +242,32 @@ impl Source {
     }
 
     /// Keep `flowing` up to date with a packet of an encoding.
-    pub fn flows(&mut self, now: Time, encoding: usize) {
+    pub fn flows(&mut self, now: Time, encoding: usize, timestamp: u32) {
+        self.metered.get_or_insert(now);
         if let Some(incoming) = self.encodings.get_mut(encoding) {
             incoming.last_packet = Some(now);
+            if incoming.frame != Some(timestamp) {
+                incoming.frame = Some(timestamp);
+                incoming.frames = incoming.frames.wrapping_add(1);
+            }
         }
-        self.metered.get_or_insert(now);
-        let bit = 1u8 << (encoding % 8);
-        if self.flowing & bit != 0 && now < self.flow_checked + FLOW_CHECK {
-            return;
+        let mut frames = [0; MAX_ENCODINGS];
+        for (place, incoming) in frames.iter_mut().zip(&self.encodings) {
+            *place = incoming.frames;
         }
-        self.flow_checked = now;
-        self.flowing = bit;
+        if let Some(incoming) = self.encodings.get_mut(encoding) {
+            incoming.others = frames;
+        }
+        self.flowing = 0;
         for (index, incoming) in self.encodings.iter().enumerate() {
-            if incoming.last_packet.is_some_and(|at| now.saturating_sub(at) < STALLED) {
-                self.flowing |= 1 << (index % 8);
+            let Some(age) = incoming.last_packet.map(|at| now.saturating_sub(at)) else {
+                continue;
+            };
+            let mut begun =
+                frames.iter().zip(&incoming.others).map(|(now, then)| now.wrapping_sub(*then));
+            let overtaken = age >= OVERTAKEN && begun.any(|begun| begun >= OVERTAKEN_FRAMES);
+            if age < STALLED && !overtaken {
+                self.flowing |= 1 << index;
             }
         }
     }

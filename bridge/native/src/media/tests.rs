@@ -274,6 +274,39 @@ fn when_the_best_encoding_stops_the_next_best_is_asked_for() {
 }
 
 #[test]
+fn an_encoding_that_others_overtake_has_stopped() {
+    let mut room = Room::new();
+    room.route(RECEIVER, VIDEO, SLOT, 2);
+    for encoding in [0, 2] {
+        room.video(encoding, 1, 0, &vp8(true, 1, 1, 0));
+    }
+    room.advance(SECOND / 5);
+    room.video(2, 2, 18_000, &vp8(false, 2, 2, 0));
+    let plis = room.out.plis().len();
+    let mut waited = 0;
+    for frame in 1..20u16 {
+        room.advance(33 * MS);
+        room.video(0, 1 + frame, 3000 * u32::from(frame), &vp8(false, 2, 2, 0));
+        if room.out.plis().len() > plis {
+            waited = u64::from(frame) * 33;
+            break;
+        }
+    }
+    assert_eq!(waited, 264);
+    // Its slowness alone says nothing: a screen's frames are far between.
+    let mut room = Room::new();
+    room.route(RECEIVER, VIDEO, SLOT, 2);
+    for frame in 0..20u16 {
+        for encoding in [0, 2] {
+            let payload = vp8(frame == 0, frame, frame as u8, 0);
+            room.video(encoding, 1 + frame, 18_000 * u32::from(frame), &payload);
+            room.advance(SECOND / 4);
+        }
+    }
+    assert_eq!(room.out.plis().len(), 1);
+}
+
+#[test]
 fn losses_keep_their_gap_and_late_packets_fill_it() {
     let mut room = Room::new();
     room.route(RECEIVER, VIDEO, SLOT, 0);
