@@ -1,13 +1,13 @@
-"""What one forwarded packet costs the bridge: one sender, many receivers, real sockets.
+"""What one forwarded packet costs the engine alone, and in which stage.
 
-The engine runs in this process on one core, the load generator (`load.rs`, native) on the
-other.  CPU is this process's user and system time, which over loopback includes the
-kernel's delivery to the receivers' sockets.  Microseconds a packet are CPU seconds per
-million packets.  Compare runs only with runs beside them, and with `floor.rs`.
+One sender, many receivers, real sockets, keys from here instead of DTLS, no control side.
+The engine runs in a process of its own on one core, the load generator on the other.  CPU
+is that process's user and system time, which over loopback includes the kernel's delivery
+to the receivers' sockets.  Microseconds a packet are CPU seconds per million packets.  Compare
+runs only with runs beside them, and with `floor.rs`.
 
-Where packets are lost the load generator is the slower side: one thread sends, receives and
-decrypts for everybody.  Delays are then the time that packets wait for it in their sockets,
-and the packets it never read have cost the bridge as much: `us/packet` is per packet sent.
+Where packets are lost the load generator is the slower side; they have cost the engine as
+much: `us/packet` is per packet sent.
 """
 
 from __future__ import annotations
@@ -15,22 +15,28 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
-import resource
 import secrets
 import select
-import subprocess
 import sys
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from xmppconf_bridge.generator.io.process import usage
+from xmppconf_bridge.generator.native import Generator, Keys, Remote, Stream, Valid
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "bridge/native/target/release"
 CORES = sorted(os.sched_getaffinity(0))
 CONFERENCE, SOURCE, SSRC = 1, 1, 1000
 CONNECT_TIMEOUT = 10.0  # seconds
+AES_128_GCM = 7
+#: Of so many packets one is decrypted, so that the generator is not the slower side.
+VERIFY = 16
 
 #: (id, name, clock rate, retransmits, nack, pli, transport-cc)
 PAYLOAD_TYPES = [
@@ -59,6 +65,17 @@ RUNS = (
 )
 
 
+@dataclass(frozen=True)
+class Participant:
+    """The engine's side of one transport."""
+
+    ufrag: str
+    pwd: str
+    remote_ufrag: str
+    remote_pwd: str
+    keys: tuple[bytes, bytes, bytes, bytes]
+
+
 def load_engine(library: Path) -> ModuleType:
     """Import the engine from a file: the one in the tree has no counters per stage."""
     spec = importlib.util.spec_from_file_location("_native", library)
@@ -69,98 +86,118 @@ def load_engine(library: Path) -> ModuleType:
     return module
 
 
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def serve(
+    library: Path, run: Run, participants: list[Participant], pipe: Connection
+) -> None:
+    """The engine's process: make everything, then answer each word with the counters."""
+    os.sched_setaffinity(0, CORES[:1])
+    engine = load_engine(library).Engine([("127.0.0.1", 0)])
+    engine.add_conference(CONFERENCE, 1, 2)
+    for transport, one in enumerate(participants, 1):
+        engine.add_transport(transport, CONFERENCE, one.ufrag, one.pwd, controlling=True)
+        engine.set_payload_types(transport, PAYLOAD_TYPES)
+        engine.set_header_extensions(transport, [])
+        engine.set_remote_ice(transport, one.remote_ufrag, one.remote_pwd, [])
+        engine.set_srtp(transport, AES_128_GCM, *one.keys)
+    pipe.send(engine.local_addresses()[0])
+    waiting = set(range(1, len(participants) + 1))
+    while waiting:
+        if not select.select([engine.event_fd()], [], [], CONNECT_TIMEOUT)[0]:
+            raise TimeoutError(f"no pair for {len(waiting)} transports")
+        waiting -= {e[1] for e in engine.take_events() if e[0] == "ice-valid"}
+    media = "video" if run.kind == "vp8" else "audio"
+    engine.set_sources(1, [(SOURCE, media, [(SSRC, None)])])
+    for receiver in range(2, run.receivers + 2):
+        engine.set_route(receiver, SOURCE, 5000 + receiver, None, 0, 7, 7)
+    pipe.send("ready")
+    while pipe.recv() != "end":
+        engine.take_events()
+        pipe.send(engine.stats())
+    engine.close()
 
 
-class Bridge:
-    """An engine with one sender and some receivers, and the load that talks to it."""
+def _participant() -> Participant:
+    ufrag, pwd, remote_ufrag, remote_pwd = (secrets.token_hex(12) for _ in range(4))
+    key, salt, other_key, other_salt = map(secrets.token_bytes, (16, 12, 16, 12))
+    keys = (key, salt, other_key, other_salt)
+    return Participant(ufrag, pwd, remote_ufrag, remote_pwd, keys)
 
-    def __init__(self, native: ModuleType, load: Path, run: Run) -> None:
+
+class Bench:
+    """An engine in its process, and the participants here."""
+
+    def __init__(self, library: Path, run: Run) -> None:
         self.run = run
-        self.engine = native.Engine([("127.0.0.1", 0)])
-        [(host, port)] = self.engine.local_addresses()
-        self.address = f"{host}:{port}"
-        self.load = subprocess.Popen(  # noqa: S603 -- our own program
-            [load],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, CORES[-1:]),
+        self._participants = [_participant() for _ in range(run.receivers + 1)]
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = multiprocessing.Process(
+            target=serve, args=(library, run, self._participants, theirs)
         )
+        self._process.start()
 
     def connect(self) -> None:
-        self.engine.add_conference(CONFERENCE, 1, 2)
-        keys = {}
-        for transport in range(1, self.run.receivers + 2):
-            keys[transport] = self._add_peer(transport)
-        self._say("connect")
-        waiting = set(keys)
+        host, port = self._pipe.recv()
+        self._generator = Generator()
+        for one in self._participants:
+            remote = Remote(host, port, one.ufrag, one.pwd)
+            peer = self._generator.add_peer(
+                remote, one.remote_ufrag, one.remote_pwd, VERIFY
+            )
+            send_key, send_salt, receive_key, receive_salt = one.keys
+            keys = Keys(AES_128_GCM, receive_key, receive_salt, send_key, send_salt)
+            self._generator.set_keys(peer, keys)
+        waiting = len(self._participants)
         while waiting:
-            if not select.select([self.engine.event_fd()], [], [], CONNECT_TIMEOUT)[0]:
-                raise TimeoutError(f"no pair for {len(waiting)} transports")
-            for event in self.engine.take_events():
-                if event[0] == "ice-valid":
-                    self.engine.set_srtp(event[1], 7, *keys[event[1]])
-                    waiting.discard(event[1])
-        self._answer()
-        media = "video" if self.run.kind == "vp8" else "audio"
-        self.engine.set_sources(1, [(SOURCE, media, [(SSRC, None)])])
-        for receiver in range(2, self.run.receivers + 2):
-            self.engine.set_route(receiver, SOURCE, 5000 + receiver, None, 0, 7, 7)
+            waiting -= sum(isinstance(e, Valid) for e in self._generator.run(1.0))
+        while not self._pipe.poll():
+            self._generator.run(0.01)
+        self._pipe.recv()
+        is_video = self.run.kind == "vp8"
+        self._generator.add_stream(
+            0,
+            Stream(
+                *(SSRC, 100 if is_video else 111, self.run.size, self.run.rate),
+                picture=(640, 360) if is_video else None,
+            ),
+        )
 
     def measure(self, seconds: float) -> dict[str, Any]:
-        self._say(f"run {self.run.kind} {self.run.size} {self.run.rate} 1")
-        self._answer()  # warm
-        before, stages = cpu_seconds(), self.engine.stats()
-        self._say(f"run {self.run.kind} {self.run.size} {self.run.rate} {seconds:.0f}")
-        result = self._answer()
-        used, after = cpu_seconds() - before, self.engine.stats()
-        forwarded = after["packets_sent"] - stages["packets_sent"]
-        result["cpu_us_per_packet"] = used * 1e6 / max(forwarded, 1)
-        result["cpu_share"] = used / result["seconds"]
-        result["packets_per_second"] = forwarded / result["seconds"]
-        result["stages"] = {
-            name.removesuffix("_ns"): (after[name] - stages[name]) / 1e3 / max(forwarded, 1)
-            for name in after
-            if name.endswith("_ns")
+        generator = self._generator
+        generator.set_sending(True)
+        generator.run(1.0)  # warm
+        generator.reset()
+        pid = self._process.pid or 0
+        begin, before = usage(pid), self._stats()
+        generator.run(seconds)
+        after, end = self._stats(), usage(pid)
+        delays, figures = generator.delays(), generator.figures()
+        generator.set_sending(False)
+        tracks = [track for one in figures for track in one.tracks.values()]
+        received = sum(track.received for track in tracks)
+        forwarded = max(after["packets_sent"] - before["packets_sent"], 1)
+        used = end.cpu - begin.cpu
+        return {
+            "packets_per_second": forwarded / seconds,
+            "loss": 1 - received / max(sum(track.expected for track in tracks), 1),
+            "delay_p50_us": delays.p50,
+            "delay_p99_us": delays.p99,
+            "cpu_share": used / seconds,
+            "cpu_us_per_packet": used * 1e6 / forwarded,
+            "stages": {
+                name.removesuffix("_ns"): (after[name] - before[name]) / 1e3 / forwarded
+                for name in after
+                if name.endswith("_ns")
+            },
         }
-        self.engine.take_events()
-        return result
 
     def close(self) -> None:
-        if self.load.stdin:
-            self.load.stdin.close()
-        self.load.wait(5)
-        if self.load.stdout:
-            self.load.stdout.close()
-        self.engine.close()
+        self._pipe.send("end")
+        self._process.join(5)
 
-    def _add_peer(self, transport: int) -> tuple[bytes, bytes, bytes, bytes]:
-        ufrag, pwd, remote_ufrag, remote_pwd = (secrets.token_hex(12) for _ in range(4))
-        keys = tuple(secrets.token_bytes(n) for n in (16, 12, 16, 12))
-        self.engine.add_transport(transport, CONFERENCE, ufrag, pwd, controlling=True)
-        self.engine.set_payload_types(transport, PAYLOAD_TYPES)
-        self.engine.set_header_extensions(transport, [])
-        self.engine.set_remote_ice(transport, remote_ufrag, remote_pwd, [])
-        hexed = [keys[i].hex() for i in (2, 3, 0, 1)]
-        names = f"{remote_ufrag} {remote_pwd} {ufrag} {pwd}"
-        self._say(f"peer {names} {self.address} {' '.join(hexed)}")
-        return keys[0], keys[1], keys[2], keys[3]
-
-    def _say(self, line: str) -> None:
-        assert self.load.stdin is not None
-        self.load.stdin.write(line + "\n")
-        self.load.stdin.flush()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.load.stdout is not None
-        line = self.load.stdout.readline()
-        if not line:
-            raise RuntimeError("the load generator ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+    def _stats(self) -> dict[str, int]:
+        self._pipe.send("stats")
+        figures: dict[str, int] = self._pipe.recv()
+        return figures
 
 
 def main() -> int:
@@ -170,24 +207,21 @@ def main() -> int:
     parser.add_argument(
         "--engine", type=Path, default=BUILD / "libxmppconf_native.so", help="the library"
     )
-    parser.add_argument(
-        "--load", type=Path, default=BUILD / "examples/load", help="the peers"
-    )
     arguments = parser.parse_args()
-    native = load_engine(arguments.engine)
-    os.sched_setaffinity(0, CORES[:1])
     if not arguments.json:
         print(
             f"{'load':28}{'out/s':>9}{'loss':>8}{'p50 us':>8}{'p99 us':>8}{'CPU':>6}"
             f"{'us/packet':>11}"
         )
     for run in RUNS:
-        bridge = Bridge(native, arguments.load, run)
+        bench = Bench(arguments.engine, run)
+        os.sched_setaffinity(0, CORES[-1:])
         try:
-            bridge.connect()
-            result = bridge.measure(arguments.seconds)
+            bench.connect()
+            result = bench.measure(arguments.seconds)
         finally:
-            bridge.close()
+            bench.close()
+            os.sched_setaffinity(0, CORES)
         name = f"{run.kind} 1 to {run.receivers}, {run.size} B, {run.rate}/s"
         print(json.dumps({"load": name} | result) if arguments.json else row(name, result))
         sys.stdout.flush()
