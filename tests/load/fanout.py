@@ -3,8 +3,8 @@
 One sender, many receivers, real sockets, keys from here instead of DTLS, no control side.
 The engine runs in a process of its own on one core, the load generator on the other.  CPU
 is that process's user and system time, which over loopback includes the kernel's delivery
-to the receivers' sockets.  Microseconds a packet are CPU seconds per million packets.  Compare
-runs only with runs beside them, and with `floor.rs`.
+to the receivers' sockets.  Microseconds a packet are CPU seconds per million packets.
+Compare runs only with runs beside them, and with `floor.rs`.
 
 Where packets are lost the load generator is the slower side; they have cost the engine as
 much: `us/packet` is per packet sent.
