@@ -10,7 +10,9 @@ import dataclasses
 import difflib
 import ipaddress
 import json
+import os
 import re
+import stat
 import tomllib
 import types
 import typing
@@ -28,6 +30,18 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 JWT_ALGORITHMS = (
     *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
+)
+#: What documents and other people's examples say, and people leave as it is.
+PUBLIC_SECRETS = frozenset(
+    {
+        *("COMPONENT-SECRET", "BRIDGE-PASSWORD", "changeme", "change-me", "password"),
+        *("secret", "jitsi", "topsecret", "passw0rd", "from-the-provider"),
+        *(
+            "from-the-directory",
+            "what-it-knows-us-by",
+            "make-up-one-with-openssl-rand-base64-32",
+        ),
+    }
 )
 MIN_SECRET = 32  # characters; 128 bits in hexadecimal
 
@@ -49,6 +63,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
     if path is not None:
         try:
             with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
                 text = file.read(MAX_FILE + 1)
         except OSError as exc:
             raise SettingsError(f"{path}: {exc.strerror}") from None
@@ -64,7 +79,22 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
         if not isinstance(inner, dict):
             raise SettingsError(f"{section}: must be a section")
         inner[key] = value
-    return parse(table)
+    settings = parse(table)
+    if path is not None:
+        _check_secrets(path, settings, readable=bool(mode & stat.S_IROTH))
+    return settings
+
+
+def _check_secrets(path: Path, settings: Settings, *, readable: bool) -> None:
+    for name, value, secret in _walk(settings, ""):
+        if not secret or not value:
+            continue
+        if readable:
+            raise SettingsError(
+                f"{path}: holds {name}, and others may read it; run: chmod 640 {path}"
+            )
+        if value in PUBLIC_SECRETS:
+            raise SettingsError(f"{name}: everybody knows this one; make up another")
 
 
 def parse(table: Mapping[str, Any]) -> Settings:

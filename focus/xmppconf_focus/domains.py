@@ -20,7 +20,10 @@ class Domains:
         own = {names.members} if settings.accounts else set()
         return cls(
             members=frozenset({*own, *settings.domains} - {names.guests}),
-            guests=frozenset({names.guests, names.members, *settings.guest_domains}),
+            # Accounts are those of bridges and of what else the service itself runs.
+            guests=frozenset(
+                {names.guests, names.members, names.accounts, *settings.guest_domains}
+            ),
             denied=frozenset(settings.denied_domains),
         )
 

@@ -19,12 +19,14 @@ from xmppconf.jingle import Received
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
 from xmppconf_focus.commands import Command
 from xmppconf_focus.conference import Conference, MuteRequest, State
+from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import (
     AnswerRequest,
     BridgeJid,
     ConferenceEnded,
     Effect,
     RoomJid,
+    SetAffiliation,
     StoreRoom,
     Ticket,
 )
@@ -66,6 +68,7 @@ class Focus:
         self.recording = False
         """Whether somebody calls `take_changed` after effects."""
         self._settings = settings.focus
+        self._domains = Domains.of(settings.members, Names.of(settings))
         self._initiator = f"{Names.of(settings).focus_jid}/focus"
         self._new_id = new_id
         self._cache = FeatureCache()
@@ -201,6 +204,12 @@ class Focus:
             self._settle(conference)
 
     def occupant_seen(self, room: RoomJid, occupant: Occupant, now: float) -> None:
+        jid = occupant.bare_jid
+        if jid is not None and not self._domains.may_come(jid.rpartition("@")[2]):
+            # It came past us, into a room that is open: servers ask nobody about domains.
+            if room in self.conferences:
+                self._effects.append(SetAffiliation(room, jid, "outcast"))
+            return
         if (conference := self.conferences.get(room)) is not None:
             before = conference.occupants.get(occupant.nick)
             if before is not None and before.real_jid != occupant.real_jid:

@@ -20,6 +20,7 @@ from xmppconf_focus.membership import (
     SessionInvalid,
     SignedIn,
 )
+from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.sessions import Sealer
 
@@ -322,3 +323,18 @@ def test_domains_come_as_members_as_guests_or_not_at_all() -> None:
     closed = Domains.of(replace(some, accounts=False), names)
     assert names.members not in closed.members
     assert closed.may_come(names.members)
+
+
+def test_who_comes_past_us_from_a_domain_that_may_not_is_put_out() -> None:
+    members = MembersSettings(domains=("b.test",), denied_domains=("d.test",))
+    stage = Stage(members=members)
+    stage.open_room()
+    stage.take(object)
+    seen = {}
+    for domain in ("b.test", "c.test", "d.test", "guest.localhost", "auth.localhost"):
+        occupant = Occupant(domain[0], f"x@{domain}/r", "participant", "none")
+        stage.focus.occupant_seen(ROOM, occupant, stage.now)
+        put_out = SetAffiliation(ROOM, f"x@{domain}", "outcast")
+        seen[domain] = put_out in stage.take(SetAffiliation)
+    assert [domain for domain, out in seen.items() if out] == ["c.test", "d.test"]
+    assert set(stage.focus.conferences[ROOM].occupants) == {"b", "g", "a"}

@@ -28,13 +28,19 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/operating/existing-server.md"
 RED: Colour = (200, 30, 30)
 BLUE: Colour = (30, 60, 210)
+MADE_UP = {
+    "COMPONENT-SECRET": secrets.token_urlsafe(24),
+    "BRIDGE-PASSWORD": secrets.token_urlsafe(24),
+}
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(150)]
 
 
 def blocks(kind: str) -> list[str]:
-    """The page's code of one language, for the domain of this machine."""
+    """The page's code of one language, for this machine's domain and secrets of our own."""
     text = PAGE.read_text().replace("meet.example", "localhost")
+    for placeholder, secret in MADE_UP.items():
+        text = text.replace(placeholder, secret)
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
@@ -112,6 +118,7 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ):
         toml = toml.replace(before, after)
     path = folder / "xmppconf.toml"
+    path.touch(mode=0o600)
     path.write_text(toml)
 
     [register, check] = blocks("sh")[0].splitlines()

@@ -48,6 +48,7 @@ async def bridge_process(
         http_port=http,
     )
     config = folder / f"{name}.toml"
+    config.touch(mode=0o600)
     config.write_text(to_toml(replace(settings, bridge=options), secrets=True))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "xmppconf", "bridge", "--config", str(config)

@@ -118,6 +118,7 @@ def running_service(folder: Path, *, settings: str = "") -> Iterator[Service]:
     """
     [port] = free_ports(1)
     state, log, config = folder / "state", folder / "log", folder / "settings.toml"
+    config.touch(mode=0o600)
     config.write_text(settings)
     places = [ROOT, ROOT / "bridge", ROOT / "focus", ROOT / "web"]
     with log.open("wb") as output:

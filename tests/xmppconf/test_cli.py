@@ -17,6 +17,7 @@ def test_config_prints_the_effective_settings(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "x.toml"
+    file.touch(mode=0o600)
     file.write_text('[bridge]\npassword = "hush"\n')
     assert main(["config", "--config", str(file), "--port", "81"]) == 0
     out = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from xmppconf.config import Names, Settings, public_url
-from xmppconf.config_file import load, parse, to_toml, values
+from xmppconf.config_file import PUBLIC_SECRETS, load, parse, to_toml, values
 from xmppconf.config_reference import reference
 from xmppconf.errors import SettingsError
 
@@ -154,18 +155,18 @@ def test_the_reference_is_up_to_date_and_complete() -> None:
         assert f"| `{name.rpartition('.')[2]}` |" in page
 
 
-def secret_fields(table: Any) -> Iterator[dataclasses.Field[Any]]:
+def secret_values(table: Any) -> Iterator[tuple[dataclasses.Field[Any], str]]:
     for field in dataclasses.fields(table):
         value = getattr(table, field.name)
         if dataclasses.is_dataclass(value):
-            yield from secret_fields(value)
+            yield from secret_values(value)
         elif field.metadata.get("secret"):
-            yield field
+            yield field, value
 
 
 def test_no_secret_is_in_the_repr_of_the_settings() -> None:
     """A traceback or a log line may show settings whole."""
-    found = list(secret_fields(Settings()))
+    found = [field for field, _ in secret_values(Settings())]
     assert len(found) >= 8
     assert not any(field.repr for field in found)
 
@@ -195,3 +196,39 @@ def test_sources_of_members_that_cannot_work_are_named(
 ) -> None:
     with pytest.raises(SettingsError, match=complaint):
         parse({"members": members})
+
+
+def test_a_file_with_secrets_is_not_for_others_to_read(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('[bridge]\npassword = "a very private one"\n')
+    for mode, refused in ((0o604, True), (0o644, True), (0o640, False), (0o600, False)):
+        file.chmod(mode)
+        if refused:
+            with pytest.raises(SettingsError, match=r"bridge\.password.*chmod 640"):
+                load(file)
+        else:
+            assert load(file).bridge.password == "a very private one"
+    file.write_text("[web]\nport = 1\n")
+    file.chmod(0o644)
+    assert load(file).web.port == 1
+
+
+@pytest.mark.parametrize("secret", ["COMPONENT-SECRET", "changeme", "from-the-provider"])
+def test_a_secret_that_everybody_knows_is_refused(tmp_path: Path, secret: str) -> None:
+    file = tmp_path / "x.toml"
+    file.touch(mode=0o600)
+    file.write_text(f'[focus]\ncomponent_secret = "{secret}"\n')
+    with pytest.raises(SettingsError, match=r"focus\.component_secret: everybody knows"):
+        load(file)
+
+
+def test_no_secret_of_the_documents_works() -> None:
+    found = 0
+    for page in sorted((ROOT / "docs" / "operating").glob("*.md")):
+        for text in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.S | re.M):
+            settings = parse(tomllib.loads(text))
+            for field, value in secret_values(settings):
+                if value and field.name != "url":
+                    assert value in PUBLIC_SECRETS, (page, value)
+                    found += 1
+    assert found >= 5
