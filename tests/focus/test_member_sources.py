@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,7 @@ from xmppconf_focus.membership import Member, NotAuthorized, SessionInvalid
 from xmppconf_focus.tokens import TokenRefused
 
 from tests.focus.test_tokens import CLAIMS, SECRET, hs, signed
+from tests.support.certificate import make_certificate
 from xmppconf import clock
 from xmppconf.config import (
     HookSettings,
@@ -476,3 +478,32 @@ async def test_a_bad_machine_uid_is_told_before_the_password_is_looked_at(
     with pytest.raises(PeerError) as refused:
         await members.sign_in("ann", "correct horse", "short")
     assert refused.value.condition == "bad-request"
+
+
+# -- certificates ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [("localhost", 60), ("localhost", -1), ("elsewhere.example", 60)],
+    ids=["self-signed", "expired", "another name"],
+)
+async def test_a_server_without_a_good_certificate_is_not_asked(
+    tmp_path: Path, name: str, days: float
+) -> None:
+    asked = []
+
+    async def note(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    files = make_certificate(tmp_path, name, days)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(files["tls_certificate"], files["tls_key"])
+    app = web.Application()
+    app.router.add_get("/", note)
+    fetcher = Fetcher(["localhost"])
+    async with TestServer(app, scheme="https", host="localhost") as server:
+        await server.start_server(ssl=tls)
+        with pytest.raises(SourceUnavailable):
+            await fetcher.request("GET", f"https://localhost:{server.port}/")
+    await fetcher.close()
+    assert asked == []

@@ -82,6 +82,7 @@ def examine(settings: Settings, state: Path) -> Iterator[Finding]:
         yield server_reachable(effective)
     yield advertised_address(effective)
     yield from certificate(effective)
+    yield who_opens_rooms(effective)
     yield open_files()
     yield receive_buffer()
     yield state_folder(state)
@@ -219,6 +220,20 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield _certificate_facts(Path(web.tls_certificate).read_bytes(), settings.domain)
+
+
+def who_opens_rooms(settings: Settings) -> Finding:
+    """A public service on which anybody opens rooms is soon everybody's."""
+    members = settings.members
+    if members.open and settings.domain != "localhost":
+        return Finding(
+            Verdict.WARNING,
+            "anybody opens rooms",
+            "set members.open = false and name members: docs/operating/members.md",
+        )
+    return Finding(
+        Verdict.GOOD, f"{'anybody opens' if members.open else 'members open'} rooms"
+    )
 
 
 def open_files() -> Finding:
