@@ -55,6 +55,23 @@ def machine(name: str, ssrc: int) -> MediaMachine:
     return media
 
 
+def extension(block: bytes, *, one_byte: bool) -> bytes:
+    """The dependency descriptor in a block of header extensions (RFC 8285)."""
+    at = 0
+    while at < len(block):
+        if block[at] == 0:
+            at += 1
+            continue
+        if one_byte:
+            number, length, at = block[at] >> 4, (block[at] & 0xF) + 1, at + 1
+        else:
+            number, length, at = block[at], block[at + 1], at + 2
+        if number == DESCRIPTOR:
+            return block[at : at + length]
+        at += length
+    return b""
+
+
 def read(packet: bytes, dependencies: Dependencies) -> tuple[int, int, bool, Frame]:
     """Sequence number, timestamp, marker and frame of a packet that was sent."""
     _, kind, sequence, timestamp = struct.unpack_from("!BBHI", packet)
@@ -62,14 +79,9 @@ def read(packet: bytes, dependencies: Dependencies) -> tuple[int, int, bool, Fra
     if packet[0] & 0x10:
         profile, words = struct.unpack_from("!HH", packet, 12)
         start = 16 + 4 * words
-        block = packet[16:start]
-        if profile == 0xBEDE:
-            assert block[0] >> 4 == DESCRIPTOR
-            descriptor = block[1 : 2 + (block[0] & 0xF)]
-        else:
-            assert block[0] == DESCRIPTOR
-            descriptor = block[2 : 2 + block[1]]
-    frame = dependencies.read(descriptor) if descriptor else read_vp9(packet[start:])
+        descriptor = extension(packet[16:start], one_byte=profile == 0xBEDE)
+    payload = packet[start:]
+    frame = read_vp9(payload) if packet[1] & 0x7F == 98 else dependencies.read(descriptor)
     return sequence, timestamp, kind & 0x80 != 0, frame
 
 
@@ -130,3 +142,45 @@ def test_a_receiver_gets_the_layers_it_is_limited_to(
     wanted = [one for one in everything.pictures if one[1] <= temporal]
     assert len(decoder.pictures) == len(wanted)
     assert requests == 1, "the first keyframe, which the capture begins with"
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), loss=st.sampled_from([0.01, 0.1, 0.3]))
+def test_under_loss_nothing_is_sent_that_needs_what_was_left_out(
+    name: str, seed: int, loss: float
+) -> None:
+    """What was lost on the way may come again; what the engine left out will not."""
+    chance = random.Random(seed)
+    packets = list(capture(name))
+    ssrc = int.from_bytes(packets[0][1][8:12], "big")
+    media = machine(name, ssrc)
+    theirs = Dependencies()
+    came: set[tuple[int, int]] = set()
+    forwarded: set[tuple[int, int]] = set()
+    numbers: list[int] = []
+    begun = False
+    for index, (at, packet) in enumerate(packets):
+        now = (1000 + at) * MS
+        if index == 0 or chance.random() < 0.02:
+            layers = (chance.choice((0, 1, 2, 7)), chance.choice((0, 1, 2, 7)))
+            media.set_route(now, RECEIVER, SOURCE, SLOT, None, 0, *layers)
+        padding = packet[0] & 0x20 != 0
+        frame = None if padding else read(packet, theirs)[3]
+        if begun and chance.random() < loss:
+            continue
+        media.receive_rtp(now, SENDER, packet)
+        sent = [data for _, data in media.take_rtp()]
+        numbers += [int.from_bytes(data[2:4], "big") for data in sent]
+        if frame is None:
+            assert sent == []
+            continue
+        came.add(frame.id)
+        if sent:
+            begun = True
+            forwarded.add(frame.id)
+            left_out = (frame.needs & came) - forwarded
+            assert not left_out, "it needs a frame that the receiver was not given"
+    first = numbers[0]
+    distances = [(number - first) & 0xFFFF for number in numbers]
+    assert distances == sorted(set(distances)), "a number steps back or comes twice"
