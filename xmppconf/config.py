@@ -324,7 +324,8 @@ class RoomsSettings:
     keep_days: float = 30.0
     """Days after the last change for which a room's settings are kept."""
     lobby_module: bool = False
-    """The XMPP server has our module that shows stock clients the way to the lobby."""
+    """The XMPP server has our module that shows stock clients the way to the lobby; the
+    private one then loads it."""
 
 
 @dataclass(frozen=True, kw_only=True)

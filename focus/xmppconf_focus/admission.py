@@ -57,10 +57,7 @@ ENTRIES: dict[Standing, dict[Access, Entry]] = {
         Access.LOBBY: Entry(affiliation="none"),
     },
     Standing.MODERATOR: dict.fromkeys(Access, Entry(None, "owner", True)),
-    Standing.ADMITTED: {
-        **dict.fromkeys(Access, Entry(None, "member", True)),
-        Access.OPEN: Entry(None, None, True),
-    },
+    Standing.ADMITTED: dict.fromkeys(Access, Entry(None, "member", True)),
     Standing.MEMBER: {
         **dict.fromkeys(Access, Entry()),
         Access.MEMBERS: Entry(None, "member"),
@@ -78,4 +75,7 @@ def judge(standing: Standing, settings: RoomSettings, situation: Situation) -> E
     # Somebody who comes back may still be counted from before.
     if situation.full and standing is not Standing.ADMITTED:
         return Entry(Refusal.FULL)
+    if entry == Entry() and settings.access is Access.OPEN and not settings.password:
+        # Members are not put out when a stock client closes the room round them.
+        return Entry(affiliation="member")
     return entry

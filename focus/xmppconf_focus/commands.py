@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from xmppconf_focus.effects import MutedMedia
+from xmppconf_focus.effects import MutedMedia, RoomJid
 from xmppconf_focus.room_settings import Access, RoomSettings
 
 
@@ -96,6 +96,32 @@ class RemoveOccupant:
     ban: bool
     reason: str = ""
 
+
+@dataclass(frozen=True, slots=True)
+class AddBreakout:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveBreakout:
+    jid: RoomJid
+
+
+@dataclass(frozen=True, slots=True)
+class RenameBreakout:
+    jid: RoomJid
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveToRoom:
+    participant: str
+    """Full real address."""
+    jid: RoomJid
+
+
+#: About several rooms at once, so the focus itself takes them.
+BreakoutCommand = AddBreakout | RemoveBreakout | RenameBreakout | MoveToRoom
 
 Command = (
     SwitchAvModeration

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import FocusSettings
-from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
+from xmppconf.errors import Condition, LimitExceeded, NotAllowed, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
 from xmppconf_focus.admission import Entry, Refusal
@@ -49,12 +49,16 @@ from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
 from xmppconf_focus.room_memory import RoomMemory
-from xmppconf_focus.room_settings import Access
+from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
 
 SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
 MAX_WAITING = 1000  # requests that wait for the same room
 MIN_TALKERS = 2
+BREAKOUT_PATIENCE = 30.0  # seconds a main room without anybody in it is kept
 LOBBY_PATIENCE = 600.0  # seconds a room without anybody in it is kept for who waits
+
+#: Only who has been in the main room gets into a breakout room.
+BREAKOUT = RoomRecord(RoomSettings(Access.LOCKED))
 
 
 class State(enum.Enum):
@@ -93,7 +97,9 @@ class Conference:
         new_id: Callable[[], str],
         membership: Membership,
         memory: RoomMemory,
+        main: RoomAccess | None = None,
     ) -> None:
+        """`main` is that of the room whose breakout room this is."""
         self.room = room
         self.state = State.JOINING
         self.occupants: dict[str, Occupant] = {}
@@ -101,7 +107,11 @@ class Conference:
         self._settings = settings
         self._cache = cache
         self._membership = membership
-        self._record = memory.get(room)
+        self.is_main = False
+        """It has breakout rooms, and may be empty for a while."""
+        self.busy_elsewhere = False
+        """Somebody is in one of them."""
+        self._record = memory.get(room) if main is None else BREAKOUT
         self.access = RoomAccess(
             room,
             self.occupants,
@@ -109,6 +119,7 @@ class Conference:
             self._rights_of,
             memory.digest,
             elects=membership.may_open(GUEST),
+            parent=main,
         )
         self.features = RoomFeatures(room, self.occupants, self.access, memory.unix())
         self._awaited = Awaited({})
@@ -329,6 +340,10 @@ class Conference:
         self.access.left(occupant, kicked=kicked, banned=banned)
         if self.occupants or self.state is not State.READY:
             self._reconsider(now)
+        elif self.is_main:
+            # Who moves leaves one room before entering the other.
+            self._empty_deadline = now + BREAKOUT_PATIENCE
+            self._reconsider(now)
         elif self.access.lobby:
             # Whoever waits may be let in by a moderator who is on the way.
             self._empty_deadline = now + LOBBY_PATIENCE
@@ -389,6 +404,12 @@ class Conference:
             self._effects.append(
                 SendMute(self.room, request.target, request.media, actor=endpoint)
             )
+
+    def check_moderator(self, nick: str) -> None:
+        """Raises `NotAllowed`."""
+        occupant = self.occupants.get(nick)
+        if occupant is None or not occupant.is_moderator:
+            raise NotAllowed("not a moderator")
 
     def take(self, nick: str, command: Command, now: float) -> None:
         """Do what an occupant asks of the room's features; raises `PeerError`."""
@@ -581,6 +602,9 @@ class Conference:
         if self._setup_deadline is not None and now >= self._setup_deadline:
             self._end("set-up took too long", None, leave=True)
         elif self._empty_deadline is not None and now >= self._empty_deadline:
+            if self.busy_elsewhere:
+                self._empty_deadline = now + BREAKOUT_PATIENCE
+                return
             self._end("nobody came", "service-unavailable", leave=True)
         elif self.state is State.READY:
             if self._alone_deadline is not None and now >= self._alone_deadline:

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import Names, Settings
-from xmppconf.errors import Condition, LimitExceeded, NotAllowed, NotFound, PeerError
+from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
 from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
 from xmppconf.jingle import Received
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
-from xmppconf_focus.commands import Command
+from xmppconf_focus.commands import BreakoutCommand, Command
 from xmppconf_focus.conference import Conference, MuteRequest, State
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import (
@@ -30,6 +30,7 @@ from xmppconf_focus.effects import (
     StoreRoom,
     Ticket,
 )
+from xmppconf_focus.families import Families
 from xmppconf_focus.features import FeatureCache
 from xmppconf_focus.invitations import Invitation
 from xmppconf_focus.lobby import Knock
@@ -63,6 +64,7 @@ class Focus:
         self.membership = membership
         self.memory = memory
         self.presences = Presences()
+        self._families = Families(self.conferences, new_id)
         self.created = 0
         """Conferences since the start."""
         self.recording = False
@@ -108,7 +110,9 @@ class Focus:
 
     def may_open(self, room: RoomJid, identity: Identity) -> bool:
         """Whether this room may come to be because of who asks."""
-        return self.membership.may_open(identity)
+        return self._families.main_of(room) is not None or (
+            self.membership.may_open(identity)
+        )
 
     def identity_changed(self, bare_jid: str, now: float) -> None:
         """Somebody signed in, or is no member any more."""
@@ -132,6 +136,7 @@ class Focus:
         return conference
 
     def _new_conference(self, room: RoomJid) -> Conference:
+        main = self._families.main_of(room)
         return Conference(
             room,
             self._settings,
@@ -141,6 +146,7 @@ class Focus:
             self._new_id,
             self.membership,
             self.memory,
+            None if main is None else main.access,
         )
 
     def _check_requester(self, requester: str) -> None:
@@ -217,6 +223,8 @@ class Focus:
             conference.occupant_seen(occupant, now)
             if occupant.real_jid and conference.occupants.get(occupant.nick) == occupant:
                 self.presences.add(occupant.real_jid, room, occupant.nick)
+            if before != occupant:
+                self._families.changed(room, now)
             self._settle(conference)
 
     def occupant_left(
@@ -233,6 +241,7 @@ class Focus:
             if occupant is not None and occupant.real_jid is not None:
                 self.presences.remove(occupant.real_jid, room)
             conference.occupant_left(nick, now, kicked=kicked, banned=banned)
+            self._families.changed(room, now)
             self._settle(conference)
 
     def features_known(
@@ -268,13 +277,21 @@ class Focus:
         conference.mute(endpoint, request)
         self._settle(conference)
 
-    def take(self, room: RoomJid, nick: str, command: Command, now: float) -> None:
+    def take(
+        self, room: RoomJid, nick: str, command: Command | BreakoutCommand, now: float
+    ) -> None:
         """Do what an occupant asks of its room; raises `PeerError` to refuse it."""
         conference = self._serving(room)
         try:
-            conference.take(nick, command, now)
+            if isinstance(command, BreakoutCommand):
+                conference.check_moderator(nick)
+                self._families.take(room, command, now)
+            else:
+                conference.take(nick, command, now)
         finally:
             self._settle(conference)
+            if (main := self._families.main_of(room)) is not None:
+                self._settle(main)  # removed from one room is removed from all
 
     def settings_for(self, room: RoomJid, nick: str) -> RoomSettings:
         """What an occupant may know of its room's settings; raises `PeerError`."""
@@ -287,9 +304,7 @@ class Focus:
 
     def invite(self, room: RoomJid, nick: str, invitation: Invitation) -> str:
         """The token of an invitation that a moderator makes; raises `PeerError`."""
-        occupant = self._serving(room).occupants.get(nick)
-        if occupant is None or not occupant.is_moderator:
-            raise NotAllowed("not a moderator")
+        self._serving(room).check_moderator(nick)
         return self.memory.invitations.token(room, invitation)
 
     # -- the lobby ---------------------------------------------------------------------
@@ -455,6 +470,8 @@ class Focus:
                 self._requesters.pop(effect.room, None)
                 for occupant in conference.occupants.values():
                     self.presences.remove(occupant.real_jid or "", effect.room)
+                self._families.ended(effect.room)
+        self._effects.extend(self._families.effects())
         due = conference.next_timeout()
         if due is not None:
             heapq.heappush(self._deadlines, (due, conference.room))
@@ -475,11 +492,14 @@ class Focus:
             heapq.heappop(self._deadlines)
         first = self._deadlines[0][0] if self._deadlines else None
         brewery = self.brewery.next_timeout()
-        return min((due for due in (first, brewery) if due is not None), default=None)
+        dues = (first, brewery, self._families.next_timeout())
+        return min((due for due in dues if due is not None), default=None)
 
     def timeout(self, now: float) -> None:
         self.brewery.timeout(now)
         self._settle_brewery(now)
+        self._families.timeout(now)
+        self._effects.extend(self._families.effects())
         while self._deadlines and self._deadlines[0][0] <= now:
             _, room = heapq.heappop(self._deadlines)
             if (conference := self.conferences.get(room)) is not None:

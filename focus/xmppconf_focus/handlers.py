@@ -57,6 +57,7 @@ class Kind(enum.StrEnum):
     ROOM_METADATA = "{http://jitsi.org/jitmeet}room_metadata"
     JSON = "{http://jitsi.org/jitmeet}json-message"
     END_CONFERENCE = "{http://jitsi.org/jitmeet}end_conference"
+    BREAKOUT = "{http://jitsi.org/jitmeet}breakout_rooms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ HANDLERS = (
     Handler(Kind.ROOM_METADATA, "message", _PRESENT),
     Handler(Kind.JSON, "message", _PRESENT),
     Handler(Kind.END_CONFERENCE, "message", _PRESENT),
+    Handler(Kind.BREAKOUT, "message", _PRESENT),
     Handler(Kind.DISCO_INFO, "get", EVERYBODY),
     Handler(Kind.VERSION, "get", EVERYBODY),
 )

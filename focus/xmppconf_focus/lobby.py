@@ -61,9 +61,10 @@ class Lobby:
             raise NickTaken("nickname")
         if before == knock:
             return
-        if before is None and len(self._waiting) >= MAX_WAITING:
-            raise LimitExceeded("people waiting", MAX_WAITING)
         # One session is one person: a second nickname replaces the first.
+        known = any(other.jid == knock.jid for other in self._waiting.values())
+        if not known and len(self._waiting) >= MAX_WAITING:
+            raise LimitExceeded("people waiting", MAX_WAITING)
         self.depart(knock.jid, keep=knock.nick)
         self._waiting[knock.nick] = knock
         self._show(knock.jid, knock, SELF)

@@ -69,7 +69,8 @@ class Rights:
 class RoomAccess:
     """`occupants` is the conference's table; `rights_of` takes a bare real address.
 
-    `digest` makes keys of addresses; with `elects` the first to come is moderator.
+    `digest` makes keys of addresses; with `elects` the first to come is moderator.  In a
+    breakout room everybody is what they are in `parent`, and nothing is kept of it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class RoomAccess:
         digest: Callable[[str], str],
         *,
         elects: bool,
+        parent: RoomAccess | None = None,
     ) -> None:
         self.settings = record.settings
         self.lobby = Lobby(room)
@@ -88,7 +90,8 @@ class RoomAccess:
         self._occupants = occupants
         self._rights_of = rights_of
         self._digest = digest
-        self._elects = elects
+        self._elects = elects and parent is None
+        self._parent = parent
         self._moderators = set(record.moderators)
         self._used = dict(record.used_invitations)
         self._stored = record
@@ -101,6 +104,8 @@ class RoomAccess:
         """What we know of a bare real address, from its request."""
         self._owners: set[str] = set()
         """Bare real addresses that we made owner, whether they know yet or not."""
+        self._early: set[str] = set()
+        """Bare real addresses that were made member and have not come in yet."""
         self._had_moderator = False
         self._election_at: float | None = None
         self._effects: deque[Effect] = deque()
@@ -138,6 +143,8 @@ class RoomAccess:
             self._invited(requester.invitation, keys, requester.keys or keys)
         entry = self._judge(requester.jid, keys, full=full)
         self._give(requester.jid, entry)
+        if entry.affiliation == "member" and keys.isdisjoint(self._admitted):
+            self._early.add(requester.jid)
         return entry
 
     def _judge(self, jid: str, keys: frozenset[str], *, full: bool) -> Entry:
@@ -145,6 +152,8 @@ class RoomAccess:
         return judge(self._standing(jid, keys), self.settings, situation)
 
     def _standing(self, jid: str, keys: frozenset[str]) -> Standing:
+        if self._parent is not None:
+            return self._parent._standing(jid, keys | self._parent._keys_of(jid))
         rights = self._rights_of(jid)
         if not keys.isdisjoint(self._banned):
             return Standing.BANNED
@@ -174,7 +183,12 @@ class RoomAccess:
             self._keys.pop(requester.jid, None)
             self._keys[requester.jid] = keys
             if len(self._keys) > MAX_PEOPLE:
-                del self._keys[next(iter(self._keys))]
+                here = {occupant.bare_jid for occupant in self._occupants.values()}
+                oldest = next((one for one in self._keys if one not in here), requester.jid)
+                del self._keys[oldest]
+                if oldest in self._early:
+                    self._early.discard(oldest)
+                    self._give(oldest, Entry(affiliation="none"))
         return keys
 
     def _keys_of(self, jid: str | None) -> frozenset[str]:
@@ -216,6 +230,9 @@ class RoomAccess:
                 self._give(jid, Entry(affiliation="outcast"))
                 return
             self._add(self._admitted, keys)
+            self._early.discard(jid)
+            if occupant.affiliation == "none":
+                self._give(jid, Entry(affiliation="member"))
         if occupant.is_moderator:
             self._had_moderator = True
             self._election_at = None
@@ -239,6 +256,8 @@ class RoomAccess:
 
     def forbid(self, occupant: Occupant, *, banned: bool) -> None:
         """That person is to be out, and to stay out."""
+        if self._parent is not None:
+            self._parent.forbid(occupant, banned=banned)
         jid = occupant.bare_jid
         keys = self._keys_of(jid)
         self._moderators -= keys
@@ -296,16 +315,25 @@ class RoomAccess:
             for occupant in self._occupants.values():
                 if occupant.affiliation == "none" and occupant.bare_jid is not None:
                     self._give(occupant.bare_jid, Entry(affiliation="member"))
+            self._close()
         if settings.form != before.form:
             fields = tuple(settings.form.items())
             self._effects.append(SubmitForm(self._room, fields))
         self._settings_changed(before)
+
+    def _close(self) -> None:
+        """Who asked while the room was open, and did not come, does not get in later."""
+        for jid in sorted(self._early):
+            self._give(jid, Entry(affiliation="none"))
+        self._early.clear()
 
     def form_seen(self, fields: Mapping[str, str]) -> None:
         """What the room's form says now: stock clients change it by themselves."""
         members_only = fields.get("muc#roomconfig_membersonly") in ("1", "true")
         before = self.settings
         access = before.access
+        if members_only and not before.members_only:
+            self._close()
         if members_only != before.members_only:
             access = Access.LOBBY if members_only else Access.OPEN
         try:
@@ -322,6 +350,8 @@ class RoomAccess:
             self._store()
 
     def _store(self) -> None:
+        if self._parent is not None:
+            return
         moderators = frozenset(sorted(self._moderators)[:MAX_MODERATORS])
         record = RoomRecord(self.settings, moderators, dict(self._used))
         if record != self._stored:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from xmppconf.colibri2 import ForceMute
-from xmppconf.errors import NotAllowed, NotFound
+from xmppconf.errors import LimitExceeded, NotAllowed, NotFound
 from xmppconf.ids import EndpointId
 from xmppconf.strict_json import as_flag, as_object
 from xmppconf_focus import commands as ask
@@ -31,6 +31,7 @@ from xmppconf_focus.metadata import Metadata
 from xmppconf_focus.notices import Notice
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.polls import Polls
+from xmppconf_focus.rate import TokenBucket
 from xmppconf_focus.room_access import RoomAccess
 from xmppconf_focus.room_settings import Access
 from xmppconf_focus.speaker_stats import SpeakerStats
@@ -38,6 +39,9 @@ from xmppconf_focus.speaker_stats import SpeakerStats
 MAX_NAME = 64  # characters of a display name in what others are told
 
 NOTHING = ForceMute()
+
+BURST = 30  # requests of one occupant at once; each may be told to everybody
+RATE = 2.0  # a second
 
 
 class RoomFeatures:
@@ -61,6 +65,7 @@ class RoomFeatures:
         self._occupants = occupants
         self._stats = SpeakerStats()
         self._polls = Polls()
+        self._rates: dict[str, TokenBucket] = {}
         self._effects: deque[Effect] = deque()
 
     # -- who is there ------------------------------------------------------------------
@@ -77,6 +82,7 @@ class RoomFeatures:
             self._tell(self.moderation.promoted(nick))
 
     def left(self, nick: str, now: float) -> None:
+        self._rates.pop(nick, None)
         self._stats.left(nick, now)
         self.moderation.left(nick)
 
@@ -86,6 +92,8 @@ class RoomFeatures:
         sender = self._occupants.get(nick)
         if sender is None:
             raise NotFound("occupant")
+        if not self._rates.setdefault(nick, TokenBucket(RATE, BURST)).take(now):
+            raise LimitExceeded("requests at once", BURST)
         if not sender.is_moderator and not isinstance(command, ask.EVERYBODYS):
             raise NotAllowed("not a moderator")
         match command:

@@ -17,6 +17,7 @@ from xmppconf_focus.effects import (
     RoomJid,
     SendColibri,
     SendOffer,
+    SetAffiliation,
     Ticket,
 )
 from xmppconf_focus.features import Feature
@@ -126,6 +127,11 @@ class Stage:
         self.effects = [e for e in self.effects if not isinstance(e, kind)]
         return taken
 
+    def made_owner(self) -> list[str]:
+        """Bare addresses that got to be owner since the last look."""
+        given = self.take(SetAffiliation)
+        return [effect.jid for effect in given if effect.affiliation == "owner"]
+
     def pass_time(self, seconds: float) -> None:
         """Let timers fire one by one, as a driver would."""
         end = self.now + seconds
@@ -159,7 +165,7 @@ class Stage:
     ) -> EndpointId:
         self.focus.occupant_seen(
             room,
-            Occupant(nick, f"{nick}@guest.localhost/web", role, "none", ver=nick),
+            Occupant(nick, f"{nick}@guest.localhost/web", role, "member", ver=nick),
             self.now,
         )
         if features is not None:

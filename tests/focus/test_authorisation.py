@@ -106,6 +106,7 @@ ALLOWED: dict[tuple[Kind, str], dict[str, str]] = {
     (Kind.ROOM_METADATA, "message"): _PRESENT_MODERATORS,
     (Kind.JSON, "message"): _PRESENT | {"occupant's real address": "conflict"},
     (Kind.END_CONFERENCE, "message"): _PRESENT_MODERATORS,
+    (Kind.BREAKOUT, "message"): _PRESENT_MODERATORS,
     (Kind.DISCO_INFO, "get"): dict.fromkeys(SENDERS, "result"),
     (Kind.VERSION, "get"): dict.fromkeys(SENDERS, "result"),
 }
@@ -135,6 +136,7 @@ BODIES = {
     Kind.JSON: '>{{"type":"polls","command":"new-poll","pollId":"p","question":"?",'
     '"answers":[{{"name":"a"}},{{"name":"b"}}]}}</json-message>',
     Kind.END_CONFERENCE: "/>",
+    Kind.BREAKOUT: "type='features/breakout-rooms/add' subject='one'/>",
     Kind.DISCO_INFO: "/>",
     Kind.VERSION: "/>",
 }

@@ -256,7 +256,11 @@ class House:
 
 @asynccontextmanager
 async def house(
-    server: RunningProsody, folder: str = "", *, open: bool = True
+    server: RunningProsody,
+    folder: str = "",
+    *,
+    open: bool = True,
+    lobby_module: bool = False,
 ) -> AsyncIterator[House]:
     settings = server.settings
     [port] = free_ports(1)
@@ -264,7 +268,7 @@ async def house(
         settings,
         focus=replace(settings.focus, http_port=port),
         members=MembersSettings(open=open),
-        rooms=RoomsSettings(folder=folder),
+        rooms=RoomsSettings(folder=folder, lobby_module=lobby_module),
     )
     async with running(settings) as focus:
         made = House(settings, focus)

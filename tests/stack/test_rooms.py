@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree.ElementTree import tostring
 
 import pytest
+from xmppconf_focus.effects import RoomJid
 
 from tests.stack.rooms import FOCUS, House, Person, condition_of, house, until
 from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from xmppconf.xmpp.conference_request import ConferenceRequest, request_to_xml
+from xmppconf.xmpp.disco import info_from_xml, info_query
+from xmppconf.xmpp.jids import parse_bare_jid
 from xmppconf.xmpp.muc import MUC_USER, configuration_to_xml, presence_from_xml
 from xmppconf.xmpp.stanza import StanzaError
-from xmppconf.xmpp.xml import child, tag
+from xmppconf.xmpp.xml import JINGLE, build, child, tag
 
 pytestmark = pytest.mark.stack
 
@@ -54,7 +59,63 @@ async def test_the_lobby_lets_in_turns_away_and_forgets_who_went(
                     for p in ann.presences
                 )
             )
-        assert len(here.focus.machine.conferences[here.room].access.lobby) == 0  # type: ignore[index]
+        assert len(here.focus.machine.conferences[RoomJid(here.room)].access.lobby) == 0
+
+
+async def test_who_waits_gets_no_media_and_no_secret(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    """S23: by direct Jingle, by another nickname, by speaking to the components."""
+    async with house(prosody) as here:
+        (ann,) = await here.joined("ann")
+        await ann.ask("settings", access="lobby", password="earl grey")
+        await ann.ask("settings", access="locked")
+        await ann.ask("settings", access="lobby")
+        eve = here.person("eve")
+        await eve.request()
+        eve.enter(to=eve.lobby)
+        await until(lambda: bool(eve.presences))
+        jingle = build(JINGLE, "jingle", {"action": "session-accept", "sid": "s"})
+        for to in (f"{here.room}/focus", f"{here.room}/ann", FOCUS):
+            with pytest.raises(StanzaError):
+                await eve.stream.ask(to, "set", jingle, timeout=5)
+        with pytest.raises(StanzaError):
+            await eve.ask("settings")
+        for name in ("ann", "focus", "other"):
+            eve.nick = name
+            assert await eve.refused() == "registration-required"
+        eve.tell("speakerstats", room=here.room)
+        eve.tell("room_metadata", '{"key":"k","data":1}', room=here.room)
+        await until(lambda: len(eve.messages) == 2)
+        assert {m.get("type") for m in eve.messages} == {"error"}
+        everything = b"".join(tostring(e) for e in [*eve.presences, *eve.messages])
+        assert b"earl" not in everything
+        assert b"Name of ann" not in everything
+        conference = here.focus.machine.conferences[RoomJid(here.room)]
+        assert set(conference.occupants) == set(conference.media.participants) == {"ann"}
+
+
+async def test_a_failed_second_session_leaves_the_first_alone(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    """S24: the same browser asks again, with what is not good."""
+    async with house(prosody) as here:
+        ann, bob = await here.joined("ann", "bob")
+        await ann.ask("settings", password="earl grey")
+        second = here.person("ann2", ann.uid)
+        with pytest.raises(StanzaError):
+            await second.request(invite="x" * 40)
+        asked = ConferenceRequest(
+            parse_bare_jid(here.room), machine_uid=ann.uid, session_id="forged"
+        )
+        with pytest.raises(StanzaError) as invalid:
+            await second.stream.ask(FOCUS, "set", request_to_xml(asked))
+        assert condition_of(invalid.value) == "not-acceptable"
+        assert await second.refused("wrong") == "not-authorized"
+        second.leave()
+        await here.disconnect(second)
+        assert ann.roles["ann"] == bob.roles["ann"] == "moderator"
+        await ann.ask("settings", password="")
 
 
 async def test_switching_the_lobby_off_opens_it_for_all(
@@ -85,7 +146,9 @@ async def test_hosts_are_not_locked_out_by_their_own_lobby(
     async with house(prosody, str(tmp_path)) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby", password="tea time")
-        await until(lambda: here.focus.machine.memory.get(here.room).is_worth_keeping())  # type: ignore[arg-type]
+        await until(
+            lambda: here.focus.machine.memory.get(RoomJid(here.room)).is_worth_keeping()
+        )
         await here.all_left(ann)
         room, uid = here.room, ann.uid
     kept = (tmp_path / "rooms.json").read_text()
@@ -248,6 +311,54 @@ async def test_a_meeting_is_ended_for_everybody(prosody: RunningProsody) -> None
         await until(lambda: here.room not in here.focus.machine.conferences)
 
 
+async def test_breakout_rooms(prosody: RunningProsody) -> None:  # noqa: F811
+    async with house(prosody) as here:
+        ann, bob, eve = await here.joined("ann", "bob", "eve")
+        event = "features/breakout-rooms/{}".format
+        ann.tell("breakout_rooms", bare=True, type=event("add"), subject="One")
+        told = await bob.told(type="breakout_rooms", event=event("update"))
+        [side] = [one for one in told["rooms"].values() if not one["isMainRoom"]]
+        assert side["name"] == "One"
+        ann.tell(
+            "breakout_rooms",
+            bare=True,
+            type=event("move-to-room"),
+            participantJid=bob.jid,
+            roomJid=side["jid"],
+        )
+        told = await bob.told(type="breakout_rooms", event=event("move-to-room"))
+        assert told["roomJid"] == side["jid"]
+        # People of the main room get in, as what they are there; nobody else does.
+        for person in (bob, ann):
+            person.leave()
+            await until(lambda p=person: p.nick not in p.roles)  # type: ignore[misc]
+            person.roles.clear()
+            person.room = side["jid"]
+            await person.join()
+        await until(lambda: bob.roles.get("ann") == "moderator")
+        assert bob.roles["bob"] == "participant"
+        stranger = here.person("zoe", room=side["jid"])
+        await stranger.request()
+        assert await stranger.refused() == "registration-required"
+        told = await eve.told(type="breakout_rooms")
+        while len(told["rooms"][side["id"]]["participants"]) < 2:
+            told = await eve.told(type="breakout_rooms")
+        # The main room outlives its last occupant while others are elsewhere.
+        eve.leave()
+        await until(
+            lambda: here.focus.machine.conferences[RoomJid(here.room)].occupants == {}
+        )
+        ann.tell(
+            "breakout_rooms", bare=True, type=event("remove"), breakoutRoomJid=side["jid"]
+        )
+        told = await bob.told(type="breakout_rooms", event=event("move-to-room"))
+        assert told["roomJid"] == here.room
+        await bob.gone(side["jid"])
+        bob.roles.clear()
+        bob.room = here.room
+        await bob.join()
+
+
 async def test_features_of_a_room(prosody: RunningProsody) -> None:  # noqa: F811
     async with house(prosody) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
@@ -321,14 +432,15 @@ async def speaker_stats(here: House, ann: Person, bob: Person) -> None:
 
 
 async def test_the_focus_names_its_components(prosody: RunningProsody) -> None:  # noqa: F811
-    from xmppconf.xmpp.disco import info_from_xml, info_query
-
     async with house(prosody) as here:
         ann = here.person("ann")
         await ann.request()
         info = info_from_xml(await ann.stream.ask(FOCUS, "get", info_query()))
         components = {i.type: i.name for i in info.identities if i.type != "generic"}
         assert components == dict.fromkeys(
-            ("av_moderation", "end_conference", "polls", "room_metadata", "speakerstats"),
+            (
+                *("av_moderation", "breakout_rooms", "end_conference", "polls"),
+                *("room_metadata", "speakerstats"),
+            ),
             FOCUS,
         )

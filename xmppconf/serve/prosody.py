@@ -19,6 +19,8 @@ from xmppconf.serve.state import write_private
 
 STANZA_LIMIT = 256 * 1024  # bytes, what a client may send in one stanza
 COMPONENT_STANZA_LIMIT = 2 * 1024 * 1024  # escaping makes a stanza up to six times longer
+#: The one module of ours, which stock clients' lobby needs and nothing else.
+MODULES = Path(__file__).parent / "prosody_modules"
 SCRAM_ITERATIONS = 10_000  # Prosody's own default; our passwords are 192 random bits
 
 Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
@@ -108,6 +110,7 @@ def _server(settings: Settings, files: Files, bridge: str, *, as_root: bool) -> 
         "data_path": str(files.data),
         "umask": "077",
         "log": [{"to": "console", "levels": {"min": "warn"}}],
+        **({"plugin_paths": [str(MODULES)]} if settings.rooms.lobby_module else {}),
         "admins": [],
         "modules_enabled": [
             *("disco", "ping", "saslauth", "smacks", "limits", "bosh", "websocket"),
@@ -173,7 +176,12 @@ def _members(names: Names) -> Options:
 
 
 def _rooms(settings: Settings, names: Names) -> Options:
+    lobby: Options = {
+        "modules_enabled": ["xmppconf_lobby"],
+        "xmppconf_focus": names.focus,
+    }
     return {
+        **(lobby if settings.rooms.lobby_module else {}),
         **_muc("Conferences", [names.focus_jid]),
         "muc_room_cache_size": settings.focus.max_conferences + 100,
         "muc_room_default_members_only": False,

@@ -25,7 +25,9 @@ MAX_REASON = 256  # characters
 _MAX_JID = 3071
 
 
-def command_from(kind: Kind, payload: Element, room: RoomJid) -> ask.Command:
+def command_from(
+    kind: Kind, payload: Element, room: RoomJid
+) -> ask.Command | ask.BreakoutCommand:
     """Read what an occupant of `room` asks; raises `PeerError`."""
     match kind:
         case Kind.AV_MODERATION:
@@ -41,6 +43,8 @@ def command_from(kind: Kind, payload: Element, room: RoomJid) -> ask.Command:
             return _json(as_object(loads(content(payload, MAX_POLL), MAX_POLL), "message"))
         case Kind.END_CONFERENCE:
             return ask.EndConference()
+        case Kind.BREAKOUT:
+            return _breakout(payload)
         case Kind.MUTE_ALL:
             return ask.MuteAll(_media(payload, "media"))
         case Kind.ASK_TO_UNMUTE:
@@ -97,6 +101,25 @@ def _json(value: Mapping[str, Any]) -> ask.Command:
         for item in answers
     )
     return ask.AskPoll(poll, as_text(value.get("question"), "question", MAX_TEXT), names)
+
+
+def _breakout(payload: Element) -> ask.BreakoutCommand:
+    name = attribute(payload, "subject", "")
+
+    def address(attribute_name: str) -> RoomJid:
+        return RoomJid(parse_jid(required(payload, attribute_name, limit=_MAX_JID)).bare)
+
+    match required(payload, "type").rpartition("/")[2]:
+        case "add":
+            return ask.AddBreakout(name)
+        case "remove":
+            return ask.RemoveBreakout(address("breakoutRoomJid"))
+        case "rename":
+            return ask.RenameBreakout(address("breakoutRoomJid"), name)
+        case "move-to-room":
+            participant = required(payload, "participantJid", limit=_MAX_JID)
+            return ask.MoveToRoom(participant, address("roomJid"))
+    raise PeerError("type is unknown")
 
 
 def _remove(payload: Element) -> ask.RemoveOccupant:

@@ -13,6 +13,7 @@ DISCO_NODE = "urn:xmppconf:focus"
 
 _COMPONENTS = (
     "av_moderation",
+    "breakout_rooms",
     "end_conference",
     "polls",
     "room_metadata",
@@ -29,6 +30,9 @@ _FEATURES = frozenset(
 
 #: What clients ask a component for besides, by node.
 COMPONENT_NODES = {
+    "breakout_rooms": DiscoInfo(
+        features=frozenset({"http://jitsi.org/protocol/breakout_rooms#rename"})
+    ),
     "lobbyrooms": DiscoInfo(
         features=frozenset({"http://jitsi.org/protocol/lobbyrooms#displayname_required"})
     ),

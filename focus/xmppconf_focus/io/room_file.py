@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from xmppconf.errors import PeerError, SettingsError
 from xmppconf_focus.room_memory import KEY_SIZE, RoomMemory
 
 DELAY = 2.0  # seconds in which changes are gathered into one write
+
+_KEY = re.compile(rb"[0-9a-f]{%d}" % (2 * KEY_SIZE))
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +45,10 @@ def _key(folder: Path) -> bytes:
     file = folder / "key"
     if not file.exists():
         _write(file, secrets.token_hex(KEY_SIZE))
-    key = bytes.fromhex(file.read_text().strip()) if file.stat().st_size < 1024 else b""
-    if len(key) != KEY_SIZE:
+    text = file.read_bytes()
+    if not _KEY.fullmatch(text):
         raise SettingsError("rooms.folder: key is damaged; remove it and rooms.json")
-    return key
+    return bytes.fromhex(text.decode())
 
 
 def _write(file: Path, text: str) -> None:

@@ -318,6 +318,8 @@ class FocusOnXmpp:
                 raise
             finally:
                 self._out.driver.pump()
+            # What it led to is queued, and shall be on its way before the answer.
+            await asyncio.sleep(0)
             return result
 
         kind: StanzaKind = "get" if handler.type == "get" else "set"

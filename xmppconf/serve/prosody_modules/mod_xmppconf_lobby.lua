@@ -1,0 +1,52 @@
+-- Shows stock Jitsi clients the way to the lobby, which the focus itself plays.
+--
+-- Load it on the rooms' host and set  xmppconf_focus = "focus.meet.example"  there.
+-- Three things that only the server can do:
+--   * the refusal of a join names the lobby,
+--   * the room's disco#info names it too, so that moderators look in,
+--   * who knows the room's password need not wait.
+-- SPDX-License-Identifier: AGPL-3.0-or-later
+
+local jid = require "util.jid";
+local st = require "util.stanza";
+
+local focus = module:get_option_string("xmppconf_focus");
+assert(focus, "xmppconf_focus is not set: the focus's component, such as focus.meet.example");
+
+local function lobby_of(room)
+	return jid.join(jid.node(room.jid), focus);
+end
+
+local function may_enter(room, from)
+	local affiliation = room:get_affiliation(from);
+	return affiliation == "owner" or affiliation == "admin" or affiliation == "member";
+end
+
+-- Before the MUC's own check of members-only rooms, which has priority -5.
+module:hook("muc-occupant-pre-join", function (event)
+	local room, stanza, origin = event.room, event.stanza, event.origin;
+	local from = stanza.attr.from;
+	if not room:get_members_only() or may_enter(room, from) then return; end
+	if room:get_affiliation(from) == "outcast" then return; end
+
+	local password = room:get_password();
+	local join = stanza:get_child("x", "http://jabber.org/protocol/muc");
+	local given = join and join:get_child_text("password", "http://jabber.org/protocol/muc");
+	if password and given == password then
+		room:set_affiliation(true, jid.bare(from), "member");
+		-- The server has worked out the role of a stranger already.
+		event.occupant.role = room:get_default_role("member");
+		return;
+	end
+
+	local reply = st.error_reply(stanza, "auth", "registration-required", nil, room.jid);
+	reply:tag("lobbyroom", { xmlns = "http://jitsi.org/jitmeet" }):text(lobby_of(room)):up();
+	origin.send(reply);
+	return true;
+end, -4);
+
+module:hook("muc-disco#info", function (event)
+	if not event.room:get_members_only() then return; end
+	table.insert(event.form, { name = "muc#roominfo_lobbyroom", label = "Lobby", value = "" });
+	event.formdata["muc#roominfo_lobbyroom"] = lobby_of(event.room);
+end);
