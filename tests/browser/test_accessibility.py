@@ -136,7 +136,7 @@ async def test_nothing_is_too_small_to_touch_or_beside_the_window(
         page = await show(chromium, f"{harness}?{query}", size)
         await page.wait_for(
             "document.querySelector('.tiles') === null"
-            " || document.querySelector('.tile').clientWidth > 0"
+            " || document.querySelector('.tile')?.clientWidth > 0"
         )
         found = await page.call(
             """(least) => {

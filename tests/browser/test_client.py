@@ -33,8 +33,9 @@ LAYERS = {
     (1280, 720): [(320, 180), (640, 360), (1280, 720)],
 }
 
-#: Keeps the page's peer connections within reach of the test.
+#: Keeps the page's peer connections within reach of the test, and two people on the bridge.
 PRELOAD = """
+    if (location.protocol === "http:") localStorage.xmppconf = '{"direct": false}';
     window.testPeers = [];
     window.RTCPeerConnection = new Proxy(RTCPeerConnection, {construct(target, args, made) {
         testPeers.push(Reflect.construct(target, args, made));

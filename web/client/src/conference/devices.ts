@@ -43,6 +43,11 @@ export class LocalMedia extends Emitter<Events> {
   /** Which of a phone's cameras, if one was chosen by turning. */
   private facing: 'user' | 'environment' | undefined;
 
+  constructor() {
+    super();
+    globalThis.navigator?.mediaDevices?.addEventListener('devicechange', this.onDevices);
+  }
+
   track(kind: Kind): MediaStreamTrack | undefined {
     return this.tracks[kind];
   }
@@ -131,8 +136,16 @@ export class LocalMedia extends Emitter<Events> {
     this.emit('changed', kind);
   }
 
+  /** Something was plugged in: whoever had none may have one now. */
+  private readonly onDevices = (): void => {
+    for (const kind of ['audio', 'video'] as const) {
+      if (this.wanted[kind] && !this.tracks[kind] && this.problems[kind] === 'none-found') void this.open(kind);
+    }
+  };
+
   /** Lets go of all devices. */
   close(): void {
+    navigator.mediaDevices?.removeEventListener('devicechange', this.onDevices);
     this.generation.audio++;
     this.generation.video++;
     this.release('audio');

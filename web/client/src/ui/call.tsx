@@ -13,6 +13,7 @@ import { useShortcuts } from './shortcuts';
 import { conference, conferenceState, copyLink, dialog, media, panel, participants, showPanel, soundBlocked } from './state';
 import { LinkOffer, useLinkWatch } from './link_offer';
 import { useMicrophoneHints } from './microphone_hints';
+import { PANELS } from './panels';
 import { usePushToTalk } from './push_to_talk';
 import { comparing, inspected } from './stage/inspected';
 import { PathChip } from './stage/path_chip';
@@ -31,11 +32,6 @@ const DIALOGS = {
 };
 const PersonDialog = lazy(() => import('./stage/person_dialog').then((module) => module.PersonDialog));
 const PathDialog = lazy(() => import('./stage/path_dialog').then((module) => module.PathDialog));
-const PANELS = {
-  chat: lazy(() => import('./chat').then((module) => module.ChatPanel)),
-  people: lazy(() => import('./people_panel').then((module) => module.PeoplePanel)),
-  polls: lazy(() => import('./polls_panel').then((module) => module.PollsPanel)),
-};
 
 /** One line above the tiles about what is wrong, if anything is. */
 function Banner() {

@@ -7,6 +7,9 @@ export function useSize<T extends HTMLElement>(): [{ current: T | null }, { widt
   const [size, setSize] = useState({ width: 0, height: 0 });
   useEffect(() => {
     if (!ref.current) return;
+    // The first time at once: a page in the background is not observed before it is seen.
+    const { width, height } = ref.current.getBoundingClientRect();
+    setSize({ width, height });
     const observer = new ResizeObserver(([entry]) => {
       if (entry) setSize({ width: entry.contentRect.width, height: entry.contentRect.height });
     });

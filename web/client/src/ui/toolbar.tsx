@@ -38,7 +38,7 @@ export function Toolbar() {
     <div class="toolbar" role="group" aria-label={t('toolbar.label')} data-testid="toolbar">
       <MuteButton kind="audio" />
       <MuteButton kind="video" />
-      <ShareButton />
+      <span class="wide-only"><ShareButton /></span>
       <span class="gap" />
       <span class="wide-only"><ToolButton id="toggle-hand" icon="hand" label={handUp.value ? t('toolbar.lowerHand') : t('toolbar.raiseHand')} keys="R" pressed={handUp.value} onClick={toggleHand} /><ReactionsButton /></span>
       <ToolButton id="toggle-chat" icon="chat" label={t('toolbar.chat')} keys="C" pressed={panel.value === 'chat'} badge={unread.value} badgeText={t('toolbar.unread', { count: unread.value })} onClick={() => togglePanel('chat')} />

@@ -73,7 +73,7 @@ export function SelfTile(props: SelfTileProps) {
   return (
     <Frame place={floating ? cornerOf(props, known(settings.value.selfCorner)) : props} name={name}
       label={[name, muted && t('call.microphoneOff')].filter(Boolean).join(', ')} audioMuted={muted} speaking={speaking}
-      classes={floating ? `floating${moved ? ' moving' : ''}` : ''} style={moved ? { transform: `translate(${moved.x}px, ${moved.y}px)` } : { transform: '' }}
+      classes={floating ? `cornered${moved ? ' moving' : ''}` : ''} style={moved ? { transform: `translate(${moved.x}px, ${moved.y}px)` } : { transform: '' }}
       pinnable={!floating} tools={tools} onPointerDown={begin}
       data={{ 'data-id': id, 'data-local': 'true', 'data-speaking': speaking, 'data-audio-muted': muted, 'data-video': stream ? 'on' : 'off' }}>
       {stream ? <Picture stream={stream} mirrored={mirrored} whole={props.large} /> : <Avatar id={id} name={settings.value.name || t('call.you')} />}
