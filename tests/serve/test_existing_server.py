@@ -73,7 +73,7 @@ def answers(port: int) -> bool:
 
 def write_prosody(folder: Path, ports: dict[str, int]) -> Path:
     """A server as somebody may have it, with the page's lines in their places."""
-    hosts, limits = blocks("lua")
+    hosts, limits, *_ = blocks("lua")
     tls = make_certificate(folder, "localhost")
     own = f"""
 data_path = "{folder}/data"
@@ -97,14 +97,53 @@ ssl = {{ certificate = "{tls["tls_certificate"]}", key = "{tls["tls_key"]}" }}
     return config
 
 
-@pytest.fixture(scope="module")
-def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prosody(folder: Path, ports: dict[str, int]) -> tuple[str, ...]:
+    """Register the bridge as the page says; the command that runs the server."""
+    config = write_prosody(folder, ports)
+    [register, check] = blocks("sh")[0].splitlines()
+    tool = ["prosodyctl", "--root", "--config", str(config)]
+    for line in (register, check.partition("&&")[0]):
+        done = subprocess.run(  # noqa: S603
+            [*tool, *line.split()[1:]],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return "prosody", "--config", str(config), "-F"
+
+
+def ejabberd(folder: Path, ports: dict[str, int]) -> tuple[str, ...]:
+    """The same.  Run without `ejabberdctl`, which needs root and leaves a daemon behind."""
+    [yaml] = blocks("yaml")
+    for name, usual in (
+        ("client_port", "5222"),
+        ("component_port", "5347"),
+        ("http_port", "5280"),
+    ):
+        yaml = yaml.replace(f"port: {usual}", f"port: {ports[name]}")
+    config = folder / "ejabberd.yml"
+    config.write_text(yaml)
+    [_, user, host, password] = blocks("sh")[1].splitlines()[0].split()[1:]
+    library = next(Path("/usr/lib").glob("*/ejabberd-*/ebin")).parents[1]
+    register = f'ejabberd_auth:try_register(<<"{user}">>, <<"{host}">>, <<"{password}">>)'
+    return (
+        *("env", f"ERL_LIBS={library}", "erl", "-noinput", "-start_epmd", "false"),
+        *("-mnesia", "dir", f'"{folder}/mnesia"'),
+        *("-ejabberd", "config", f'"{config}"', "log_path", f'"{folder}/ejabberd.log"'),
+        *("-s", "ejabberd", "-eval", f"ejabberd:start_app(ejabberd), ok = {register}."),
+    )
+
+
+@pytest.fixture(scope="module", params=[prosody, ejabberd])
+def settings_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("existing")
     names = ("client_port", "component_port", "http_port")
     *xmpp_ports, focus, bridge, web, udp = free_ports(7)
     ports = dict(zip(names, xmpp_ports, strict=True))
-    config = write_prosody(folder, ports)
-
     [toml] = blocks("toml")
     for name, port in ports.items():
         toml = toml.replace(f"{name} = 5", f"{name} = {port} # 5", 1)
@@ -121,22 +160,8 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.touch(mode=0o600)
     path.write_text(toml)
 
-    [register, check] = blocks("sh")[0].splitlines()
-    tool = ["prosodyctl", "--root", "--config", str(config)]
-    for line in (register, check.partition("&&")[0]):
-        done = subprocess.run(  # noqa: S603
-            [*tool, *line.split()[1:]],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
     with ExitStack() as stack:
-        stack.enter_context(
-            process(folder / "prosody.log", "prosody", "--config", str(config), "-F")
-        )
+        stack.enter_context(process(folder / "server.log", *request.param(folder, ports)))
         for part in ("focus", "bridge", "web"):
             log = folder / f"{part}.log"
             stack.enter_context(
