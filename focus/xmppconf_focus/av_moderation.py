@@ -32,6 +32,11 @@ class AvModeration:
         self._allowed = {media: set(nicks) for media, nicks in record.allowed.items()}
         self._actors = dict(record.actors)
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is moderated."""
+        return bool(self._allowed)
+
     def is_on(self, media: MutedMedia) -> bool:
         return media in self._allowed
 

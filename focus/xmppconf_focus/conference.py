@@ -129,6 +129,8 @@ class Conference:
         self._setup_deadline: float | None = None
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
+        self._moderated = False
+        """Whether A/V moderation was on when it was last looked at."""
         self._muted: dict[EndpointId, frozenset[MutedMedia]] = {}
         """What A/V moderation has told somebody to mute."""
         self._shown: ShowPresence | None = None
@@ -294,6 +296,13 @@ class Conference:
         self._reconsider(now)
 
     def _note(self, occupant: Occupant, before: Occupant | None, now: float) -> None:
+        participant = self.media.participants.get(EndpointId(occupant.nick))
+        if before is None and participant is not None and not occupant.is_moderator:
+            settings = self.access.settings
+            participant.starts_muted = (
+                settings.start_audio_muted,
+                settings.start_video_muted,
+            )
         self.access.seen(occupant, before)
         self.features.seen(occupant, before, now)
 
@@ -537,6 +546,10 @@ class Conference:
 
     def _moderate(self) -> None:
         """Bring what the bridge drops in line with A/V moderation, at every change."""
+        active = self.features.moderation.active
+        if not active and not self._moderated:
+            return  # as in most conferences, most of the time
+        self._moderated = active
         for endpoint, participant in self.media.participants.items():
             self.media.force_mute(endpoint, self.features.force_mute(endpoint))
             if not participant.is_active():

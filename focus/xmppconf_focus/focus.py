@@ -285,6 +285,7 @@ class Focus:
         try:
             if isinstance(command, BreakoutCommand):
                 conference.check_moderator(nick)
+                conference.features.count(nick, now)
                 self._families.take(room, command, now)
             else:
                 conference.take(nick, command, now)

@@ -283,8 +283,12 @@ class MediaSessions:
             json_sources=Feature.JSON_SOURCES in participant.features,
             bridge_session_id=bridge.id,
             region=bridge.region,
-            start_audio_muted=self._starts_muted(participant, self.start_muted.audio),
-            start_video_muted=self._starts_muted(participant, self.start_muted.video),
+            start_audio_muted=self._starts_muted(
+                participant, self.start_muted.audio, participant.starts_muted[0]
+            ),
+            start_video_muted=self._starts_muted(
+                participant, self.start_muted.video, participant.starts_muted[1]
+            ),
         )
         participant.was_invited = True
         self._effects.append(SendOffer(self._room, participant.id, offer))
@@ -297,10 +301,12 @@ class MediaSessions:
         if participant.session.sid == sid and participant.stage is Stage.IN_SESSION:
             self._end(participant, Stage.OUT, now, "general-error", "jingle session failed")
 
-    def _starts_muted(self, participant: Participant, limit: int | None) -> bool:
+    def _starts_muted(
+        self, participant: Participant, limit: int | None, always: bool
+    ) -> bool:
         # Who is moved to another bridge has been heard already.
         many = limit is not None and len(self.participants) > limit
-        return many and not participant.was_invited
+        return (always or many) and not participant.was_invited
 
     def _wants_data(self, participant: Participant) -> bool:
         return self._settings.data_channel and Feature.SCTP in participant.features

@@ -48,6 +48,8 @@ class Participant:
     region: str | None = None
     """What its client says of where it is."""
     was_invited: bool = False
+    starts_muted: tuple[bool, bool] = (False, False)
+    """Audio and video, as the room was set when this one came."""
     signalling: Signalling = field(default_factory=Signalling)
     restarts: deque[float] = field(default_factory=deque)
     requests: TokenBucket = field(

@@ -143,7 +143,8 @@ class RoomAccess:
             self._invited(requester.invitation, keys, requester.keys or keys)
         entry = self._judge(requester.jid, keys, full=full)
         self._give(requester.jid, entry)
-        if entry.affiliation == "member" and keys.isdisjoint(self._admitted):
+        new = requester.jid and keys.isdisjoint(self._admitted)
+        if new and entry.affiliation == "member":
             self._early.add(requester.jid)
         return entry
 

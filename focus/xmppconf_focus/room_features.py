@@ -92,8 +92,7 @@ class RoomFeatures:
         sender = self._occupants.get(nick)
         if sender is None:
             raise NotFound("occupant")
-        if not self._rates.setdefault(nick, TokenBucket(RATE, BURST)).take(now):
-            raise LimitExceeded("requests at once", BURST)
+        self.count(nick, now)
         if not sender.is_moderator and not isinstance(command, ask.EVERYBODYS):
             raise NotAllowed("not a moderator")
         match command:
@@ -131,6 +130,11 @@ class RoomFeatures:
                 self._effects.append(DestroyRoom(self._room, "ended by a moderator"))
             case _:
                 assert_never(command)
+
+    def count(self, nick: str, now: float) -> None:
+        """One more request of an occupant; raises `LimitExceeded`."""
+        if not self._rates.setdefault(nick, TokenBucket(RATE, BURST)).take(now):
+            raise LimitExceeded("requests at once", BURST)
 
     def _start_muted(self, data: Any) -> None:
         wanted = as_object(data, "startMuted")
@@ -199,11 +203,14 @@ class RoomFeatures:
 
     def _tell(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
+            people: Iterable[Occupant] = self._occupants.values()
+            if notice.to is not None:
+                one = self._occupants.get(notice.to)
+                people = () if one is None else (one,)
             to = tuple(
                 occupant.real_jid
-                for occupant in self._occupants.values()
+                for occupant in people
                 if occupant.real_jid is not None
-                and (notice.to is None or occupant.nick == notice.to)
                 and (occupant.is_moderator or not notice.moderators_only)
             )
             if to:

@@ -21,6 +21,7 @@ TITLES = {
     "browser": "Browsers",
     "engine": "Packet engine",
     "privacy": "Privacy",
+    "stock-client": "Another project's client library in our rooms",
     "strangers": "Strangers at the media port",
 }
 HEAD = """# Results
