@@ -447,6 +447,12 @@ class Conference:
             media=self.media.record(self._awaited.addresses() | seen),
             access=self.access.record(),
             moderation=self.features.moderation.record(),
+            members={
+                jid: sealed
+                for occupant in self.occupants.values()
+                if (jid := occupant.bare_jid) is not None
+                and (sealed := self._membership.sealed(jid)) is not None
+            },
         )
 
     def restore(self, record: ConferenceRecord) -> None:
@@ -454,6 +460,8 @@ class Conference:
         self.media.restore(record.media)
         self.access.restore(record.access)
         self.features.moderation.restore(record.moderation)
+        for jid, sealed in record.members.items():
+            self._membership.restore(jid, sealed)
         self._awaited = Awaited(
             {p.id: Session(p.real_jid, p.sid) for p in record.media.participants}
         )

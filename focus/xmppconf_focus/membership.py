@@ -28,6 +28,9 @@ MAX_FEATURES = 16
 MAX_FEATURE = 40  # characters
 MIN_MACHINE_UID = 16  # characters; clients use 32 hexadecimal digits
 
+#: Before the digest of an address in what is sealed for it: no browser's digest is that.
+_ADDRESS = "address:"
+
 XMPP = "xmpp"
 """The source that needs no asking: a member domain's server vouched for the address."""
 
@@ -123,6 +126,8 @@ class _Known:
     session: str
     """Id of the session; empty for a token."""
     expires: float
+    sealed: str
+    """The same for a focus after this one."""
 
     @property
     def identity(self) -> Identity:
@@ -193,13 +198,14 @@ class Membership:
         jid = asked.sender.bare if asked.sender.local else ""
         session = self.session_of(asked, now)
         if asked.token is not None:
-            identity = self._remember(
-                jid, _Known(asked.token, "", self._end(asked.token, now))
-            )
+            end = self._end(asked.token, now)
+            identity = self._remember(jid, asked.token, "", end, now)
             return Admission(identity, shown=asked.token.user)
         if session is not None:
             member = _member(session)
-            identity = self._remember(jid, _Known(member, session.id, session.expires))
+            identity = self._remember(
+                jid, member, session.id, session.expires, session.since
+            )
             # Half used up, it is renewed, so that nobody is put out in the middle.
             worn = session.expires - now < self._settings.session_lifetime / 2
             kept = self._renewed(session, now) if worn else asked.session_id
@@ -254,15 +260,48 @@ class Membership:
         )
 
     # -- memory ------------------------------------------------------------------------
-    def _remember(self, jid: str, known: _Known) -> Identity:
+    def _remember(
+        self, jid: str, member: Member, session: str, expires: float, since: float
+    ) -> Identity:
         if jid:
-            before = self._known.get(jid)
-            forgotten = _put(self._known, jid, known, MAX_KNOWN)
-            if forgotten is not None:
-                self._effects.append(IdentityChanged(forgotten))
-            if before is None or before.identity != known.identity:
-                self._effects.append(IdentityChanged(jid))
-        return known.identity
+            kept = Session(
+                id=session,
+                source=member.source,
+                user=member.user,
+                name=member.name,
+                moderator=member.moderator,
+                features=tuple(sorted(member.features)),
+                machine=_ADDRESS + digest(jid),
+                since=since,
+                expires=expires,
+                until=member.expires,
+            )
+            self._put(jid, _Known(member, session, expires, self._sealer.seal(kept)))
+        return _identity(member)
+
+    def _put(self, jid: str, known: _Known) -> None:
+        before = self._known.get(jid)
+        forgotten = _put(self._known, jid, known, MAX_KNOWN)
+        if forgotten is not None:
+            self._effects.append(IdentityChanged(forgotten))
+        if before is None or before.identity != known.identity:
+            self._effects.append(IdentityChanged(jid))
+
+    def sealed(self, bare_jid: str) -> str | None:
+        """What a focus after this one needs to know of a member who is here."""
+        known = self._known.get(bare_jid)
+        return None if known is None else known.sealed
+
+    def restore(self, bare_jid: str, sealed: str) -> None:
+        """Know somebody as a focus before us did; nothing, if it had another key.
+
+        Who has expired meanwhile is a guest again with the next `timeout`.
+        """
+        session = self._sealer.open(sealed)
+        # Sealed for this address, and not the id that a browser keeps.
+        if session is not None and session.machine == _ADDRESS + digest(bare_jid):
+            known = _Known(_member(session), session.id, session.expires, sealed)
+            _put(self._known, bare_jid, known, MAX_KNOWN)
 
     def _forget(self, condition: Callable[[_Known], bool]) -> None:
         for jid in [jid for jid, known in self._known.items() if condition(known)]:

@@ -83,6 +83,8 @@ class ConferenceRecord:
     media: MediaRecord
     access: AccessRecord
     moderation: ModerationRecord
+    members: dict[str, str] = field(default_factory=dict)
+    """Bare real address to who that is, sealed (`Membership.sealed`)."""
 
 
 def encode(record: ConferenceRecord) -> bytes:

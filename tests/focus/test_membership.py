@@ -334,3 +334,43 @@ def test_who_comes_past_us_from_a_domain_that_may_not_is_put_out() -> None:
         seen[domain] = put_out in stage.take(SetAffiliation)
     assert [domain for domain, out in seen.items() if out] == ["c.test", "d.test"]
     assert set(stage.focus.conferences[ROOM].occupants) == {"b", "g", "a"}
+
+
+def test_a_focus_after_a_crash_knows_who_is_a_member_and_until_when() -> None:
+    before, after, other = make(), make(), make("other" * 8)
+    signed_in = before.sign_in(replace(ANN, expires=NOW + 60), MACHINE, NOW)
+    before.admit(asked(signed_in), NOW)
+    sealed = before.sealed(GUEST_JID.bare)
+    assert sealed is not None
+    assert before.sealed("x2@guest.localhost") is None
+    for membership in (after, other):
+        membership.restore(GUEST_JID.bare, sealed)
+        # What is kept of one address is no session, nor good for another address.
+        membership.restore("x2@guest.localhost", sealed)
+        membership.restore("x3@guest.localhost", signed_in.session_id)
+        membership.restore("x4@guest.localhost", "nonsense")
+        assert not membership.identity_of("x2@guest.localhost").is_member
+        assert not membership.identity_of("x3@guest.localhost").is_member
+        for machine in (MACHINE, GUEST_JID.bare, f"address:{GUEST_JID.bare}"):
+            with pytest.raises(SessionInvalid):
+                membership.admit(asked(sealed, machine=machine), NOW)
+    assert after.identity_of(GUEST_JID.bare) == before.identity_of(GUEST_JID.bare)
+    assert after.watched() == {("list", "ann")}
+    assert not other.identity_of(GUEST_JID.bare).is_member
+    after.timeout(NOW + 61)
+    assert list(after.effects()) == [IdentityChanged(GUEST_JID.bare)]
+    # Who signs out is signed out there too.
+    after.restore(GUEST_JID.bare, sealed)
+    after.sign_out(signed_in.session_id, NOW)
+    assert not after.identity_of(GUEST_JID.bare).is_member
+
+
+def test_a_conference_takes_its_members_along() -> None:
+    stage = Stage()
+    stage.open_room()
+    stage.join("ann")
+    sign_in(stage, "ann", ANN)
+    [record] = [c.record() for c in stage.focus.conferences.values()]
+    assert record is not None
+    assert list(record.members) == ["ann@guest.localhost"]
+    assert "Ann" not in str(record.members)
