@@ -53,6 +53,7 @@ counters! {
     receive_errors,
     handed_over,
     dropped_handover,
+    dropped_receive_full,
     transports,
     worker_cpu_ns,
     receive_ns,

@@ -106,6 +106,26 @@ impl Socket {
         }
     }
 
+    /// Datagrams since the beginning that found the receive buffer full; None if the system
+    /// does not say.
+    pub fn overflowed(&self) -> Option<u32> {
+        // The first of them are sizes; see sk_meminfo in linux/sock_diag.h.
+        let mut figures = [0u32; 9];
+        let mut length = mem::size_of_val(&figures) as libc::socklen_t;
+        // SAFETY: the kernel writes at most `length` octets to the array, which it may do whatever
+        // they are, and the length of what it wrote.
+        let result = unsafe {
+            libc::getsockopt(
+                self.udp.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_MEMINFO,
+                figures.as_mut_ptr().cast(),
+                &mut length,
+            )
+        };
+        (result == 0 && length as usize >= mem::size_of_val(&figures)).then_some(figures[8])
+    }
+
     /// Whether datagrams of one length to one destination are handed over together; ends by
     /// itself where the system cannot.
     pub fn set_segmentation(&mut self, segmentation: bool) {
@@ -676,6 +696,18 @@ mod tests {
         }
         let flushed = batch.flush(&mut ours);
         assert_eq!((flushed.packets, flushed.refused), (2, 2));
+    }
+
+    #[test]
+    fn what_finds_the_receive_buffer_full_is_counted() {
+        let small = Socket::bind("127.0.0.1:0".parse().unwrap(), 1 << 12, 1 << 12).unwrap();
+        assert_eq!(small.overflowed(), Some(0));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], small.local()).unwrap();
+        }
+        let kept = ReceiveBatch::default().receive(&small).unwrap();
+        assert_eq!(small.overflowed().map(|lost| lost as usize + kept), Some(100));
     }
 
     #[test]

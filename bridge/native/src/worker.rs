@@ -558,6 +558,9 @@ impl Worker {
         if due {
             self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
             self.outgoing.counters.worker_cpu_ns = clock(ClockId::ThreadCPUTime);
+            let read = self.outgoing.sockets.iter().zip(&self.polled).filter(|(_, read)| **read);
+            let overflowed = read.filter_map(|(socket, _)| socket.overflowed());
+            self.outgoing.counters.dropped_receive_full = overflowed.map(u64::from).sum();
             let mut figures = self.shared.transports();
             for (id, entry) in self.transports.iter() {
                 let media = self.media.transport_stats(id).unwrap_or_default();
