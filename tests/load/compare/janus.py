@@ -197,7 +197,7 @@ class Janus(Target):
             return
         handle = await self._connection.attach(session)
         request = {"request": "join", "room": room["room"], "ptype": "subscriber"}
-        offered = await handle.say({**request, "streams": wanted})
+        offered = await self._joined(handle, {**request, "streams": wanted})
         theirs = sdp.read(offered["jsep"]["sdp"], controlling=False)
         ufrag, pwd = self.peers.credentials()
         own = sdp.Own(ufrag, pwd, self.peers.fingerprint)
@@ -205,6 +205,17 @@ class Janus(Target):
         peer = self.peers.begin(theirs.remote, ufrag, pwd, theirs.fingerprints)
         await handle.say({"request": "start"}, {"type": "answer", "sdp": accepted})
         await self.peers.connected(peer)
+
+    async def _joined(self, handle: Handle, request: dict[str, Any]) -> Any:
+        """Subscribe; a feed is there once the server, too, has seen its handshake end."""
+        for _ in range(50):
+            try:
+                return await handle.say(request)
+            except RuntimeError as error:
+                if "No such feed" not in str(error):
+                    raise
+                await asyncio.sleep(0.1)
+        raise RuntimeError("janus: a feed never appeared")
 
     async def disconnect(self) -> None:
         await self._connection.close()

@@ -45,6 +45,7 @@ LOADS: dict[str, Callable[[], plan.Scenario]] = {
     "10": lambda: plan.fan_out(10, 2000),
     "50": lambda: plan.fan_out(50, 300),
     "50-saturated": lambda: plan.fan_out(50, 4000),
+    "50-full": lambda: plan.fan_out(50, 9000),
     "50-small": lambda: plan.fan_out(50, 300, 160),
     "50-small-saturated": lambda: plan.fan_out(50, 4000, 160),
     "meeting": lambda: plan.meeting(30),
