@@ -273,6 +273,11 @@ class Bridge:
         self._transports[number] = (conference, peer)
         self._handshaking[number] = peer.transport
 
+    def watch(self, transport: EndpointTransport) -> None:
+        """Look after its timers: DTLS may begin anew with what its peer has signalled."""
+        if not transport.is_connected and not transport.is_closed:
+            self._handshaking[transport.number] = transport
+
     def restart_ice(self, conference: Conference, endpoint: Endpoint) -> IceTransport:
         """Begin a restart of ICE, or join the one that has begun."""
         urls = self.web_socket_urls(conference, endpoint)

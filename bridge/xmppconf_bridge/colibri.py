@@ -162,6 +162,7 @@ def _update(
         conference.media_changed(endpoint)
     if request.transport is not None and request.transport.ice is not None:
         endpoint.transport.set_remote(request.transport.ice)
+        bridge.watch(endpoint.transport)
     if request.sources is not None:
         conference.set_sources(endpoint, request.sources)
     if request.force_mute is not None:

@@ -163,9 +163,29 @@ class EndpointTransport:
                 candidates[:MAX_CANDIDATES],
                 restart=restart,
             )
+        if ice.fingerprints and self._is_another(ice.fingerprints):
+            self._end_dtls()
         if ice.fingerprints and self._dtls is None:
             self._fingerprints = ice.fingerprints
             self._start_dtls()
+
+    def _is_another(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
+        """Whether the peer is to be another one than it was, by all its hashes."""
+        known = {(one.hash.lower(), one.value.upper()) for one in self._fingerprints}
+        new = {(one.hash.lower(), one.value.upper()) for one in fingerprints}
+        return self._dtls is not None and known.isdisjoint(new)
+
+    def _end_dtls(self) -> None:
+        """Forget the association with a peer that is no more (RFC 8842).
+
+        Its keys are in force until there are others.
+        """
+        self._dtls = None
+        self.is_connected = False
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+            self._owner.data_channel_closed(channel)
 
     def ice_valid(self) -> None:
         self._ice_valid = True
