@@ -54,6 +54,8 @@ class Bench:
         on_open: Callable[[], None],
         on_message: Callable[[str], None],
         on_close: Callable[[], None],
+        *,
+        opens: bool = False,
     ) -> Channel:
         self.channels.append(SilentChannel())
         return self.channels[-1]

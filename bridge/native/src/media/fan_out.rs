@@ -113,7 +113,7 @@ impl Media {
                     timestamp: 0,
                     order: Order::Next { gap: 0 },
                     keyframe: false,
-                    // What came and is not kept was padding.
+                    // What came and is not kept was too large to be anything.
                     empty: true,
                     late_start: false,
                     frame: Frame::default(),
@@ -142,7 +142,7 @@ impl Media {
                 let incoming = &mut original.incoming;
                 incoming.timestamp = cached.timestamp;
                 incoming.keyframe = frame.keyframe;
-                incoming.empty = false;
+                incoming.empty = cached.payload.is_empty();
                 incoming.frame = frame;
             }
             desk.writer.reset();

@@ -311,7 +311,8 @@ impl Media {
             source.keyframes.arrived();
             self.stats.keyframes += 1;
         }
-        if !empty && found.meaning.nack {
+        // Padding as well: it says where its frame is in time to who begins late.
+        if found.meaning.nack {
             let orientation = header.extensions.get(Extension::Orientation, packet);
             incoming.cache.get_or_insert_with(Cache::default).insert(
                 now,

@@ -92,6 +92,8 @@ pub struct Selection {
     decided: u8,
     left: u8,
     temporal: u8,
+    /// The layer that is shown has been forwarded of this picture: that ends it.
+    shown: bool,
     /// Spatial layers left out of the last picture of the base temporal layer.
     base_left: u8,
     /// After this picture higher temporal layers may be taken up.
@@ -119,6 +121,7 @@ impl Selection {
             decided: 0,
             left: 0,
             temporal: 0,
+            shown: false,
             base_left: 0,
             opens: false,
             top: 0,
@@ -163,7 +166,7 @@ impl Selection {
             Detail::Unreadable => Decision::LeaveOn,
             Detail::Vp8(vp8) => self.decide_vp8(timestamp, vp8, leaving),
             Detail::Vp9(vp9) => self.decide_vp9(timestamp, vp9, leaving),
-            Detail::Dependency(frame) => self.decide_by_dependency(frame, leaving),
+            Detail::Dependency(frame) => self.decide_by_dependency(timestamp, frame, leaving),
         }
     }
 
@@ -208,7 +211,7 @@ impl Selection {
         let decodable = (!frame.predicted || self.base_left & bit == 0)
             && (!frame.inter_layer || self.left & below == 0);
         let goal = self.wanted_spatial();
-        if frame.spatial == goal && self.layers.spatial != goal {
+        if frame.spatial == goal && self.layers.spatial != goal && !self.shown {
             if decodable {
                 self.layers.spatial = goal;
             }
@@ -220,6 +223,7 @@ impl Selection {
         if !wanted {
             self.left |= bit;
         }
+        self.shown |= wanted && frame.spatial == self.layers.spatial;
         self.opens |= wanted && frame.switches_up;
         Decision::of(wanted, true)
     }
@@ -238,6 +242,7 @@ impl Selection {
         }
         self.decided = 0;
         self.left = 0;
+        self.shown = false;
         self.temporal = temporal;
         let opened = std::mem::take(&mut self.opens);
         self.layers.temporal = if opened { most } else { self.layers.temporal.min(most) };
@@ -261,7 +266,12 @@ impl Selection {
         self.limits.spatial.min(self.top)
     }
 
-    fn decide_by_dependency(&mut self, frame: &dependency::Descriptor, leaving: bool) -> Decision {
+    fn decide_by_dependency(
+        &mut self,
+        timestamp: u32,
+        frame: &dependency::Descriptor,
+        leaving: bool,
+    ) -> Decision {
         if self.frame == Some(frame.frame) {
             return Decision::of(self.wanted, false);
         }
@@ -273,13 +283,17 @@ impl Selection {
             }
         }
         self.frame = Some(frame.frame);
+        if self.picture != Some(timestamp) {
+            self.picture = Some(timestamp);
+            self.shown = false;
+        }
         let target = &mut self.layers.spatial;
         let goal = frame.targets.within(self.limits.spatial, self.limits.temporal);
         if frame.keyframe {
             self.frames_left = 0;
             self.stuck = false;
             *target = goal;
-        } else if goal != *target {
+        } else if goal != *target && !self.shown {
             let decodable = frame.references & self.frames_left == 0 && !frame.refers_far;
             if frame.indication(goal) == dependency::SWITCH && decodable {
                 *target = goal;
@@ -293,6 +307,8 @@ impl Selection {
         let indication = frame.indication(*target);
         self.wanted = indication != dependency::NOT_PRESENT
             && !(leaving && indication == dependency::DISCARDABLE);
+        let shown = frame.targets.get(*target).is_some_and(|(spatial, _)| spatial == frame.spatial);
+        self.shown |= self.wanted && shown;
         Decision::of(self.wanted, true)
     }
 
