@@ -211,9 +211,11 @@ impl Selection {
         let decodable = (!frame.predicted || self.base_left & bit == 0)
             && (!frame.inter_layer || self.left & below == 0);
         let goal = self.wanted_spatial();
-        if frame.spatial == goal && self.layers.spatial != goal && !self.shown {
+        let may_switch = frame.temporal == 0 && !self.shown;
+        if frame.spatial == goal && self.layers.spatial != goal && may_switch {
             if decodable {
-                self.layers.spatial = goal;
+                // Its higher temporal layers may need what was not forwarded of them so far.
+                self.layers = Layers { spatial: goal, temporal: 0 };
             }
             self.stuck = !decodable;
         }
