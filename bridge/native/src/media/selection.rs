@@ -211,9 +211,8 @@ impl Selection {
         let decodable = (!frame.predicted || self.base_left & bit == 0)
             && (!frame.inter_layer || self.left & below == 0);
         let goal = self.wanted_spatial();
-        let may_switch = frame.temporal == 0 && !self.shown;
-        if frame.spatial == goal && self.layers.spatial != goal && may_switch {
-            if decodable {
+        if frame.spatial == goal && self.layers.spatial != goal && frame.temporal == 0 {
+            if decodable && !self.shown {
                 // Its higher temporal layers may need what was not forwarded of them so far.
                 self.layers = Layers { spatial: goal, temporal: 0 };
             }
@@ -295,14 +294,15 @@ impl Selection {
             self.frames_left = 0;
             self.stuck = false;
             *target = goal;
-        } else if goal != *target && !self.shown {
+        } else if goal != *target {
             let decodable = frame.references & self.frames_left == 0 && !frame.refers_far;
-            if frame.indication(goal) == dependency::SWITCH && decodable {
+            let may_begin = frame.indication(goal) == dependency::SWITCH && decodable;
+            let is_its =
+                frame.targets.get(goal).is_some_and(|(spatial, _)| spatial == frame.spatial);
+            if may_begin && !self.shown {
                 *target = goal;
                 self.stuck = false;
-            } else if frame.temporal == 0
-                && frame.targets.get(goal).is_some_and(|(spatial, _)| spatial == frame.spatial)
-            {
+            } else if !may_begin && frame.temporal == 0 && is_its {
                 self.stuck = true;
             }
         }
