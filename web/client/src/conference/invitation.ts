@@ -99,9 +99,10 @@ export class Invitation extends Emitter<Events> {
     const session = this.current?.media;
     if (!session || session.pc.connectionState === 'connecting') return;
     const before = await received(session);
+    if (before === undefined) return; // This browser does not count answers: its own verdict comes later.
     for (let waited = 0; waited < CHECK_MS; waited += LOOK_MS) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      if (this.current?.media !== session || (await received(session)) > before) return;
+      if (this.current?.media !== session || ((await received(session)) ?? Infinity) > before) return;
     }
     await this.repair(session);
   }
@@ -224,11 +225,12 @@ export class Invitation extends Emitter<Events> {
   }
 }
 
-/** A number that grows with whatever comes in: media, or answers to consent checks. */
-async function received(session: MediaSession): Promise<number> {
-  let sum = 0;
+/** A number that grows with whatever comes in: media, or answers to consent checks; undefined if the browser counts none. */
+async function received(session: MediaSession): Promise<number | undefined> {
+  let sum: number | undefined;
   (await session.pc.getStats()).forEach((report: { type: string; bytesReceived?: number; responsesReceived?: number }) => {
-    if (report.type === 'candidate-pair') sum += (report.bytesReceived ?? 0) + (report.responsesReceived ?? 0);
+    if (report.type !== 'candidate-pair' || report.responsesReceived === undefined) return;
+    sum = (sum ?? 0) + (report.bytesReceived ?? 0) + report.responsesReceived;
   });
   return sum;
 }

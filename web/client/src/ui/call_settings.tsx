@@ -1,5 +1,5 @@
 /** Rows of the settings dialog about speakers, the key to talk, and the camera's background. */
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { useDevices } from './hooks';
 import { t } from './i18n';
 import { change, settings } from './settings';
@@ -30,7 +30,7 @@ const TAKEN = /^(Escape|Tab|Enter|F\d+|Arrow.*|Key[MVCFSWPR]|Slash|Meta.*)$/;
 
 export function TalkKey() {
   const [waiting, setWaiting] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!waiting) return;
     const take = (event: KeyboardEvent) => {
       event.preventDefault();
