@@ -16,13 +16,22 @@ export type TextKey = Leaves<Texts>;
 export type Values = Readonly<Record<string, string | number>>;
 
 /** The languages there are, by their tag (BCP 47), with the names their speakers use. */
-export const LANGUAGES = { en: 'English' } as const;
+export const LANGUAGES = {
+  ar: 'العربية', de: 'Deutsch', en: 'English', es: 'Español', fr: 'Français', pt: 'Português', ru: 'Русский', zh: '中文',
+} as const;
 export type Language = keyof typeof LANGUAGES;
 
 const RIGHT_TO_LEFT: ReadonlySet<string> = new Set(['ar', 'he', 'fa', 'ur']);
 
 const FILES: Record<Language, () => Promise<{ default: unknown }>> = {
+  ar: () => import('../locales/ar.json'),
+  de: () => import('../locales/de.json'),
   en: () => import('../locales/en.json'),
+  es: () => import('../locales/es.json'),
+  fr: () => import('../locales/fr.json'),
+  pt: () => import('../locales/pt.json'),
+  ru: () => import('../locales/ru.json'),
+  zh: () => import('../locales/zh.json'),
 };
 
 export const language = signal<Language>('en');

@@ -26,7 +26,7 @@ function NewPoll({ onDone }: { onDone: () => void }) {
       {options.map((option, index) => (
         <label key={index} class="field"><span>{t('polls.option', { number: index + 1 })}</span>
           <input data-testid="poll-option" value={option} maxLength={MAX_POLL_TEXT}
-            onInput={(event) => setOptions(options.map((one, at) => (at === index ? event.currentTarget.value : one)))} /></label>
+            onInput={({ currentTarget: { value } }) => setOptions((before) => before.map((one, at) => (at === index ? value : one)))} /></label>
       ))}
       {options.length < MAX_OPTIONS ? <button type="button" class="link" data-testid="poll-more" onClick={() => setOptions([...options, ''])}>{t('polls.more')}</button> : null}
       <div class="row">

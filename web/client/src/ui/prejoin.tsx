@@ -8,6 +8,7 @@ import { askWays, signedIn, ways } from './identity';
 import { settings } from './settings';
 import { SignedIn, SignIn } from './sign_in';
 import { Brand } from './start';
+import { TestsBefore } from './tests_before';
 import { openRoom, room } from './route';
 import { camera, join, microphone } from './state';
 
@@ -54,6 +55,7 @@ export function PrejoinPage() {
           <DeviceSelect kind="audio" />
           <LevelMeter />
           <DeviceSelect kind="video" />
+          <TestsBefore />
           <Member />
         </form>
       </div>

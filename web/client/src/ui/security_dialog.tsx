@@ -4,7 +4,7 @@ import type { Access, ModeratedKind } from '../conference';
 import { Modal } from './dialog';
 import { t } from './i18n';
 import { attempt, isModerator, moderation, roomSettings } from './meeting';
-import { conference, dialog, leave } from './state';
+import { conference, dialog } from './state';
 
 const ACCESS: readonly Access[] = ['open', 'lobby', 'members', 'locked'];
 const KINDS: readonly ModeratedKind[] = ['audio', 'video', 'desktop'];
@@ -63,7 +63,7 @@ export function SecurityDialog() {
           {ending ? (
             <>
               <button type="button" class="secondary compact" onClick={() => setEnding(false)}>{t('security.keep')}</button>
-              <button type="button" class="primary compact danger-fill" data-testid="end-for-all" onClick={() => { meeting?.endForAll(); leave(); }}>{t('security.endNow')}</button>
+              <button type="button" class="primary compact danger-fill" data-testid="end-for-all" onClick={() => meeting?.endForAll()}>{t('security.endNow')}</button>
             </>
           ) : <button type="button" class="secondary compact" data-testid="ask-end" onClick={() => setEnding(true)}>{t('security.end')}</button>}
         </div>

@@ -29,3 +29,11 @@ export function playLeave(): void {
 export function playNotice(): void {
   tones([659]);
 }
+
+/** How long `playTest` sounds. */
+export const TEST_MS = 1_000;
+
+/** Something to listen for before the call. */
+export function playTest(): void {
+  tones([523, 659, 784, 1047, 784, 659, 523]);
+}
