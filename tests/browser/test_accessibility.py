@@ -26,6 +26,8 @@ pytestmark = [
 ]
 
 WIDE, PHONE, PHONE_LYING = (1280, 720), (360, 640), (640, 360)
+#: As narrow as WCAG 2.2, 1.4.10 asks for: a laptop at 400 %.
+NARROW = (320, 640)
 
 PAGES = {
     "start": "page=start&recent=1",
@@ -127,7 +129,9 @@ async def test_no_rule_of_accessibility_is_broken(
     assert broken == []
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE, PHONE_LYING], ids=["wide", "phone", "lying"])
+@pytest.mark.parametrize(
+    "size", [WIDE, PHONE, PHONE_LYING, NARROW], ids=["wide", "phone", "lying", "narrow"]
+)
 async def test_nothing_is_too_small_to_touch_or_beside_the_window(
     harness: str, chromium: Chromium, size: tuple[int, int]
 ) -> None:
@@ -173,6 +177,32 @@ async def test_a_dialog_takes_the_focus_and_gives_it_back(
     await page.close()
 
 
+async def test_a_menu_is_walked_by_keys(harness: str, chromium: Chromium) -> None:
+    page = await show(chromium, f"{harness}?n=3", WIDE)
+    focused = "document.activeElement.dataset.testid"
+    await page.click("[data-testid=more]")
+    await page.wait_for("document.activeElement.role === 'menuitem'")
+    first = await page.evaluate(focused)
+    await key(page, "ArrowUp")
+    assert await page.evaluate(focused) == "open-settings"
+    await key(page, "ArrowDown")
+    assert await page.evaluate(focused) == first
+    await key(page, "Escape")
+    await page.wait_for("document.querySelector('[role=menu]') === null")
+    assert await page.evaluate(focused) == "more"
+    await page.close()
+
+
+async def test_arabic_runs_from_right_to_left(harness: str, chromium: Chromium) -> None:
+    page = await show(chromium, f"{harness}?n=3&panel=people&lang=ar", WIDE)
+    assert await page.evaluate("document.documentElement.dir") == "rtl"
+    await page.wait_for("document.querySelector('[data-testid=people]') !== null")
+    left = "document.querySelector('[data-testid=people]').getBoundingClientRect().left"
+    assert await page.evaluate(left) < 100
+    assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    await page.close()
+
+
 async def test_keys_work_in_the_call_and_are_letters_in_a_field(
     harness: str, chromium: Chromium
 ) -> None:
@@ -191,7 +221,8 @@ async def test_keys_work_in_the_call_and_are_letters_in_a_field(
 
 
 async def key(page: ChromiumPage, key: str) -> None:
-    """Press and release a letter or Escape, as a keyboard would."""
-    more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": 27}
+    """Press and release a letter or a named key, as a keyboard would."""
+    codes = {"Escape": 27, "ArrowUp": 38, "ArrowDown": 40}
+    more = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": codes[key]}
     await page.command("Input.dispatchKeyEvent", type="keyDown", key=key, **more)
     await page.command("Input.dispatchKeyEvent", type="keyUp", key=key)

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -183,29 +182,3 @@ async def test_the_dominant_speaker_is_the_one_who_makes_sound(meeting: Meeting)
             )
         await folk.speak(speaker.page, False)
         await asyncio.sleep(0.5)
-
-
-async def test_pictures_of_the_pages(
-    meeting: Meeting, service: Service, screenshots: Path
-) -> None:
-    meeting.room = "tea-at-four"
-    page = await meeting.browsers.page(ANN)
-    await page.set_viewport(1280, 720)
-    await page.go(service.url)
-    await page.wait_for(f"!!document.querySelector('{by_testid('start-page')}')")
-    (screenshots / "start.png").write_bytes(await page.screenshot())
-    ann = Caller(ANN, page)
-    await ann.open(service.url, meeting.room)
-    await page.wait_for("testSeen().length > 0", what="the preview")
-    (screenshots / "prejoin.png").write_bytes(await page.screenshot())
-    await ann.join()
-    meeting.callers.append(ann)
-    await meeting.enter(BEN, EVA)
-    await meeting.all_see_all()
-    scrolls = "document.documentElement.scrollHeight > innerHeight"
-    assert not await page.evaluate(scrolls), "a call fits its window"
-    (screenshots / "call.png").write_bytes(await page.screenshot())
-    await page.set_viewport(390, 844)
-    await ann.sees(meeting.callers[1:])
-    assert not await page.evaluate(scrolls), "on a phone, too"
-    (screenshots / "phone.png").write_bytes(await page.screenshot())

@@ -10,7 +10,7 @@ from tests.browser.call import Caller, by_testid, new_room
 from tests.browser.chromium import ChromiumPage
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,6 +21,12 @@ pytestmark = [
 
 CAST = (ANN, BEN)
 FIREFOX = None
+
+#: Names of what is kept, as far as a page can see it.
+KEYS = """(async () => [
+    ...Object.keys(localStorage), ...Object.keys(sessionStorage),
+    ...(await caches.keys()).map((name) => name.replace(/-[0-9a-f]{12}$/, "-…")),
+])()"""
 
 #: Everything a page can find again later, as one text.
 KEPT = """(async () => {
@@ -64,6 +70,9 @@ async def test_nothing_of_a_call_is_found_in_the_browser_after_it(
     for caller in (ann, ben):
         await caller.leave()
         assert not await caller.page.evaluate(said)
+    documented = (ROOT / "docs/reference/browser.md").read_text()
+    for key in await ben.page.evaluate(KEYS):
+        assert f"`{key}`" in documented
     kept = await ben.page.evaluate(KEPT)
     assert "canary" not in kept
     assert ANN.name not in kept

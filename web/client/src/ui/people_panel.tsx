@@ -52,7 +52,7 @@ export function PeoplePanel() {
           </label>
         ) : null}
         <ul class="people-list" aria-label={t('call.grid')}>
-          <PersonRow id="local" name={settings.value.name ? t('call.nameYou', { name: settings.value.name }) : t('call.you')} own moderator={moderating}
+          <PersonRow id="local" name={settings.value.name ? t('call.nameYou', { name: settings.value.name }) : t('call.you')} initialsOf={settings.value.name || t('call.you')} own moderator={moderating}
             audioMuted={microphone.value.muted} videoMuted={camera.value.muted} hand={handUp.value ? 0 : undefined} />
           {shown.map((p) => (
             <PersonRow key={p.id} id={p.id} name={nameOf(p)} moderator={p.moderator} audioMuted={p.audioMuted} videoMuted={p.videoMuted}

@@ -9,6 +9,8 @@ import { hue, initials } from './stage/avatar';
 export interface PersonRowProps {
   readonly id: string;
   readonly name: string;
+  /** The name without what stands around it. */
+  readonly initialsOf?: string;
   readonly own?: boolean;
   readonly moderator: boolean;
   readonly audioMuted: boolean;
@@ -51,7 +53,7 @@ export function PersonRow(props: PersonRowProps) {
   const { id, name, own, moderator, audioMuted, videoMuted, hand } = props;
   return (
     <li class="person" data-testid="person" data-id={id} data-moderator={moderator} data-hand={hand}>
-      <span class="face" style={{ '--hue': String(hue(id)) }} aria-hidden="true">{initials(name)}</span>
+      <span class="face" style={{ '--hue': String(hue(id)) }} aria-hidden="true">{initials(props.initialsOf ?? name)}</span>
       <span class="who">
         <bdi class="name">{name}</bdi>
         {moderator ? <span class="role">{t('people.moderator')}</span> : null}

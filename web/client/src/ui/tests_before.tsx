@@ -30,7 +30,7 @@ function ConnectionTest() {
   return (
     <>
       <button type="button" class="secondary compact" data-testid="test-connection" disabled={running} onClick={() => void run()}>
-        <Icon name="signal" />{running ? t('prejoin.test.running') : t('prejoin.test.connection')}
+        <Icon name="wifi" />{running ? t('prejoin.test.running') : t('prejoin.test.connection')}
       </button>
       <p class="test-result" role="status" data-testid="connection-result" data-kind={running ? undefined : result?.kind}>
         {!result || running ? null : result.kind === 'good' ? <><Icon name="check" />{t('prejoin.test.good', { milliseconds: result.milliseconds })}</> : t(`prejoin.test.${result.kind}`)}
