@@ -20,7 +20,9 @@ export async function testConnection(config: ConferenceConfig): Promise<Connecti
     const local = new LocalMedia();
     void local.setEnabled('audio', false);
     void local.setEnabled('video', false);
-    return new Conference(config, room, local);
+    const visitor = new Conference(config, room, local);
+    visitor.allowDirect(false); // It is the bridge that is tried.
+    return visitor;
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
