@@ -1,7 +1,7 @@
-/** What a browser has to fetch, gzip, of the built client. */
+/** The built client: what a browser has to fetch, gzip, and what LibreJS reads. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ interface Output {
   readonly cssBundle?: string;
 }
 
-test('the first screen is at most 60 kB and a call at most 150 kB', () => {
+test('the first screen is at most 60 kB and a call at most 150 kB, and each script names its licence', () => {
   const folder = mkdtempSync(join(tmpdir(), 'xmppconf-sizes-'));
   try {
     execFileSync('node', ['build.mjs', '--out', join(folder, 'out'), '--metafile', join(folder, 'meta.json')], { stdio: 'ignore' });
@@ -45,6 +45,12 @@ test('the first screen is at most 60 kB and a call at most 150 kB', () => {
     console.log(`start page ${(start / KB).toFixed(1)} kB, page before the call ${(prejoin / KB).toFixed(1)} kB, call ${(call / KB).toFixed(1)} kB gzip`);
     assert.ok(start <= 60 * KB && prejoin <= 60 * KB, `${start} and ${prejoin} bytes`);
     assert.ok(call <= 150 * KB, `${call} bytes`);
+    const licences = readFileSync(join(folder, 'out/licenses.html'), 'utf8');
+    const scripts = (readdirSync(join(folder, 'out'), { recursive: true }) as string[]).filter((name) => name.endsWith('.js'));
+    for (const name of scripts) {
+      assert.match(readFileSync(join(folder, 'out', name), 'utf8'), /^\/\/ @license magnet:[^\n]+\n[^]*\n\/\/ @license-end\n/, name);
+      assert.ok(licences.includes(`<a href="/${name}">`), `${name} has no row`);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }
