@@ -27,6 +27,7 @@ export async function testConnection(config: ConferenceConfig): Promise<Connecti
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await new Promise<ConnectionResult>((resolve) => {
+      const connected = new Set<Conference>();
       const joined = () => visitors.some((one) => one.timings.roomJoined !== undefined);
       timer = setTimeout(() => resolve({ kind: joined() ? 'blocked' : 'unreachable' }), WAIT_MS);
       for (const visitor of visitors) {
@@ -34,9 +35,10 @@ export async function testConnection(config: ConferenceConfig): Promise<Connecti
           if (state === 'waiting' && waiting === 'host') resolve({ kind: 'host' });
           else if (state === 'failed' || state === 'reconnecting') resolve({ kind: joined() ? 'blocked' : 'unreachable' });
         });
-        // Once both transports are up, the time to the bridge and back is known.
+        visitor.on('media', (media) => media === 'connected' && connected.add(visitor));
+        // On a very short way the time there and back is told as nothing.
         visitor.on('statistics', ({ roundTrip }) => {
-          if (roundTrip > 0) resolve({ kind: 'good', milliseconds: Math.max(1, Math.round(1000 * roundTrip)) });
+          if (connected.size === visitors.length) resolve({ kind: 'good', milliseconds: Math.max(1, Math.round(1000 * roundTrip)) });
         });
         visitor.join('');
       }

@@ -1,5 +1,6 @@
 /** The call's controls. */
 import { useEffect, useState } from 'preact/hooks';
+import { ScreenCapture } from '../conference/screen';
 import { MuteButton, ToolButton } from './controls';
 import { t } from './i18n';
 import { Icon } from './icons';
@@ -9,7 +10,7 @@ import { ReactionItems, ReactionsButton } from './reactions';
 import { ShareButton } from './share_button';
 import { toggleFullscreen } from './shortcuts';
 import { stageMenu } from './stage/menu';
-import { dialog, leave, panel, participants, togglePanel, unread } from './state';
+import { dialog, leave, panel, participants, sharing, togglePanel, toggleShare, unread } from './state';
 
 function useFullscreen(): boolean {
   const [full, setFull] = useState(false);
@@ -25,6 +26,7 @@ export function Toolbar() {
   const full = useFullscreen();
   const more = [
     { id: 'hand-item', icon: 'hand', narrow: true, label: handUp.value ? t('toolbar.lowerHand') : t('toolbar.raiseHand'), onSelect: toggleHand },
+    ...(ScreenCapture.possible ? [{ id: 'share-item', icon: 'screen', narrow: true, label: sharing.value ? t('share.stop') : t('share.start'), onSelect: () => void toggleShare() } as const] : []),
     { id: 'copy-link', icon: 'invite', label: t('toolbar.invite'), onSelect: () => (dialog.value = 'invite') },
     { id: 'toggle-polls', icon: 'poll', label: t('polls.heading'), badge: newPolls.value, onSelect: () => togglePanel('polls') },
     { id: 'open-security-menu', icon: 'shield', label: t('toolbar.security'), onSelect: () => (dialog.value = 'security') },
