@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("service")) as service:
+    # How fast a bandwidth is found out is for other tests, and takes time.
+    settings = "[bridge]\ntrust_bandwidth = false\n"
+    with running_service(tmp_path_factory.mktemp("service"), settings=settings) as service:
         yield service
 
 
