@@ -149,6 +149,8 @@ class Brewery:
     def left(self, jid: BridgeJid) -> None:
         if self.bridges.pop(jid, None) is not None:
             self._effects.append(BridgeLost(jid))
+        elif jid in self._expected:
+            self._give_up([jid])
 
     def all_left(self) -> None:
         """The brewery is gone with our connection; what runs on bridges is not judged."""

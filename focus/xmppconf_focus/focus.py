@@ -459,11 +459,10 @@ class Focus:
 
     # -- the machine -------------------------------------------------------------------
     def _settle(self, conference: Conference) -> None:
+        if self.recording:
+            self._changed.add(conference.room)
         for effect in conference.effects():
             self._effects.append(effect)
-            if self.recording:
-                # Whatever matters to a focus after us is told somebody.
-                self._changed.add(conference.room)
             if isinstance(effect, StoreRoom):
                 self.memory.put(effect.room, effect.record)
             elif isinstance(effect, ConferenceEnded):

@@ -58,6 +58,15 @@ def test_what_was_saved_last_is_there_and_what_ended_is_not(files: Files) -> Non
     assert rooms(RecordStore(files)) == {"a@m": "m", "c@m": "later"}
 
 
+def test_nothing_stays_of_what_has_ended(files: Files) -> None:
+    store = RecordStore(files)
+    store.save([(RoomJid("secret@m"), record("secret@m")), (RoomJid("b@m"), record("b@m"))])
+    store.save([(RoomJid("secret@m"), None)])
+    for file in files:
+        assert b"secret" not in os.pread(file, 1 << 20, 0)
+    assert rooms(RecordStore(files)) == {"b@m": "m"}
+
+
 def test_the_files_stay_small_however_often_something_changes(files: Files) -> None:
     store = RecordStore(files)
     for number in range(20_000):

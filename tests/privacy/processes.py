@@ -26,6 +26,14 @@ def shown(pid: int) -> Iterator[tuple[str, bytes]]:
         yield f"/proc/{pid}/{name}", Path(f"/proc/{pid}/{name}").read_bytes()
 
 
+def is_memory(place: str) -> bool:
+    """Whether a descriptor is memory without a name: it is gone with its processes."""
+    try:
+        return Path(place).is_symlink() and os.readlink(place).startswith("/memfd:")
+    except OSError:
+        return False
+
+
 def written(pid: int) -> Iterator[Path]:
     """Regular files that a process has open for writing, deleted ones included."""
     for link in Path(f"/proc/{pid}/fd").iterdir():

@@ -1,9 +1,9 @@
 """Records of running conferences, in memory that outlives this process.
 
-Two files take turns: records are appended to one until most of it is outdated, then the
-valid ones are written to the other.  A file counts once its header is written, which is
-last; the newer one counts.  They are of memory, never of a disk: descriptors inherited from
-the supervisor, or files on a tmpfs.
+Two files take turns: records are appended to one until most of it is outdated or a
+conference ends, then the valid ones are written to the other, and the first is emptied.  A
+file counts once its header is written, which is last; the newer one counts.  They are of
+memory, never of a disk: descriptors inherited from the supervisor, or files on a tmpfs.
 """
 
 from __future__ import annotations
@@ -51,15 +51,22 @@ class RecordStore:
         return records
 
     def save(self, changed: Iterable[tuple[RoomJid, ConferenceRecord | None]]) -> None:
+        ended = False
         for room, record in changed:
             key = room.encode()
-            if record is not None:
-                self._valid[key] = encode(record)
-            elif self._valid.pop(key, None) is None:
+            data = b"" if record is None else encode(record)
+            if data == self._valid.get(key, b""):
                 continue
-            self._end += self._append(key, self._valid.get(key, b""))
-        if self._end > max(_MIN_COMPACT, 4 * self._size()):
+            if data:
+                self._valid[key] = data
+                self._end += self._append(key, data)
+            else:
+                del self._valid[key]
+                ended = True
+        if ended or self._end > max(_MIN_COMPACT, 4 * self._size()):
+            # Of a call that has ended nothing stays, in memory neither.
             self._end = self._start(1 - self._current)
+            os.ftruncate(self._files[1 - self._current], 0)
 
     def _size(self) -> int:
         return sum(len(key) + len(data) for key, data in self._valid.items())
@@ -82,11 +89,7 @@ class RecordStore:
             body = content[start:end]
             if len(body) < key_length + length or zlib.crc32(body) != checksum:
                 break
-            key, data = body[:key_length], body[key_length:]
-            if data:
-                self._valid[key] = data
-            else:
-                self._valid.pop(key, None)
+            self._valid[body[:key_length]] = body[key_length:]
             at = end
         return at
 
