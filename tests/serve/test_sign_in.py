@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.focus.test_tokens import CLAIMS, SECRET, hs
+from tests.stack.test_member_servers import Provider, provider  # noqa: F401
 from tests.support.service import Service, running_service
 
 pytestmark = pytest.mark.stack
@@ -24,18 +25,27 @@ MACHINE = "5f2c" * 8
 SETTINGS = f"""
 [members]
 open = false
+internal_hosts = ["127.0.0.1"]
 [members.jwt]
 secret = "{SECRET}"
 issuer = "issuer"
+[members.oidc]
+issuer = "{{issuer}}"
+client_id = "xmppconf"
+client_secret = "client-secret"
 [web]
 max_sign_ins_per_minute = 100
 """
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory,
+    provider: Provider,  # noqa: F811
+) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    with running_service(folder, settings=SETTINGS) as running:
+    settings = SETTINGS.format(issuer=provider.issuer)
+    with running_service(folder, settings=settings) as running:
         yield running
 
 
@@ -124,7 +134,8 @@ async def test_a_listed_member_signs_in_opens_a_room_and_is_out_when_removed(
 ) -> None:
     async with http_session() as http:
         async with http.get(f"{service.url}login/ways") as answer:
-            assert await answer.json() == {"open": False, "password": False, "oidc": None}
+            ways = {"open": False, "password": False, "oidc": "single sign-on"}
+            assert await answer.json() == ways
         member(service, "add", "ann", "--name", "Ann", password="correct horse")
         async with http.get(f"{service.url}login/ways") as answer:
             assert (await answer.json())["password"] is True
@@ -154,6 +165,29 @@ async def test_a_listed_member_signs_in_opens_a_room_and_is_out_when_removed(
     text = service.log_text()
     assert "ann" not in re.findall(r"\w+", text)
     assert "correct horse" not in text
+
+
+async def test_a_login_at_a_provider_opens_a_room(
+    service: Service,
+    provider: Provider,  # noqa: F811
+) -> None:
+    async with http_session() as http:
+        _, started = await post(
+            http, service, "login/oidc", machineUid=MACHINE, room="coffee"
+        )
+        back = await asyncio.to_thread(provider.log_in, started["url"], "ann")
+        flow = {"code": back["code"], "state": back["state"]}
+        for machine, status in (("0" * 32, 403), (MACHINE, 200), (MACHINE, 403)):
+            found, signed_in = await post(
+                http, service, "login/oidc/finish", machineUid=machine, **flow
+            )
+            assert found == status
+            if status == 200:
+                assert (signed_in["room"], signed_in["name"]) == ("coffee", "Ann")
+                session = signed_in["sessionId"]
+        async with Socket(http, service, "") as ann:
+            answer = await ann.ask("coffee", **{"session-id": session})
+            assert re.search(r"ready=['\"]true", answer)
 
 
 async def test_a_token_on_the_socket_makes_a_member(service: Service) -> None:
