@@ -30,8 +30,10 @@ const MAX_ADAPTATION: f64 = 15.0;
 const MAX_STEP: f64 = 100.0;
 const OVERUSE_TIME: f64 = 10.0;
 /// What has drained is no overuse any more, though the trend lags behind: the delay must be this
-/// much (ms) above the least of the window.
+/// much (ms) above the least of the window.  Nor is it one that a frame of two packets takes
+/// longer than a frame of one.
 const MIN_QUEUE: f64 = 8.0;
+const MIN_QUEUE_BITS: f64 = 1200.0 * 8.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
@@ -73,6 +75,8 @@ pub struct DelayTrend {
     trend: f64,
     threshold: f64,
     threshold_at: Option<i64>,
+    /// The least queue (ms) that counts.
+    least: f64,
     over_for: Option<f64>,
     over_count: u32,
     usage: Usage,
@@ -93,6 +97,7 @@ impl Default for DelayTrend {
             trend: 0.0,
             threshold: START_THRESHOLD,
             threshold_at: None,
+            least: MIN_QUEUE,
             over_for: None,
             over_count: 0,
             usage: Usage::Normal,
@@ -107,6 +112,11 @@ fn milliseconds(nanoseconds: i64) -> f64 {
 impl DelayTrend {
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// So many bit/s are sent: what follows is judged by that.
+    pub fn expect(&mut self, rate: f64) {
+        self.least = MIN_QUEUE.max(MIN_QUEUE_BITS * 1000.0 / rate);
     }
 
     /// Take a packet that has arrived, in order of arrival.
@@ -145,13 +155,13 @@ impl DelayTrend {
             let sent = finished.last_sent as i64 - previous.last_sent as i64;
             let arrived = finished.last_arrived - previous.last_arrived;
             if arrived - sent > CLOCK_JUMP {
-                *self = DelayTrend { threshold: self.threshold, ..DelayTrend::default() };
+                self.restart();
                 return;
             }
             if arrived < 0 {
                 self.reordered += 1;
                 if self.reordered >= MAX_REORDERED {
-                    *self = DelayTrend { threshold: self.threshold, ..DelayTrend::default() };
+                    self.restart();
                 }
                 return;
             }
@@ -159,6 +169,11 @@ impl DelayTrend {
             self.update(milliseconds(arrived - sent), milliseconds(sent), finished.last_arrived);
         }
         self.previous = Some(finished);
+    }
+
+    fn restart(&mut self) {
+        let (threshold, least) = (self.threshold, self.least);
+        *self = DelayTrend { threshold, least, ..DelayTrend::default() };
     }
 
     /// One group took `delta` ms more than the one `sent` ms before it.
@@ -193,7 +208,7 @@ impl DelayTrend {
             let over_for = self.over_for.map_or(sent / 2.0, |over_for| over_for + sent);
             self.over_for = Some(over_for);
             self.over_count += 1;
-            let grows = trend >= self.trend && self.queue() >= MIN_QUEUE;
+            let grows = trend >= self.trend && self.queue() >= self.least;
             if over_for > OVERUSE_TIME && self.over_count > 1 && grows {
                 self.over_for = Some(0.0);
                 self.over_count = 0;

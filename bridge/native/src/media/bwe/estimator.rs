@@ -254,6 +254,7 @@ impl Estimator {
         // Losses first, then in order of arrival.
         arrivals.sort_unstable_by_key(|packet| (packet.arrived, packet.sent_at));
         let (mut probed, mut newest) = (None, None);
+        self.delay.expect(self.target);
         for packet in arrivals.iter() {
             if packet.given_up {
                 self.loss.came_late(packet.size);
