@@ -39,7 +39,10 @@ async def bridges(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridges]:
     use_loopback(monkeypatch)
     started = Bridges()
     for name in ("one", "two", "three"):
-        options = BridgeSettings(id=name, udp_port=0, udp_addresses=("127.0.0.1",))
+        workers = 2 if name == "two" else 1
+        options = BridgeSettings(
+            id=name, udp_port=0, udp_addresses=("127.0.0.1",), workers=workers
+        )
         started[name] = Running(Settings(bridge=options))
     yield started
     for running in started.values():
