@@ -51,26 +51,27 @@ OVERTAKEN_FRAMES = 5
 class Flow:
     """Which encodings of a source are coming."""
 
-    arrivals: list[tuple[int, int, int]] = field(default_factory=list)
-    """(time, encoding, timestamp) of every packet."""
+    last: dict[int, int] = field(default_factory=dict)
+    """When the last packet of an encoding came."""
+    newest: dict[int, int] = field(default_factory=dict)
+    """Its frame, by timestamp."""
+    begun: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Frames that each other encoding has begun since then."""
 
     def receive(self, now: int, packet: Packet) -> set[int]:
-        self.arrivals.append((now, packet.encoding, packet.timestamp))
-        return {one for one in range(3) if self._comes(now, one)}
+        encoding = packet.encoding
+        if self.newest.get(encoding) != packet.timestamp:
+            self.newest[encoding] = packet.timestamp
+            for others in self.begun.values():
+                others[encoding] = others.get(encoding, 0) + 1
+        self.last[encoding] = now
+        self.begun[encoding] = {}
+        return {one for one in self.last if self._comes(now, one)}
 
     def _comes(self, now: int, encoding: int) -> bool:
-        own = [at for at, one in enumerate(self.arrivals) if one[1] == encoding]
-        if not own:
-            return False
-        age = now - self.arrivals[own[-1]][0]
-        begun = [0, 0, 0]
-        newest: dict[int, int] = {}
-        for at, (_, other, timestamp) in enumerate(self.arrivals):
-            if newest.get(other) != timestamp:
-                newest[other] = timestamp
-                begun[other] += at > own[-1]
-        overtaken = age >= OVERTAKEN and max(begun) >= OVERTAKEN_FRAMES
-        return age < STALLED and not overtaken
+        age = now - self.last[encoding]
+        most = max(self.begun[encoding].values(), default=0)
+        return age < STALLED and not (age >= OVERTAKEN and most >= OVERTAKEN_FRAMES)
 
 
 @dataclass(slots=True)
