@@ -28,6 +28,7 @@ MAX_FILE = 64 * 1024 * 1024  # bytes
 MAX_USER = 200  # characters
 MAX_PASSWORD = 1024  # bytes; hashing more would only cost time
 MIN_PASSWORD = 8  # characters
+MAX_EXPIRY = 253_402_300_799.0  # seconds since 1970: the end of the calendar's year 9999
 
 #: OWASP's choice for a server where several hash at once: 19 MiB, two passes, one lane.
 _MEMORY, _PASSES, _LANES = 19 * 1024, 2, 1
@@ -100,8 +101,14 @@ def read(path: Path) -> dict[str, Entry]:
 
 def _entry(fields: dict[str, Any]) -> Entry:
     entry = Entry(**fields)
-    if normalise(entry.user) != entry.user or not isinstance(entry.password, str):
-        raise ValueError(entry)
+    if (
+        normalise(entry.user) != entry.user
+        or not isinstance(entry.password, str)
+        or not isinstance(entry.name, str | None)
+        or not isinstance(entry.moderator, bool)
+        or not isinstance(entry.expires, int | float | None)
+    ):
+        raise ValueError("a member's fields")
     return entry
 
 
@@ -120,9 +127,10 @@ def parse_expiry(text: str) -> float | None:
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), MAX_EXPIRY)
     day = date.fromisoformat(text)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86400
+    end = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86400
+    return min(end, MAX_EXPIRY)
 
 
 def from_csv(text: str) -> Iterator[tuple[str, str, str | None, bool, float | None]]:
@@ -131,6 +139,15 @@ def from_csv(text: str) -> Iterator[tuple[str, str, str | None, bool, float | No
     The first row names the columns; `user` and `password` must be there.
     """
     rows = csv.DictReader(io.StringIO(text))
+    try:
+        yield from _members(rows)
+    except csv.Error as error:
+        raise SettingsError(f"row {rows.line_num}: {error}") from None
+
+
+def _members(
+    rows: csv.DictReader[str],
+) -> Iterator[tuple[str, str, str | None, bool, float | None]]:
     if not {"user", "password"} <= set(rows.fieldnames or ()):
         raise SettingsError("the first row must name the columns user and password")
     for row in rows:

@@ -118,6 +118,7 @@ def test_members_come_from_a_csv_file(terminal: Terminal) -> None:
         ("user,password\nann,short\n", "row 2: the password has less than 8"),
         ("user,password\nann,12345678\n,12345678\n", "row 3: user or expires"),
         ("user,password,expires\nann,12345678,soon\n", "row 2: user or expires"),
+        (f"user,password\nann,{'x' * 200_000}\n", "row 1: field larger than"),
     ],
 )
 def test_a_csv_file_counts_wholly_or_not_at_all(
@@ -129,6 +130,12 @@ def test_a_csv_file_counts_wholly_or_not_at_all(
     assert not terminal.file.exists()
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "9" * 400])
+def test_a_membership_without_end_can_be_shown(terminal: Terminal, day: str) -> None:
+    terminal("add", "ann", "--expires", day, password="correct horse")
+    assert "until 9999-12-31 23:59 UTC" in terminal("list")
+
+
 def test_what_cannot_work_is_said(terminal: Terminal) -> None:
     assert "8 characters" in terminal.fails("add", "ann", password="short")
     assert "1024 bytes" in terminal.fails("add", "ann", password="x" * 2000)
@@ -138,7 +145,16 @@ def test_what_cannot_work_is_said(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"members": [{}]}', '{"members": [{"user": "A", "password": ""}]}']
+    "text",
+    [
+        "",
+        "[]",
+        '{"members": [{}]}',
+        '{"members": [{"user": "A", "password": ""}]}',
+        '{"members": [{"user": "a", "password": "", "expires": "2030-12-31"}]}',
+        '{"members": [{"user": "a", "password": "", "name": 1}]}',
+        '{"members": [{"user": "a", "password": "", "moderator": "no"}]}',
+    ],
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "members.json"
