@@ -63,6 +63,10 @@ def as_text(value: Any, what: str, limit: int = 1024) -> str:
         raise PeerError(f"{what} is not a string")
     if len(value) > limit:
         raise LimitExceeded(f"length of {what}", limit)
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: nothing behind us can take it
+        raise PeerError(f"{what} is not Unicode") from None
     return value
 
 

@@ -104,6 +104,18 @@ def test_what_an_occupant_writes_wrongly_does_not_hide_it(change: tuple[str, str
     assert presence_from_xml(fromstring(broken)).role == "moderator"
 
 
+@pytest.mark.parametrize(
+    ("codes", "kicked"),
+    [({307}, True), ({307, 333}, False), ({333}, False), (set(), False)],
+)
+def test_who_is_out_because_of_an_error_was_not_kicked(
+    codes: set[int], kicked: bool
+) -> None:
+    status = "".join(f"<status code='{code}'/>" for code in codes)
+    gone = PRESENCE.replace("<status code='110'/>", status)
+    assert presence_from_xml(fromstring(gone)).was_kicked is kicked
+
+
 def test_a_refused_join_is_told() -> None:
     read = presence_from_xml(
         fromstring(
@@ -247,6 +259,7 @@ def test_a_request_without_a_room_is_refused(room: str) -> None:
         '{"room":1}',
         '{"room":"a@b","properties":{"x":[]}}',
         '{"room":"a@b","room":"c@d"}',
+        '{"room":"a@b","machineUid":"\\ud800"}',
     ],
 )
 def test_a_malformed_body_is_refused(body: str) -> None:

@@ -45,6 +45,7 @@ CREATED = 201
 CONFIGURED = 104
 BANNED = 301
 KICKED = 307
+FAILED = 333
 
 _MAX_SOURCE_INFO = 16 * 1024
 _MAX_STATUS_CODES = 16
@@ -100,6 +101,14 @@ class OccupantPresence:
     """The Jingle session it says it still has (`<session sid/>`, our own)."""
     codecs: tuple[str, ...] = ()
     """Preferred video codecs, lower case, best first."""
+
+    @property
+    def was_kicked(self) -> bool:
+        """Whether a person put it out, and not the server that could not reach it.
+
+        Of an error servers may say both (XEP-0045, 9.6).
+        """
+        return KICKED in self.status and FAILED not in self.status
 
 
 # -- presence -----------------------------------------------------------------------------

@@ -35,7 +35,6 @@ from xmppconf.xmpp.muc import (
     BANNED,
     CONFIGURED,
     CREATED,
-    KICKED,
     SELF,
     presence_from_xml,
     status_codes,
@@ -424,7 +423,7 @@ class FocusOnXmpp:
                 room,
                 presence.nick,
                 now,
-                kicked=KICKED in presence.status,
+                kicked=presence.was_kicked,
                 banned=BANNED in presence.status,
             )
 
