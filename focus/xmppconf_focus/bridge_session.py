@@ -110,6 +110,7 @@ class BridgeSession:
         self.linked = self.linked and not self.links
         self.allocations.clear()
         self.links.clear()
+        self.restarts.clear()
         self.updates.clear()
 
     def allocate(

@@ -1,4 +1,4 @@
-"""What people in a room ask of its features, as values; `io.components` reads them."""
+"""What people in a room ask of its features, as values; `io.commands` reads them."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ class RoomAccess:
                     raise InvitationInvalid("too many are used")
                 self._used[invitation.id] = min(lasting)
                 self._store()
-        (self._moderators if invitation.moderator else self._admitted).update(keys)
+        self._add(self._moderators if invitation.moderator else self._admitted, keys)
 
     # -- who is there ------------------------------------------------------------------
     def host_present(self) -> bool:
@@ -382,7 +382,9 @@ class RoomAccess:
         if password and password != self.settings.password:
             raise WrongPassword("password")
         self.lobby.knock(knock)
-        if password or entry.affiliation in ("owner", "member"):
+        # The password opens no room that is full, or whose host has not come.
+        known = bool(password) or entry.affiliation in ("owner", "member")
+        if known and entry.refusal is None:
             self._give(jid, Entry(affiliation=entry.affiliation or "member"))
             self.lobby.open_for(jid)
 

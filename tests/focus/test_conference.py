@@ -502,6 +502,14 @@ def test_an_ice_restart_changes_the_transport_and_nothing_else() -> None:
     assert told.modify.endpoints[0].transport == Transport(ice=own)
 
 
+def test_an_ice_restart_is_forgotten_with_the_connection() -> None:
+    stage = Stage()
+    request = ask_ice_restart(stage, stage.call("ann", "bob")[ANN])
+    stage.focus.connection_lost()
+    ice_restarted(stage, request, IceTransport("new", "p" * 24, generation=1))
+    assert not stage.take(SendTransport)
+
+
 def test_a_bridge_that_keeps_its_transport_needs_no_word() -> None:
     stage = Stage()
     offer = stage.call("ann", "bob")[ANN]

@@ -284,6 +284,18 @@ def test_the_password_lets_past_the_lobby_and_a_wrong_one_does_not() -> None:
     assert len(room.access.lobby) == 0
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_the_password_does_not_open_a_room_that_is_full_or_without_its_host(
+    full: bool,
+) -> None:
+    room = hosted(RoomSettings(Access.LOBBY, "tea", wait_for_host=not full))
+    if not full:
+        room.leave("ann")
+    room.access.knock(Knock("e@guest/web", "eve"), "tea", full=full)
+    assert room.given() == {}
+    assert len(room.access.lobby) == 1
+
+
 @pytest.mark.parametrize("access", [Access.OPEN, Access.MEMBERS, Access.LOCKED])
 def test_there_is_no_lobby_where_none_is_on(access: Access) -> None:
     room = hosted(RoomSettings(access))
@@ -341,6 +353,18 @@ def test_a_single_use_invitation_has_one_user() -> None:
         room.ask(f"g{number}@guest", f"g{number}", by=one)
     with pytest.raises(InvitationInvalid):
         room.ask("more@guest", "more", by=Invitation("ff" * 8, 0, single_use=True))
+
+
+@pytest.mark.parametrize("moderator", [False, True])
+def test_one_invitation_does_not_make_the_room_remember_people_without_end(
+    moderator: bool,
+) -> None:
+    room = hosted(RoomSettings(Access.LOCKED))
+    link = Invitation("22" * 8, 0, moderator=moderator)
+    for number in range(2 * MAX_PEOPLE + 10):
+        room.ask("", f"made-up-{number}", by=link)
+    record = room.access.record()
+    assert len(record.moderators | record.admitted) <= 2 * MAX_PEOPLE
 
 
 def test_an_invitation_does_not_bring_back_who_was_removed() -> None:
