@@ -19,7 +19,7 @@ const PARCEL: usize = 64;
 const PARCEL_OCTETS: usize = 64 * 1024;
 /// Messages that may wait for a worker.
 const QUEUE: usize = 256;
-/// User fragments of one transport: before, during and after a restart of ICE, and told twice.
+/// User fragments of one transport: of its pair, and of the restarts of ICE since.
 const UFRAGS: usize = 6;
 /// Parcels that are kept to be filled again.
 const POOL: usize = 16;
@@ -71,21 +71,16 @@ impl Parcel {
 /// What one worker tells another.
 pub enum Message {
     Datagrams(Parcel),
-    /// One that has been read comes home.
-    Empty(Parcel),
-    Opened {
-        path: Path,
-        worker: u8,
-    },
-    Closed {
-        path: Path,
-        worker: u8,
-    },
+    Opened { path: Path, worker: u8 },
+    Closed { path: Path, worker: u8 },
 }
 
 /// One worker's way to the others.
 struct Other {
     queue: SyncSender<Message>,
+    /// Where its parcels go when they have been read: a way of their own, so that they take no
+    /// room from datagrams while it has no reason to look.
+    home: SyncSender<Parcel>,
     shared: Arc<Shared>,
     filling: Option<Parcel>,
     /// Paths that found the queue full; they may not be lost.
@@ -98,6 +93,9 @@ pub struct Handover {
     number: u8,
     others: Vec<Option<Other>>,
     inbox: Receiver<Message>,
+    /// Parcels of this worker that others have read.
+    returned: Receiver<Parcel>,
+    /// Those that could not be sent.
     pool: Vec<Parcel>,
     paths: HashMap<Path, u8>,
     ufrags: HashMap<Vec<u8>, u8>,
@@ -109,15 +107,17 @@ pub struct Handover {
 /// Connect as many workers as there are in `shared`, each with all others.
 pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
     let (queues, inboxes): (Vec<_>, Vec<_>) = shared.iter().map(|_| sync_channel(QUEUE)).unzip();
+    let (homes, returns): (Vec<_>, Vec<_>) = shared.iter().map(|_| sync_channel(POOL)).unzip();
     (0u8..)
-        .zip(inboxes)
-        .map(|(number, inbox)| Handover {
+        .zip(inboxes.into_iter().zip(returns))
+        .map(|(number, (inbox, returned))| Handover {
             number,
             others: (0u8..)
-                .zip(queues.iter().zip(shared))
-                .map(|(other, (queue, shared))| {
+                .zip(queues.iter().zip(&homes).zip(shared))
+                .map(|(other, ((queue, home), shared))| {
                     (other != number).then(|| Other {
                         queue: queue.clone(),
+                        home: home.clone(),
                         shared: Arc::clone(shared),
                         filling: None,
                         waiting: Vec::new(),
@@ -126,6 +126,7 @@ pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
                 })
                 .collect(),
             inbox,
+            returned,
             pool: Vec::new(),
             paths: HashMap::new(),
             ufrags: HashMap::new(),
@@ -140,6 +141,9 @@ impl Handover {
     /// Another worker has a transport, or a further user fragment of one it has.
     pub fn elsewhere(&mut self, transport: u32, ufrag: Vec<u8>, worker: u8) {
         let (_, ufrags) = self.transports.entry(transport).or_insert((worker, Vec::new()));
+        if ufrags.contains(&ufrag) {
+            return;
+        }
         if ufrags.len() >= UFRAGS {
             self.ufrags.remove(&ufrags.remove(0));
         }
@@ -182,11 +186,12 @@ impl Handover {
         let Some(Some(other)) = self.others.get_mut(usize::from(worker)) else {
             return;
         };
-        let (pool, home) = (&mut self.pool, self.number);
+        let (pool, returned, home) = (&mut self.pool, &self.returned, self.number);
         for _ in 0..2 {
-            let parcel = other
-                .filling
-                .get_or_insert_with(|| pool.pop().unwrap_or_else(|| Parcel::new(home)));
+            let parcel = other.filling.get_or_insert_with(|| {
+                let empty = pool.pop().or_else(|| returned.try_recv().ok());
+                empty.unwrap_or_else(|| Parcel::new(home))
+            });
             if parcel.put(path, datagram) {
                 self.handed_over += 1;
                 return;
@@ -216,7 +221,6 @@ impl Handover {
         loop {
             match self.inbox.try_recv().ok()? {
                 Message::Datagrams(parcel) => return Some(parcel),
-                Message::Empty(parcel) => keep(&mut self.pool, parcel),
                 Message::Opened { path, worker } => {
                     self.paths.insert(path, worker);
                 }
@@ -230,10 +234,11 @@ impl Handover {
     }
 
     /// Send a parcel that has been read home; it is let go if there is no room for it.
-    pub fn give_back(&mut self, parcel: Parcel) {
+    pub fn give_back(&mut self, mut parcel: Parcel) {
         if let Some(Some(other)) = self.others.get(usize::from(parcel.home)) {
-            // Nobody is woken for it: it is found with the next datagrams, or when needed.
-            let _ = other.queue.try_send(Message::Empty(parcel));
+            parcel.clear();
+            // Nobody is woken for it: it is found when needed.
+            let _ = other.home.try_send(parcel);
         }
     }
 }
@@ -347,9 +352,28 @@ mod tests {
             first.hand_over(1, path(1), b"data");
             first.flush();
             read(&mut second);
-            assert!(first.take().is_none());
+            let parcel = first.returned.try_recv().unwrap();
+            assert!(parcel.octets.is_empty() && first.returned.try_recv().is_err());
+            keep(&mut first.pool, parcel);
             assert_eq!(first.pool.len(), 1);
         }
+    }
+
+    #[test]
+    fn parcels_that_come_home_take_no_room_from_datagrams() {
+        let [mut first, mut second] = two();
+        for _ in 0..2 * QUEUE {
+            for _ in 0..2 * PARCEL {
+                first.hand_over(1, path(1), b"data");
+            }
+            first.flush();
+            read(&mut second);
+        }
+        // The first one has had no reason to look into its queue so far.
+        second.hand_over(0, path(2), b"data");
+        second.flush();
+        assert_eq!(read(&mut first).len(), 1);
+        assert_eq!((first.dropped, second.dropped), (0, 0));
     }
 
     #[test]
@@ -380,6 +404,10 @@ mod tests {
         assert_eq!((first.by_ufrag(b"frag"), first.by_transport(7)), (Some(1), Some(1)));
         first.elsewhere(7, b"next".to_vec(), 1);
         assert_eq!((first.by_ufrag(b"frag"), first.by_ufrag(b"next")), (Some(1), Some(1)));
+        for _ in 0..2 * UFRAGS {
+            first.elsewhere(7, b"next".to_vec(), 1); // told again, as its worker's queue was full
+        }
+        assert_eq!(first.by_ufrag(b"frag"), Some(1));
         first.gone(7);
         assert_eq!((first.by_ufrag(b"frag"), first.by_transport(7)), (None, None));
         for restart in 0..100u8 {
