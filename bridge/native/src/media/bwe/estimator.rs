@@ -51,6 +51,10 @@ const SILENCE_FACTOR: f64 = 0.5;
 /// Packets that were sent into each of these intervals; fewer say nothing.
 const SILENT_PACKETS: u32 = 5;
 
+/// Reference times beyond this (34 years) come from a clock that is none: they begin anew, before
+/// nanoseconds of them are no numbers any more.
+const MAX_REFERENCE: i64 = 1 << 34;
+
 #[derive(Debug)]
 pub struct Estimator {
     history: History,
@@ -286,7 +290,11 @@ impl Estimator {
             return i64::from(reference);
         };
         let step = (i64::from(reference) - last) & 0xff_ffff;
-        last + if step >= 0x80_0000 { step - 0x100_0000 } else { step }
+        let next = last + if step >= 0x80_0000 { step - 0x100_0000 } else { step };
+        if next.abs() > MAX_REFERENCE {
+            return i64::from(reference);
+        }
+        next
     }
 
     /// The receiver is there.
@@ -349,6 +357,34 @@ impl Estimator {
         } else if self.probes.is_idle() && self.demand > self.target {
             self.before_fall = None;
             self.add_probe(before * FALL_CHECK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_whose_clock_runs_away_does_no_harm() {
+        // Far more than there are steps to the end of the numbers.
+        for step in [0x7f_ffffu32, 0x80_0001] {
+            let mut estimator = Estimator::default();
+            let (mut reference, mut room) = (0u32, Vec::new());
+            for at in 1..60_000u64 {
+                let now = at * 10 * MILLISECOND;
+                let number = estimator.tag(now, 1000, 0);
+                reference = reference.wrapping_add(step) & 0xff_ffff;
+                let mut body = vec![0, 0, 0, 9];
+                body.extend(number.to_be_bytes());
+                body.extend([0, 1]);
+                body.extend(reference.to_be_bytes()[1..].iter());
+                // A run of one small delta.
+                body.extend([0, 0x20, 0x01, 4]);
+                let report = Feedback::parse(&body).unwrap();
+                assert!(estimator.feedback(now, &report, &mut room));
+                assert!((MIN_RATE..=MAX_RATE).contains(&estimator.estimate().unwrap()));
+            }
         }
     }
 }
