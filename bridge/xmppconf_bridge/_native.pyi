@@ -224,6 +224,9 @@ class Engine:
         bytes_received, bytes_sent, dropped_* by reason, stun_*, nack_*, rtx_*, pli_*,
         keyframes, transports, worker_cpu_ns; when profiling, *_ns per stage)."""
 
+    def workers(self) -> list[tuple[int, int]]:
+        """Of each worker since start: nanoseconds of CPU, and packets both ways."""
+
     def transport_stats(self, transport: int) -> dict[str, Any] | None:
         """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt
         (seconds or None), fraction_lost both ways, last_activity (monotonic seconds of the

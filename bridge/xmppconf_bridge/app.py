@@ -209,7 +209,8 @@ class Running:
     def _sample(self) -> None:
         now = clock.monotonic()
         figures = {**self.engine.stats(), **self.bridge.relay_traffic()}
-        self.load.sample(figures, time.thread_time(), now, stolen_time())
+        workers = self.engine.workers()
+        self.load.sample(figures, workers, time.thread_time(), now, stolen_time())
         most = self.bridge.most_forwarded
         if self._settings.bridge.reduce_load and self.reducer.update(
             self.load.media_stress, most, now

@@ -437,6 +437,10 @@ class PacketEngine:
     def stats(self) -> dict[str, int]:
         return self._native.stats()
 
+    def workers(self) -> list[tuple[int, int]]:
+        """Of each worker since start: nanoseconds of CPU, and packets both ways."""
+        return self._native.workers()
+
     def _queue(self, command: Callable[[], None]) -> None:
         # To an engine that has ended commands mean nothing; `take_events` tells of it.
         with suppress(RuntimeError):

@@ -1,8 +1,8 @@
-"""How loaded the bridge is: its workers or its event loop, and its packet rate."""
+"""How loaded the bridge is: its busiest worker or its event loop, and packet rates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 INTERVAL = 10.0  # seconds between two samples
 #: Shares of one core and packets per second (both ways) of a worker that count as stress 1.
@@ -29,15 +29,23 @@ class Load:
         self.relay_bits_in = 0.0
         self.relay_bits_out = 0.0
         self._before: tuple[float, Mapping[str, int]] | None = None
+        self._workers: Sequence[tuple[int, int]] = ()
 
     def sample(
-        self, stats: Mapping[str, int], loop_cpu: float, now: float, stolen: float = 0.0
+        self,
+        stats: Mapping[str, int],
+        workers: Sequence[tuple[int, int]],
+        loop_cpu: float,
+        now: float,
+        stolen: float = 0.0,
     ) -> None:
-        """Take the engine's counters, with those of links as `relay_*`, and since start the
-        event loop's seconds of CPU and what other machines took of each processor."""
+        """Take the engine's counters, with those of links as `relay_*`, and since start of
+        each worker the nanoseconds of CPU and the packets, the event loop's seconds of CPU
+        and what other machines took of each processor."""
         figures = {**stats, "loop_cpu_ns": int(loop_cpu * 1e9)}
         figures["stolen_ns"] = int(stolen * 1e9)
         before, self._before = self._before, (now, figures)
+        workers_before, self._workers = self._workers, workers
         if before is None or now <= before[0]:
             return
         elapsed = now - before[0]
@@ -54,9 +62,11 @@ class Load:
         self.relay_bits_in = 8 * rate("relay_bytes_received")
         self.relay_bits_out = 8 * rate("relay_bytes_sent")
         stolen_share = rate("stolen_ns")
-        workers = max(1, stats.get("workers", 1))
-        worker = (rate("worker_cpu_ns") / workers + stolen_share) / 1e9
+        # A conference cannot leave its worker, so a busy one is not helped by idle others.
+        pairs = list(zip(workers, workers_before, strict=False))
+        cpu = max((one[0] - old[0] for one, old in pairs), default=0) / elapsed
+        packets = max((one[1] - old[1] for one, old in pairs), default=0) / elapsed
+        worker = (cpu + stolen_share) / 1e9
         loop = (rate("loop_cpu_ns") + stolen_share) / 1e9
-        packets = self.packets_in + self.packets_out
-        self.media_stress = max(worker / CPU_LIMIT, packets / (PACKET_LIMIT * workers))
+        self.media_stress = max(worker / CPU_LIMIT, packets / PACKET_LIMIT)
         self.stress = max(self.media_stress, loop / CPU_LIMIT)

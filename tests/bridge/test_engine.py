@@ -126,6 +126,18 @@ def test_the_constructor_reports_what_it_bound(engine: Engine) -> None:
         Engine([])
 
 
+def test_workers_are_told_apart() -> None:
+    engine = Engine([("127.0.0.1", 0)], workers=3)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"nothing", engine.local_addresses()[0])
+            while not any(packets for _, packets in engine.workers()):
+                select.select([], [], [], 0.01)
+        assert sorted(packets for _, packets in engine.workers()) == [0, 0, 1]
+    finally:
+        engine.close()
+
+
 def test_close_is_quick_and_final() -> None:
     engine = Engine([("127.0.0.1", 0), ("::1", 0)])
     engine.add_conference(1, 2, 3)

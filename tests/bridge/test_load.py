@@ -40,31 +40,35 @@ PRESENCE = {
 }
 
 
-def counters(packets: int = 0, worker: float = 0.0) -> dict[str, int]:
-    return {
-        "packets_received": packets,
-        "packets_sent": packets,
-        "worker_cpu_ns": int(worker * 1e9),
-    }
+def worker(packets: int = 0, cpu: float = 0.0) -> tuple[int, int]:
+    return int(cpu * 1e9), packets
 
 
 @pytest.mark.parametrize(
-    ("packets", "worker", "loop", "stress"),
+    ("packets", "cpu", "loop", "stress"),
     [
         (0, 0.0, 0.0, 0.0),
-        (PACKET_LIMIT, 0.0, 0.0, 0.2),
+        (PACKET_LIMIT * 2, 0.0, 0.0, 0.2),
         (0, CPU_LIMIT * 5, 1.0, 0.5),
         (0, 1.0, CPU_LIMIT * 10, 1.0),
     ],
 )
 def test_stress_is_that_of_what_is_busiest(
-    packets: int, worker: float, loop: float, stress: float
+    packets: int, cpu: float, loop: float, stress: float
 ) -> None:
     load = Load()
-    load.sample(counters(7, 3.0), 2.0, 100.0)
+    load.sample({}, [worker(7, 3.0)], 2.0, 100.0)
     assert load.stress == 0.0
-    load.sample(counters(7 + packets, 3.0 + worker), 2.0 + loop, 110.0)
+    load.sample({}, [worker(7 + packets, 3.0 + cpu)], 2.0 + loop, 110.0)
     assert load.stress == pytest.approx(stress)
+
+
+@pytest.mark.parametrize("busy", [worker(PACKET_LIMIT * 10), worker(0, CPU_LIMIT * 10)])
+def test_one_busy_worker_is_not_hidden_by_idle_ones(busy: tuple[int, int]) -> None:
+    load = Load()
+    load.sample({}, [worker()] * 4, 0.0, 100.0)
+    load.sample({}, [worker(), worker(), busy, worker()], 0.0, 110.0)
+    assert load.media_stress == load.stress == pytest.approx(1.0)
 
 
 def test_health_needs_a_recent_success() -> None:
@@ -297,8 +301,8 @@ def test_what_is_reduced_is_reduced_for_everybody_and_newcomers() -> None:
 
 def test_time_that_other_machines_took_is_load() -> None:
     load = Load()
-    load.sample({}, 0.0, 0.0, stolen=5.0)
-    load.sample({}, 0.0, 10.0, stolen=5.0 + CPU_LIMIT * 5)
+    load.sample({}, [], 0.0, 0.0, stolen=5.0)
+    load.sample({}, [], 0.0, 10.0, stolen=5.0 + CPU_LIMIT * 5)
     assert load.stress == pytest.approx(0.5)
     assert load.media_stress == pytest.approx(0.5)
 
@@ -306,6 +310,6 @@ def test_time_that_other_machines_took_is_load() -> None:
 def test_links_are_measured_apart() -> None:
     load = Load()
     names = ("packets_received", "packets_sent", "bytes_received", "bytes_sent")
-    load.sample({f"relay_{name}": 0 for name in names}, 0.0, 0.0)
-    load.sample({f"relay_{name}": 100 for name in names}, 0.0, 10.0)
+    load.sample({f"relay_{name}": 0 for name in names}, [], 0.0, 0.0)
+    load.sample({f"relay_{name}": 100 for name in names}, [], 0.0, 10.0)
     assert (load.relay_packets_in, load.relay_bits_out) == (10.0, 80.0)

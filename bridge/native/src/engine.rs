@@ -497,6 +497,16 @@ impl Engine {
         pairs
     }
 
+    /// Of each worker since start: nanoseconds of CPU, and packets both ways.
+    pub fn workers(&self) -> Vec<(u64, u64)> {
+        let figures = self.posts.iter().map(|post| {
+            let (counters, _) = *lock(&post.shared.counters);
+            let packets = counters.packets_received.saturating_add(counters.packets_sent);
+            (counters.worker_cpu_ns, packets)
+        });
+        figures.collect()
+    }
+
     pub fn transport_stats(&self, transport: u32) -> Option<TransportFigures> {
         lock(&self.outbox.transports).get(&transport).copied()
     }

@@ -364,6 +364,10 @@ impl PyEngine {
         Ok(figures)
     }
 
+    fn workers(&self) -> PyResult<Vec<(u64, u64)>> {
+        self.with(Engine::workers)
+    }
+
     fn transport_stats<'py>(
         &self,
         py: Python<'py>,
