@@ -33,6 +33,8 @@ class XmppSettings:
     """Port of BOSH and WebSocket; 0 picks a free one (private server only)."""
     server_port: int = 0
     """s2s port for federation; 0 switches federation off."""
+    more_bridges: dict[str, str] = field(default_factory=dict, repr=False, metadata=SECRET)
+    """Bridges besides our own that the private server lets in: id to password."""
     websocket_path: str = "/xmpp-websocket"
     """Path of the server's WebSocket (RFC 7395)."""
     bosh_path: str = "/http-bind"

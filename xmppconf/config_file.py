@@ -93,7 +93,8 @@ def _check_secrets(path: Path, settings: Settings, *, readable: bool) -> None:
             raise SettingsError(
                 f"{path}: holds {name}, and others may read it; run: chmod 640 {path}"
             )
-        if value in PUBLIC_SECRETS:
+        secrets = value.values() if isinstance(value, dict) else (value,)
+        if not PUBLIC_SECRETS.isdisjoint(secrets):
             raise SettingsError(f"{name}: everybody knows this one; make up another")
 
 

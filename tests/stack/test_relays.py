@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -17,9 +15,8 @@ import pytest
 from tests.support.cascade import Ask, CascadingFocus
 from tests.support.prosody import running_prosody
 from tests.support.rtc_peer import RtcPeer, use_loopback
-from xmppconf.config import Settings
+from xmppconf.config import Settings, XmppSettings
 from xmppconf.config_file import to_toml
-from xmppconf.serve import prosody as private
 from xmppconf.serve.ports import free_ports
 from xmppconf.xmpp.brewery import stats_from_presence
 from xmppconf.xmpp.muc import presence_to_xml
@@ -33,6 +30,7 @@ BREWERY = "jvbbrewery@internal.localhost"
 FOCUS = "focus@focus.localhost/focus"
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 BRIDGES = ("bridge-1", "bridge-2")
+PASSWORD = "the-other-bridge's-password"
 
 
 @asynccontextmanager
@@ -43,6 +41,7 @@ async def bridge_process(
     options = replace(
         settings.bridge,
         id=name,
+        password=settings.xmpp.more_bridges.get(name, settings.bridge.password),
         udp_port=0,
         udp_addresses=("127.0.0.1",),
         http_port=http,
@@ -58,19 +57,6 @@ async def bridge_process(
     finally:
         process.terminate()
         assert await process.wait() == 0
-
-
-def with_both_bridges(
-    settings: Settings,
-    files: private.Files,
-    *,
-    as_root: bool,
-    write: Any = private.configuration,
-) -> str:
-    """The private server's configuration, whose brewery lets one bridge in."""
-    one, two = (f'"{name}@auth.localhost"' for name in BRIDGES)
-    text: str = write(settings, files, as_root=as_root)
-    return text.replace(one, f"{one}, {two}")
 
 
 class Focus:
@@ -114,12 +100,9 @@ async def test_people_on_two_bridges_see_and_hear_each_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use_loopback(monkeypatch)
-    monkeypatch.setattr(private, "configuration", with_both_bridges)
     anna, ben = RtcPeer("anna", RED, 440), RtcPeer("ben", BLUE, 1000)
-    with running_prosody() as prosody:
-        # A stored account does not name its user: both have one password.
-        [stored] = prosody.log.parent.glob("data/*/accounts/bridge%2d1.dat")
-        shutil.copy(stored, stored.with_name("bridge%2d2.dat"))
+    two = Settings(xmpp=XmppSettings(more_bridges={"bridge-2": PASSWORD}))
+    with running_prosody(two) as prosody:
         async with AsyncExitStack() as stack, asyncio.timeout(60):
             for name in BRIDGES:
                 await stack.enter_async_context(

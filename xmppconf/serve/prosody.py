@@ -48,25 +48,27 @@ class Files:
 
 
 def write(settings: Settings, files: Files) -> None:
-    """Write configuration and the bridge's account; the folder is made if missing."""
+    """Write configuration and the bridges' accounts; the folder is made if missing."""
     accounts = files.data / _encode(Names.of(settings).accounts) / "accounts"
     accounts.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Prosody looks for certificates beside its configuration and complains without.
     (files.folder / "certs").mkdir(mode=0o700, exist_ok=True)
     write_private(files.config, configuration(settings, files, as_root=os.geteuid() == 0))
-    write_private(
-        accounts / f"{_encode(settings.bridge.id)}.dat",
-        account(settings.bridge.password, salt=os.urandom(16).hex()),
-    )
+    own = {settings.bridge.id: settings.bridge.password}
+    for id, password in (settings.xmpp.more_bridges | own).items():
+        write_private(
+            accounts / f"{_encode(id)}.dat", account(password, salt=os.urandom(16).hex())
+        )
 
 
 def configuration(settings: Settings, files: Files, *, as_root: bool) -> str:
     """The text of `prosody.cfg.lua`."""
     names = Names.of(settings)
-    bridge = f"{settings.bridge.id}@{names.accounts}"
+    ids = (settings.bridge.id, *settings.xmpp.more_bridges)
+    bridges = [f"{id}@{names.accounts}" for id in dict.fromkeys(ids)]
     parts = [
         "-- Written by `xmppconf serve` at every start; changes are lost.",
-        _options(_server(settings, files, bridge, as_root=as_root)),
+        _options(_server(settings, files, bridges, as_root=as_root)),
         _host(f"VirtualHost {_lua(names.members)}", _members(names)),
         _host(
             f"VirtualHost {_lua(names.guests)}",
@@ -82,7 +84,7 @@ def configuration(settings: Settings, files: Files, *, as_root: bool) -> str:
         "-- Only the focus opens rooms, so it is there before anybody else is.",
         _host(f'Component {_lua(names.rooms)} "muc"', _rooms(settings, names)),
         "-- Focus and bridge own every room here, whoever is first; no one else gets in.",
-        _host(f'Component {_lua(names.internal)} "muc"', _brewery(names, bridge)),
+        _host(f'Component {_lua(names.internal)} "muc"', _brewery(names, bridges)),
         _host(
             f"Component {_lua(names.focus)}",
             {"component_secret": settings.focus.component_secret},
@@ -104,7 +106,9 @@ def account(password: str, salt: str) -> str:
     return f"return {_lua(keys)};\n"
 
 
-def _server(settings: Settings, files: Files, bridge: str, *, as_root: bool) -> Options:
+def _server(
+    settings: Settings, files: Files, bridges: list[str], *, as_root: bool
+) -> Options:
     xmpp = settings.xmpp
     options: Options = {
         "data_path": str(files.data),
@@ -148,7 +152,7 @@ def _server(settings: Settings, files: Files, bridge: str, *, as_root: bool) -> 
             "c2s": {"rate": "256kb/s", "burst": "4s"},
             "s2sin": {"rate": "1mb/s", "burst": "4s"},
         },
-        "unlimited_jids": [bridge],
+        "unlimited_jids": bridges,
     }
     if as_root:
         options["run_as_root"] = True
@@ -189,9 +193,9 @@ def _rooms(settings: Settings, names: Names) -> Options:
     }
 
 
-def _brewery(names: Names, bridge: str) -> Options:
+def _brewery(names: Names, bridges: list[str]) -> Options:
     return {
-        **_muc("Bridges", [names.focus_jid, bridge]),
+        **_muc("Bridges", [names.focus_jid, *bridges]),
         "muc_room_default_members_only": True,
     }
 
