@@ -272,12 +272,12 @@ OPEN = {
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 async def test_who_is_not_trusted_neither_sees_nor_commands(method: str, path: str) -> None:
-    """S35: from another address, and from a trusted one through a proxy."""
+    """S35: from another address, and from a trusted one through a proxy or a page."""
     async with serving(trusted=("192.0.2.0/24",)) as rig:
         assert (await rig.ask(method, path, {}))[0] == 403
         assert (await rig.ask("GET", "/about/health"))[0] == 200
     async with serving() as rig:
-        for header in ("Forwarded", "X_Forwarded_For", "X_Real_IP"):
+        for header in ("Forwarded", "X_Forwarded_For", "X_Real_IP", "Origin"):
             assert (await rig.ask(method, path, {}, **{header: "127.0.0.1"}))[0] == 403
         assert rig.bench.bridge.operation.state is State.RUNNING
         assert not rig.bench.bridge.operation.drain

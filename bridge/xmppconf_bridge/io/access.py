@@ -16,8 +16,9 @@ from xmppconf.errors import SettingsError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: What a proxy adds; behind one, the peer's address says nothing about who asks.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+#: What a proxy adds; behind one, the peer's address says nothing about who asks.  Nor does
+#: it with a page in a browser on a trusted machine, which may be anybody's.
+_OTHERS = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Origin")
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -29,7 +30,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def is_trusted(request: web.Request, trusted: Sequence[Network]) -> bool:
-    if any(header in request.headers for header in _FORWARDED):
+    if any(header in request.headers for header in _OTHERS):
         return False
     try:
         address = ipaddress.ip_address(request.remote or "")
