@@ -143,14 +143,16 @@ class EndpointTransport:
     def set_remote(self, ice: IceTransport) -> None:
         """Take the endpoint's side; may be repeated to add candidates.
 
-        What belongs to a restart that is not the latest comes too late.
+        What belongs to a restart that is not the latest comes too late; so do candidates
+        from before one that was answered, since its agent may be the one in use now.
         """
         restart = ice.generation is not None
         if restart:
             if self._restart is None or self._restart.generation != ice.generation:
                 return
             self._restart.is_answered = True
-        if ice.ufrag is not None and ice.pwd is not None:
+        is_former = not restart and self._restart is not None and self._restart.is_answered
+        if ice.ufrag is not None and ice.pwd is not None and not is_former:
             candidates = [
                 (candidate.ip, candidate.port, candidate.priority)
                 for candidate in ice.candidates

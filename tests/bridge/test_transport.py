@@ -182,6 +182,17 @@ def test_a_peer_with_another_certificate_shakes_hands_anew() -> None:
     assert len(bench.channels) == 2
 
 
+def test_candidates_from_before_a_restart_do_not_reach_its_agent() -> None:
+    bench = connected()
+    bench.transport.restart_ice(lambda count: "r" * count, ())
+    bench.engine.take("set_remote_ice")
+    bench.transport.set_remote(ICE)
+    assert len(bench.engine.take("set_remote_ice")) == 1, "nobody has answered it yet"
+    bench.transport.set_remote(replace(ICE, ufrag="next", generation=1))
+    bench.transport.set_remote(ICE)
+    assert [one[1] for one in bench.engine.take("set_remote_ice")] == ["next"]
+
+
 def test_who_was_before_is_nobody_once_there_is_another() -> None:
     bench = connected()
     bench.transport.set_remote(replace(ICE, fingerprints=(BOB.fingerprint,)))
