@@ -34,6 +34,8 @@ pub const MAX_WORKERS: usize = 32;
 pub enum Command {
     Media(media::Command),
     AddSocket {
+        /// The number that it is known by.
+        number: usize,
         socket: Socket,
     },
     AddTransport {
@@ -398,7 +400,8 @@ impl Engine {
             // Every worker has it under the same number; the one whose transport uses it reads.
             for post in &self.posts {
                 let added = socket.duplicate().and_then(|socket| {
-                    post.send(Command::AddSocket { socket }).map_err(|rejected| {
+                    let number = *bound;
+                    post.send(Command::AddSocket { number, socket }).map_err(|rejected| {
                         io::Error::from_raw_os_error(match rejected {
                             Rejected::Full => libc::EAGAIN,
                             Rejected::Stopped => libc::ESHUTDOWN,
@@ -527,5 +530,47 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_not_all_workers_took_is_replaced_by_the_next() {
+        let outbox = Arc::new(Outbox::new(4).unwrap());
+        let (posts, queues): (Vec<_>, Vec<_>) = (0..2)
+            .map(|_| {
+                let (commands, queue) = sync_channel(1);
+                let shared = Arc::new(Shared::new(&outbox).unwrap());
+                (Post { shared, commands, thread: None }, queue)
+            })
+            .unzip();
+        let settings = Settings {
+            queue: 1,
+            event_queue: 4,
+            receive_buffer: 1 << 16,
+            send_buffer: 1 << 16,
+            workers: 2,
+        };
+        let placement = Mutex::new(Placement::new(2));
+        let bound = Mutex::new(3);
+        let engine = Engine { addresses: vec![], settings, bound, outbox, placement, posts };
+        let numbers = |worker: usize| {
+            let given = queues.get(worker).into_iter().flat_map(|queue| queue.try_iter());
+            let given = given.filter_map(|command| match command {
+                Command::AddSocket { number, .. } => Some(number),
+                _ => None,
+            });
+            given.collect::<Vec<_>>()
+        };
+        let busy = Command::Gone { transport: 1 };
+        engine.posts[1].commands.send(busy).unwrap();
+        let address = ["127.0.0.1:0".parse().unwrap()];
+        assert!(engine.bind(&address).is_err());
+        assert_eq!((numbers(0), numbers(1)), (vec![3], vec![]));
+        assert_eq!(engine.bind(&address).unwrap().0, 3..4);
+        assert_eq!((numbers(0), numbers(1)), (vec![3], vec![3]));
     }
 }

@@ -221,10 +221,14 @@ impl Worker {
     fn carry_out(&mut self, now: Time, command: Command) {
         match command {
             Command::Media(command) => self.apply(now, command),
-            Command::AddSocket { socket } => {
-                self.outgoing.sockets.push(socket);
-                self.polled.push(false);
-            }
+            Command::AddSocket { number, socket } => match self.outgoing.sockets.get_mut(number) {
+                // Another worker had no room for the last one of this number: nobody uses it.
+                Some(unused) => *unused = socket,
+                None => {
+                    self.outgoing.sockets.push(socket);
+                    self.polled.push(false);
+                }
+            },
             Command::Elsewhere { transport, ufrag, worker } => {
                 self.handover.elsewhere(transport, ufrag, worker);
             }
