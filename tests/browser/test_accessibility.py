@@ -164,6 +164,23 @@ async def test_nothing_is_too_small_to_touch_or_beside_the_window(
         assert found == [], name
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_the_menu_has_each_entry_once_and_all_of_it_in_sight(
+    harness: str, chromium: Chromium, size: tuple[int, int]
+) -> None:
+    page = await show(chromium, f"{harness}?n=3", size)
+    await page.click("[data-testid=more]")
+    await page.wait_for("document.querySelector('.menu') !== null")
+    menu = "document.querySelector('.menu')"
+    texts: list[str] = await page.evaluate(
+        f"[...{menu}.querySelectorAll('[role^=menuitem]')]"
+        ".filter((one) => one.offsetParent).map((one) => one.textContent)"
+    )
+    assert len(texts) == len(set(texts)) > 5
+    assert not await page.evaluate(f"{menu}.scrollWidth > {menu}.clientWidth")
+    await page.close()
+
+
 async def test_a_dialog_takes_the_focus_and_gives_it_back(
     harness: str, chromium: Chromium
 ) -> None:

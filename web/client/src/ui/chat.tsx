@@ -93,7 +93,7 @@ export function ChatPanel() {
           </div>
         ) : null}
         <div class="composer">
-          <textarea ref={input} rows={1} data-testid="chat-input" dir="auto" value={text} maxLength={4000}
+          <textarea ref={input} rows={1} data-testid="chat-input" dir={text ? 'auto' : undefined} value={text} maxLength={4000}
             aria-label={to === undefined ? t('chat.placeholder') : t('chat.placeholderTo', { name: nameById(to) })}
             placeholder={to === undefined ? t('chat.placeholder') : t('chat.placeholderTo', { name: nameById(to) })}
             onInput={(event) => setText(event.currentTarget.value)}

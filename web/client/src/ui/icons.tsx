@@ -49,9 +49,12 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
+/** What points along the line, and so the other way where lines run from right to left. */
+const TURNED: ReadonlySet<IconName> = new Set(['back', 'reply', 'send']);
+
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+    <svg class={TURNED.has(name) ? 'icon turned' : 'icon'} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path d={PATHS[name]} />
     </svg>
   );

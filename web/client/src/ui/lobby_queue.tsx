@@ -18,7 +18,7 @@ export function LobbyQueue() {
       <ul>
         {visitors.map((visitor) => (
           <li key={visitor.id} data-testid="visitor" data-id={visitor.id}>
-            <bdi class="name">{nameOf(visitor)}</bdi>
+            <span class="name"><bdi>{nameOf(visitor)}</bdi></span>
             <button type="button" class="secondary compact" data-testid="deny" aria-label={t('lobby.denyName', { name: nameOf(visitor) })} onClick={() => attempt(meeting?.deny(visitor.id))}>{t('lobby.deny')}</button>
             <button type="button" class="primary compact" data-testid="admit" aria-label={t('lobby.admitName', { name: nameOf(visitor) })} onClick={() => meeting?.admit(visitor.id)}>{t('lobby.admit')}</button>
           </li>

@@ -2,8 +2,7 @@
 import { t } from '../i18n';
 import type { MenuItem } from '../menu';
 import { change, settings } from '../settings';
-import { ScreenCapture } from '../../conference/screen';
-import { conference, participants, sharing, toggleShare } from '../state';
+import { conference, participants } from '../state';
 import { pipPossible, togglePip } from './pip';
 import { audioOnly, mode } from './view';
 
@@ -15,7 +14,6 @@ export function stageMenu(): MenuItem[] {
   const { selfView } = settings.value;
   const speaker = mode.value === 'speaker';
   const all: (MenuItem | false)[] = [
-    ScreenCapture.possible && { id: 'share-item', narrow: true, icon: 'screen', label: t(sharing.value ? 'share.stop' : 'share.start'), onSelect: () => void toggleShare() },
     participants.value.length > 1 && { id: 'layout', keys: 'W', icon: speaker ? 'grid' : 'spotlight', label: t(speaker ? 'stage.tiles' : 'stage.speaker'), onSelect: toggleMode },
     { id: 'audio-only', icon: 'cameraOff', label: t('stage.audioOnly'), checked: audioOnly.value, onSelect: () => (audioOnly.value = !audioOnly.value) },
     { id: 'self-view', icon: 'camera', label: t('stage.selfView'), checked: selfView, onSelect: () => change({ selfView: !selfView }) },
