@@ -62,8 +62,9 @@ export class RoomMedia extends Emitter<Events> {
     this.followDirect();
   }
 
+  /** Direct only while nothing of ours goes over the bridge too, as it does at both ends of a direct session. */
   get path(): Path {
-    return this.paths.path;
+    return this.paths.sealed ? 'direct' : 'bridge';
   }
 
   get states(): { ice: string; dtls: string; channel: string; direct: string } {
@@ -164,10 +165,10 @@ export class RoomMedia extends Emitter<Events> {
     paths.on('path', (path) => {
       this.directSpeaker.follow(path === 'direct' ? direct.session : undefined, direct.peer);
       this.report();
-      this.emit('path', path);
       this.tellMedia();
       this.emit('changed', undefined);
     });
+    paths.on('sealed', () => this.emit('path', this.path));
   }
 
   private tellMedia(): void {

@@ -9,6 +9,8 @@ import type { Path } from './types';
 
 interface Events {
   path: Path;
+  /** Whether nothing of ours goes over the bridge. */
+  sealed: boolean;
 }
 
 /** Whoever sends nothing at all is not waited for longer. */
@@ -41,6 +43,7 @@ async function arrivals(session: MediaSession, sources: readonly string[]): Prom
 
 export class PathSwitch extends Emitter<Events> {
   private shown: Path = 'bridge';
+  private closedToBridge = false;
   private attempt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -52,10 +55,16 @@ export class PathSwitch extends Emitter<Events> {
     return this.shown;
   }
 
+  /** Whether nothing of ours goes over the bridge: later than the first direct sound, and no longer than we are alone. */
+  get sealed(): boolean {
+    return this.closedToBridge;
+  }
+
   /** A session came, went or changed its state. */
   update(): void {
     const { paths } = this;
     const target: Path = paths.directState() === 'up' ? 'direct' : 'bridge';
+    this.seal(target === 'direct' && this.shown === 'direct' && (paths.bridge()?.isSuspended ?? true));
     if (target === 'bridge') paths.bridge()?.suspend(false);
     if (target === 'bridge' && !paths.direct()) this.show('bridge'); // The other one is no more.
     const attempt = ++this.attempt;
@@ -93,9 +102,17 @@ export class PathSwitch extends Emitter<Events> {
     const attempt = this.attempt;
     this.timer = setTimeout(() => {
       if (attempt !== this.attempt) return;
-      if (target === 'direct') this.paths.bridge()?.suspend(true);
-      else this.paths.releaseDirect();
+      if (target === 'direct') {
+        this.paths.bridge()?.suspend(true);
+        this.seal(true);
+      } else this.paths.releaseDirect();
     }, SETTLE_MS);
+  }
+
+  private seal(on: boolean): void {
+    if (this.closedToBridge === on) return;
+    this.closedToBridge = on;
+    this.emit('sealed', on);
   }
 
   private show(path: Path): void {

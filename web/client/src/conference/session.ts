@@ -69,6 +69,10 @@ export class MediaSession extends Emitter<Events> {
     return this.closed;
   }
 
+  get isSuspended(): boolean {
+    return this.suspended;
+  }
+
   /** Answers the offer; what it returns goes into the session-accept. */
   answer(tracks: Tracks): Promise<Answer> {
     this.keep(tracks);
