@@ -173,6 +173,38 @@ async def test_a_moderator_is_made_and_somebody_removed(house: House) -> None:
     await ann.wait_for_tile(kim, "tile === null")
 
 
+async def test_who_is_removed_shares_their_screen_no_longer(house: House) -> None:
+    ann, ben = await house.enter(ANN), await house.enter(BEN)
+    await moderates(ann)
+    await ben.page.click(by_testid("share"))
+    states = "testDisplays.flatMap((one) => one.getTracks()).map((one) => one.readyState)"
+    await ben.page.wait_for(f"{states}.includes('live')", what="a screen")
+    await act(ann, ben, "kick")
+    await ended(ben, "kicked")
+    assert not await ben.page.evaluate(f"{states}.includes('live')")
+
+
+async def test_of_a_room_left_with_the_back_button_nothing_shows_in_the_next(
+    house: House,
+) -> None:
+    ann, ben = await house.enter(ANN), await house.enter(BEN)
+    await ben.page.click(by_testid("share"))
+    await ben.page.wait_for("xmppconf.participants.length === 1")
+    await ben.page.call(
+        "(room) => { history.pushState(null, '', room);"
+        " dispatchEvent(new PopStateEvent('popstate')); }",
+        f"/{new_room()}",
+    )
+    await ben.page.click(by_testid("join"))
+    await ben.page.wait_for(
+        f"xmppconf.state === 'joined' && !!document.querySelector('{by_testid('alone')}')",
+        what="nobody else there",
+    )
+    share = f"document.querySelector('{by_testid('share')}').ariaPressed"
+    assert await ben.page.evaluate(share) != "true"
+    await ann.wait_for_tile(ben, "tile === null")
+
+
 async def test_a_poll_is_asked_and_answered(house: House) -> None:
     ann, ben = await house.enter(ANN), await house.enter(BEN)
     await menu(ann, "more", "toggle-polls", "poll-new")

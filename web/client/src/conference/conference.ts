@@ -267,6 +267,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   private fail(reason: FailureReason): void {
     this.tearDown();
     this.disconnect();
+    this.screen.stop();
     this.local.close();
     this.setState('failed', reason);
   }

@@ -101,7 +101,7 @@ export class LocalMedia extends Emitter<Events> {
     const next = cameras[(at + 1) % cameras.length];
     this.facing = now.facingMode === 'user' ? 'environment' : now.facingMode === 'environment' ? 'user' : undefined;
     if (!this.facing && next && next.deviceId !== now.deviceId) this.chosen.video = next.deviceId;
-    await this.open('video');
+    if (this.wanted.video) await this.open('video'); // It may have been switched off meanwhile.
   }
 
   async open(kind: Kind): Promise<void> {

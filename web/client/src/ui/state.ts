@@ -119,6 +119,12 @@ function followDevices(devices: LocalMedia): void {
 
 function follow(conf: Conference): void {
   const mine = () => conference === conf;
+  // Of a call that was left by the browser's button "back" something may stand there yet.
+  participants.value = [];
+  dominantSpeaker.value = statistics.value = undefined;
+  media.value = 'none';
+  path.value = 'bridge';
+  sharing.value = false;
   followers.forEach((follower) => follower(conf, mine));
   conf.on('state', ({ state, reason, waiting: what }) => {
     if (!mine()) return;

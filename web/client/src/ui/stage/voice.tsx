@@ -13,7 +13,7 @@ export function setVolume(id: string, volume: number): void {
 }
 
 /** An element that can play through another device than the usual one. */
-type Routed = HTMLAudioElement & { setSinkId?: (device: string) => Promise<void> };
+type Routed = HTMLAudioElement & { readonly sinkId?: string; setSinkId?: (device: string) => Promise<void> };
 
 function Player({ stream, id, onPlaying }: { stream: MediaStream; id: string; onPlaying: (stream: MediaStream) => void }) {
   const ref = useRef<HTMLAudioElement>(null);
@@ -32,8 +32,9 @@ function Player({ stream, id, onPlaying }: { stream: MediaStream; id: string; on
     if (ref.current) ref.current.volume = volume;
   }, [volume]);
   useEffect(() => {
+    const audio = ref.current as Routed | null;
     // The device of last time may be gone: then the usual one plays.
-    if (speakerDevice) (ref.current as Routed | null)?.setSinkId?.(speakerDevice).catch(() => undefined);
+    if (audio?.sinkId !== speakerDevice) audio?.setSinkId?.(speakerDevice).catch(() => undefined);
   }, [speakerDevice]);
   useEffect(() => {
     const audio = ref.current;
