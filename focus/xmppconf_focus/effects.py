@@ -154,13 +154,6 @@ class StoreRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class RevokeOwner:
-    room: RoomJid
-    jid: str
-    """Bare real address."""
-
-
-@dataclass(frozen=True, slots=True)
 class AskFeatures:
     """Answer with `features_known`, in at most 15 s."""
 
