@@ -6,7 +6,8 @@ import asyncio
 import json
 import sqlite3
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from joserfc import jwk
 from xmppconf_focus.app import make_membership
+from xmppconf_focus.io.members import admission
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.members.fetch import Fetcher, SourceUnavailable, is_public
 from xmppconf_focus.io.members.hook import HookMembers
@@ -419,6 +421,21 @@ async def test_every_refusal_is_the_same_and_a_name_has_few_tries() -> None:
         await passwords.sign_in("eve", "x")
 
 
+async def test_the_end_does_not_wait_for_a_slow_directory() -> None:
+    asked, answered = threading.Event(), threading.Event()
+    workers = Workers(1, "test")
+
+    def slow() -> bool:
+        asked.set()
+        return answered.wait(5)
+
+    question = asyncio.ensure_future(workers.run(slow))
+    await asyncio.to_thread(asked.wait)
+    workers.close()
+    answered.set()
+    assert await question
+
+
 async def test_more_than_a_few_at_once_wait_and_more_than_many_are_refused(
     workers: Workers,
 ) -> None:
@@ -458,6 +475,28 @@ async def test_a_removed_member_is_out_at_the_next_look(
     with pytest.raises(SessionInvalid):
         await members.admit(request, GUEST_JID)
     assert not members.membership.identity_of(GUEST_JID.bare).is_member
+
+
+async def test_a_source_that_stumbles_does_not_end_the_look_at_members(
+    members: Members, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(tmp_path / "members.json", Entry("ann", HASH))
+    signed_in = await members.sign_in("ann", "correct horse", MACHINE)
+    await members.admit(ConferenceRequest(ROOM, MACHINE, signed_in.session_id), GUEST_JID)
+    answers: Iterator[bool | Exception] = iter([RuntimeError("a bug"), False])
+
+    async def knows(_: str) -> bool:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(members.passwords.sources["list"], "knows", knows)
+    monkeypatch.setattr(admission, "SWEEP", 0)
+    monkeypatch.setattr(admission, "RECHECK", 0.0)
+    changed = asyncio.get_running_loop().create_future()
+    members.start(changed.set_result)
+    assert await asyncio.wait_for(changed, 30) == GUEST_JID.bare
 
 
 async def test_a_wrong_token_leaves_the_first_session_as_it_is(members: Members) -> None:

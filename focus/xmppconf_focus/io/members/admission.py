@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ RECHECKED_AT_ONCE = 16  # leaves room in the workers' queue for who signs in
 MAX_SOCKETS = 5_000  # tokens of up to 8 KiB that are kept; the oldest is forgotten
 HASHES_AT_ONCE = 2
 QUESTIONS_AT_ONCE = 4  # to databases and directories
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +197,11 @@ class Members:
             watched = list(self.membership.watched())
             for begin in range(0, len(watched), RECHECKED_AT_ONCE):
                 some = watched[begin : begin + RECHECKED_AT_ONCE]
-                await asyncio.gather(*(self._recheck(*member) for member in some))
+                outcomes = await asyncio.gather(
+                    *(self._recheck(*member) for member in some), return_exceptions=True
+                )
+                for outcome in outcomes:
+                    if isinstance(outcome, Exception):
+                        # Expiry must not end with a source that stumbles.
+                        log.error("a member was not looked up", exc_info=outcome)
             self._tell()

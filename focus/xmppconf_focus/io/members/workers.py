@@ -32,4 +32,5 @@ class Workers:
             self._waiting -= 1
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Take no more work; what a slow directory is still asked holds nobody up."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
