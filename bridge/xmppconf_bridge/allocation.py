@@ -77,6 +77,15 @@ def allocate(demands: Sequence[Demand], bandwidth: float, oversend: int) -> Allo
     return Allocation(layers, bitrate, best_bitrate, is_ideal)
 
 
+def lowest_of_first(demands: Sequence[Demand]) -> Allocation:
+    """The lowest layer of the most wanted source, whatever it costs."""
+    first = next((demand for demand in demands if demand.candidates.layers), None)
+    if first is None:
+        return Allocation()
+    layer = first.candidates.layers[0]
+    return Allocation({first.number: layer}, layer.bitrate, ideal(demands), is_ideal=False)
+
+
 def _divide(demands: Sequence[Demand], bandwidth: float, oversend: int) -> list[int]:
     """The index of each demand's layer, -1 for none."""
     chosen = [-1] * len(demands)

@@ -34,6 +34,9 @@ from xmppconf_bridge.source_table import Sender
 from xmppconf_bridge.speech import DominantSpeakerIdentification
 
 MAX_AGE = 5.0  # seconds until an allocation is worked out anew without any other reason
+#: Without an estimate for so long (seconds) the first source is sent even if it does not
+#: fit: the engine's probes would have told by then.
+PATIENCE = 2.0
 STATISTICS_INTERVAL = 10.0  # seconds between two reports of the estimate to a client
 #: A source that nobody wanted for so long (seconds) is stopped: its sender never heard a
 #: wish that could be taken back.
@@ -127,7 +130,10 @@ class VideoForwarding:
         """Do what is due by time alone; called a few times a second."""
         for receiver in self._endpoints.values():
             video = receiver.video
-            if video.wanted and now - video.allocated_at >= MAX_AGE:
+            is_starved = video.estimate is None and not video.layers
+            if video.wanted and now - video.allocated_at >= (
+                PATIENCE if is_starved else MAX_AGE
+            ):
                 self._due.add(receiver.id)
             if video.estimate is not None and now >= video.report_at:
                 video.report_at = now + STATISTICS_INTERVAL
@@ -191,6 +197,19 @@ class VideoForwarding:
         if estimate is None:
             return START_BANDWIDTH
         return max(0, estimate - receiver.video.besides)
+
+    def _is_in_the_dark(self, receiver: Endpoint, now: float) -> bool:
+        """Whether nothing will be known of the way unless something is sent.
+
+        The bandwidth is then no more than a guess; what exceeds it is better sent than
+        never seen.
+        """
+        video = receiver.video
+        if receiver.constraints.assumed_bandwidth >= 0:
+            return False
+        if not receiver.reports_bandwidth:
+            return True
+        return video.unheard_since is not None and now - video.unheard_since >= PATIENCE
 
     def _serve(
         self,
@@ -257,8 +276,14 @@ class VideoForwarding:
         now = self._clock()
         bandwidth = video.used_bandwidth = self._bandwidth(receiver)
         video.allocated_at = now
+        if video.estimate is not None or not any(one.candidates.layers for one in demands):
+            video.unheard_since = None
+        elif video.unheard_since is None:
+            video.unheard_since = now
         restrained = video.restraint.apply(demands, bandwidth, now)
         result = allocation.allocate(restrained, bandwidth, self._policy.oversend)
+        if not result.layers and self._is_in_the_dark(receiver, now):
+            result = allocation.lowest_of_first(restrained)
         video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
         is_ideal = result.is_ideal and restrained == demands
         video.is_complete = video.is_complete and is_ideal

@@ -122,6 +122,53 @@ def test_a_receiver_that_never_reports_gets_a_cautious_share() -> None:
     assert 300_000 < loop.traces["r"].rate(3, 10) < 1_100_000
 
 
+#: One encoding, and more than is assumed of a way of which nothing is known.
+ONE_LARGE = (2_900_000,)
+NOTHING_PASSES = Impairment(delay=DELAY, enter_burst=1, leave_burst=0)
+
+
+def watched_late(link: Impairment, *, feedback: bool = True, at: float = 3.0) -> Loop:
+    """A picture's cost is known before anybody asks for it, and nobody speaks."""
+    loop = Loop({"r": link}, rates=ONE_LARGE, height=0, voices=False, feedback=feedback)
+    loop.at(at, lambda: loop.watch("r", 720))
+    return loop
+
+
+def test_what_costs_more_than_is_assumed_is_seen_at_once_if_the_way_carries_it() -> None:
+    loop = watched_late(Impairment(delay=DELAY))
+    loop.run(10)
+    trace = loop.traces["r"]
+    assert trace.estimates[0][0] < 3.5
+    assert trace.rate(4, 10, media=True) > 2_000_000
+
+
+def test_first_probes_that_are_lost_are_repeated() -> None:
+    loop = watched_late(NOTHING_PASSES)
+    loop.at(3.8, lambda: loop.change("r", Impairment(delay=DELAY)))
+    loop.run(10)
+    trace = loop.traces["r"]
+    assert 3.8 < trace.estimates[0][0] < 4.3
+    assert trace.layers[-1][1] == {"s0": 0}
+    assert trace.layers[-1][0] < 4.5, "before any patience has ended"
+
+
+def test_who_never_reports_sees_the_only_layer_rather_than_nothing() -> None:
+    loop = watched_late(Impairment(delay=DELAY), feedback=False)
+    loop.run(12)
+    trace = loop.traces["r"]
+    assert trace.estimates == []
+    assert trace.rate(3, 5, media=True) == 0
+    assert trace.rate(6, 12, media=True) > 1_000_000, "its base layer"
+
+
+def test_a_thin_line_is_not_drowned_by_what_it_cannot_carry() -> None:
+    loop = watched_late(bottleneck(300))
+    loop.run(20)
+    trace = loop.traces["r"]
+    assert trace.rate(3, 20, media=True) == 0
+    assert queue_delay(loop, 4, 20) < 0.1
+
+
 def test_who_falls_silent_is_sent_less_and_less_and_soon_all_again() -> None:
     loop = Loop({"r": bottleneck(3000)})
 

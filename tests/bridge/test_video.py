@@ -18,7 +18,7 @@ from xmppconf_bridge.engine import (
 from xmppconf_bridge.expiry import CHECK_INTERVAL
 from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.policy import VideoPolicy
-from xmppconf_bridge.video import MAX_AGE, STATISTICS_INTERVAL, UNWANTED
+from xmppconf_bridge.video import MAX_AGE, PATIENCE, STATISTICS_INTERVAL, UNWANTED
 
 from tests.bridge.test_conference_life import M1, audio, number_of, video, want
 from tests.support.fake_engine import BridgeBench, RecordingCarrier
@@ -140,6 +140,46 @@ def test_until_there_is_an_estimate_a_receiver_gets_a_cautious_share(
     call = Call("ab", feedback=feedback)
     want(call, "a", 720)
     assert call.routes("a")["b-v0"] == expected
+
+
+@pytest.mark.parametrize(
+    ("feedback", "patience"),
+    [("nack", 0), ("transport-cc", PATIENCE), ("goog-remb", PATIENCE)],
+)
+def test_a_guess_is_no_reason_never_to_send_the_only_layer(
+    feedback: str, patience: float
+) -> None:
+    call = Call("abc", feedback=(feedback,))
+    for owner in "bc":
+        call.measure(owner, (7000,))
+    want(call, "a", 720)
+    lowest = {"b-v0": (0, 0)}
+    assert call.routes("a") == ({} if patience else lowest)
+    call.elapse(patience + CHECK_INTERVAL)
+    assert call.routes("a") == (lowest if patience else {})
+    call.elapse(3 * MAX_AGE)
+    assert call.routes("a") == {}, "and it stays"
+
+
+def test_what_is_known_not_to_fit_is_not_sent() -> None:
+    call = Call("ab")
+    call.measure("b", (7000,))
+    call.estimate("a", 300)
+    want(call, "a", 720)
+    call.elapse(3 * MAX_AGE)
+    assert call.routes("a") == {}
+
+
+def test_patience_begins_anew_with_what_is_wanted_anew() -> None:
+    call = Call("ab")
+    call.measure("b", (7000,))
+    want(call, "a", 720)
+    call.elapse(PATIENCE / 2)
+    want(call, "a", 0)
+    call.elapse(10)
+    want(call, "a", 720)
+    call.elapse(PATIENCE / 2)
+    assert call.routes("a") == {}
 
 
 def test_the_engine_is_told_what_more_bandwidth_would_be_used_for() -> None:

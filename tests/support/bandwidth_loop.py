@@ -84,7 +84,7 @@ class LoopEngine(FakeEngine):
 
 @dataclass(slots=True)
 class Sender:
-    """One participant's camera: three encodings, each only as the bridge asks for it."""
+    """One participant's camera: up to three encodings, each only as the bridge asks."""
 
     name: str
     rates: tuple[int, ...]
@@ -346,8 +346,9 @@ class Loop(BridgeBench):
         interval: float = 0.05,
         return_delay: float = 0.02,
         shared: bool = False,
+        voices: bool = True,
     ) -> None:
-        """`shared`: all receivers are behind the first one's link."""
+        """`shared`: all receivers are behind the first link; `voices`: there is sound."""
         super().__init__()
         self.engine = LoopEngine(seed, lambda: self.clock.now)
         self.bridge.engine = self.engine
@@ -379,14 +380,11 @@ class Loop(BridgeBench):
         for name in (*self.senders, *links):
             self._join(name)
         for name in links:
-            self.say(
-                name,
-                colibriClass="ReceiverVideoConstraints",
-                defaultConstraints={"maxHeight": height},
-            )
+            self.watch(name, height)
         for index, sender in enumerate(self.senders.values()):
             self._every(FRAME, index * 0.007, partial(self._film, sender))
-            self._every(AUDIO_INTERVAL, index * 0.003, partial(self._speak, sender))
+            if voices:
+                self._every(AUDIO_INTERVAL, index * 0.003, partial(self._speak, sender))
         for name, receiver in self.receivers.items():
             self._every(receiver.interval, 0.0, partial(self._report, name))
         self._every(TICK, 0.0, self._timeout)
@@ -396,10 +394,12 @@ class Loop(BridgeBench):
         sender = self.senders.get(name)
         sources: tuple[MediaSource, ...] = ()
         if sender is not None:
-            ssrcs = [Ssrc(sender.ssrc + index) for index in range(3)]
-            rtx = [Ssrc(sender.ssrc + 10 + index) for index in range(3)]
+            encodings = range(len(sender.rates))
+            ssrcs = [Ssrc(sender.ssrc + index) for index in encodings]
+            rtx = [Ssrc(sender.ssrc + 10 + index) for index in encodings]
+            simulcast = SsrcGroup(Semantics.SIM, tuple(ssrcs), MediaType.VIDEO)
             groups = (
-                SsrcGroup(Semantics.SIM, tuple(ssrcs), MediaType.VIDEO),
+                *([simulcast] if len(ssrcs) > 1 else []),
                 *(
                     SsrcGroup(Semantics.FID, pair, MediaType.VIDEO)
                     for pair in zip(ssrcs, rtx, strict=True)
@@ -469,6 +469,14 @@ class Loop(BridgeBench):
         rival = Competitor(self, self.links[name])
         rival.fill()
         return rival
+
+    def watch(self, name: str, height: int) -> None:
+        """Let a receiver ask for all pictures, `height` lines high at most."""
+        self.say(
+            name,
+            colibriClass="ReceiverVideoConstraints",
+            defaultConstraints={"maxHeight": height},
+        )
 
     def change(self, name: str, impairment: Impairment) -> None:
         self.links[name].impairment = impairment

@@ -207,7 +207,11 @@ impl Leg {
         let busy =
             !self.pacer.is_empty() || estimator.is_probing() || estimator.padding_rate() > 0.0;
         let wait = if busy { FAST } else { SLOW };
-        self.due = (busy || estimator.estimate().is_some()).then_some(now + wait);
+        self.due = if busy || estimator.estimate().is_some() {
+            Some(now + wait)
+        } else {
+            estimator.repeats_at()
+        };
         self.due
     }
 

@@ -34,6 +34,9 @@ const MORE: f64 = 1.1;
 /// Between probes while more could be used; longer after those that found nothing.
 const PROBE_INTERVAL: Time = 3 * SECOND;
 const MAX_PROBE_INTERVAL: Time = 6 * SECOND;
+/// The first probe is repeated after so long while the receiver has never said anything: it may
+/// have come before the receiver could decrypt it, or have been lost.
+const UNHEARD_INTERVAL: Time = SECOND;
 /// No probe so soon after the queue has grown.
 const CALM: Time = 2 * SECOND;
 /// A fall below this share of what was known is checked with a probe: at once if less was sent
@@ -81,6 +84,9 @@ pub struct Estimator {
     further_from: Option<f64>,
     probe_at: Time,
     probe_interval: Time,
+    /// The first probe is repeated then, if nothing was heard.
+    again_at: Time,
+    again_interval: Time,
     overused_at: Option<Time>,
     before_fall: Option<(Time, f64)>,
 }
@@ -107,6 +113,8 @@ impl Default for Estimator {
             further_from: None,
             probe_at: 0,
             probe_interval: PROBE_INTERVAL,
+            again_at: 0,
+            again_interval: UNHEARD_INTERVAL,
             overused_at: None,
             before_fall: None,
         }
@@ -163,6 +171,7 @@ impl Estimator {
         let first = !std::mem::replace(&mut self.has_begun, true);
         if first {
             self.probe_at = now + self.probe_interval;
+            self.again_at = now + self.again_interval;
             self.further_from = Some(self.target * FIRST_PROBES[1] * SUCCESS);
             for factor in FIRST_PROBES {
                 self.probes.add(self.target * factor);
@@ -192,6 +201,10 @@ impl Estimator {
     pub fn tick(&mut self, now: Time) {
         self.limited.pass(now, self.target);
         self.fall_silent(now);
+        if let Some(due) = self.repeats_at() {
+            self.probe_again(now, due);
+            return;
+        }
         let calm = self.overused_at.is_none_or(|at| now.saturating_sub(at) >= CALM);
         let wanted = self.is_live && self.demand > self.target && self.probes.is_idle();
         if !wanted || now < self.probe_at || !calm || self.silenced_at.is_some() {
@@ -206,6 +219,20 @@ impl Estimator {
         // Until one is found to have helped.
         self.probe_at = now + self.probe_interval;
         self.probe_interval = (self.probe_interval * 2).min(MAX_PROBE_INTERVAL);
+    }
+
+    /// When the first probe is repeated, while more could be used than is assumed of a way of
+    /// which nothing is known.
+    pub fn repeats_at(&self) -> Option<Time> {
+        (!self.is_live && self.demand > self.target).then_some(self.again_at)
+    }
+
+    fn probe_again(&mut self, now: Time, due: Time) {
+        if now >= due && self.probes.is_idle() {
+            self.add_probe(self.target * FIRST_PROBES[0]);
+            self.again_at = now + self.again_interval;
+            self.again_interval = (self.again_interval * 2).min(MAX_PROBE_INTERVAL);
+        }
     }
 
     fn fall_silent(&mut self, now: Time) {
