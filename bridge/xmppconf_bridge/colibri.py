@@ -192,6 +192,7 @@ def _modify_relay(
         _tell_media(bridge, relay.transport.number, relay.media)
     if request.transport is not None and request.transport.ice is not None:
         relay.transport.set_remote(request.transport.ice)
+        bridge.watch(relay.transport)
         for url in request.transport.ice.web_sockets[:1]:
             bridge.dial(relay, url)
     for endpoint in request.endpoints:

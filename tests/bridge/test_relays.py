@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.colibri import MAX_RELAYS, modify
-from xmppconf_bridge.engine import IceFailed, LayersMeasured, SourceActive
+from xmppconf_bridge.engine import IceFailed, IceValid, LayersMeasured, SourceActive
 from xmppconf_bridge.expiry import EXPIRE_INTERVAL, UNOCCUPIED_CONFERENCE
 from xmppconf_bridge.relay import MAX_ENDPOINTS
 
@@ -42,7 +44,7 @@ from xmppconf.ids import EndpointId, MeetingId, RelayId
 from xmppconf.media import (
     ExtensionUri,
 )
-from xmppconf.transport import IceTransport
+from xmppconf.transport import IceTransport, Setup
 
 
 @pytest.fixture
@@ -434,3 +436,25 @@ def test_the_end_of_the_last_link_ends_an_empty_conference(bench: BridgeBench) -
     ask(bench, EndpointRequest(EndpointId("ada"), expire=True))
     link(bench, RelayRequest(FAR, expire=True))
     assert bench.bridge.conferences == {}
+
+
+def test_a_link_whose_other_end_changes_shakes_hands_with_patience() -> None:
+    """What is lost of the second handshake is sent again, as of the first."""
+    bench = BridgeBench(relay_id="bridge-1")
+    ask(bench, create=True)
+    link(bench, new_link())
+    transport = relay_of(bench).transport
+    bench.bridge.receive([IceValid(transport.number, "192.0.2.2", 10_000, 0.01)])
+    transport.is_connected = True
+    bench.bridge.timeout(bench.clock.now)
+    transport.is_connected = False  # as another fingerprint makes it
+    other = Certificate.generate(datetime.datetime.now(datetime.UTC)).fingerprint
+    ice = IceTransport("far", "f" * 24, (replace(other, setup=Setup.PASSIVE),))
+    bench.engine.take("send_dtls")
+    link(bench, RelayRequest(FAR, transport=Transport(ice=ice)))
+    assert len(bench.engine.take("send_dtls")) == 1
+    due = transport.next_timeout()
+    assert due is not None
+    bench.clock.now = due
+    bench.bridge.timeout(due)
+    assert len(bench.engine.take("send_dtls")) == 1
