@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aioice
@@ -385,19 +386,28 @@ def test_a_restart_that_nobody_answers_changes_nothing(
 
 
 STOPPED = """
-import sys, time
+import socket, sys, time
 from xmppconf_bridge._native import Engine
 engine = Engine([("127.0.0.1", 0)])
-print(engine.local_addresses()[0][1], flush=True)
+def received(count):
+    while (stats := engine.stats())["packets_received"] < count:
+        time.sleep(0.005)
+    return stats
+address = engine.local_addresses()[0]
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"\\x16" + bytes(20), address)
+received(1)  # The worker's thread runs, and can be stopped.
+print(address[1], flush=True)
 sys.stdin.readline()
-while True:
-    stats = engine.stats()
-    if stats["packets_received"] >= 22:
-        break
-    time.sleep(0.005)
+stats = received(23)
 print(stats["dropped_stale"], stats["dropped_unknown_address"], flush=True)
 engine.close()
 """
+
+
+def all_stopped(pid: int) -> bool:
+    """Whether the stop has reached every thread of a process (proc(5), stat)."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
 
 def test_media_that_waited_while_the_process_was_stopped_is_dropped() -> None:
@@ -413,6 +423,8 @@ def test_media_that_waited_while_the_process_was_stopped_is_dropped() -> None:
         address = ("127.0.0.1", int(child.stdout.readline()))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             child.send_signal(signal.SIGSTOP)
+            while not all_stopped(child.pid):
+                time.sleep(0.005)
             for sequence in range(20):
                 sender.sendto(rtp(1, sequence), address)
             sender.sendto(b"\x16" + bytes(20), address)  # DTLS is not media
@@ -421,7 +433,7 @@ def test_media_that_waited_while_the_process_was_stopped_is_dropped() -> None:
             child.stdin.write("\n")
             child.stdin.flush()
             sender.sendto(b"\x16" + bytes(20), address)
-        assert child.stdout.readline() == "20 2\n"
+        assert child.stdout.readline() == "20 3\n"
     finally:
         child.kill()
         child.wait()

@@ -53,6 +53,7 @@ test('statistics belong to the owner of the m-line and rates to the time between
   const reader = new StatsReader();
   const reports = (time: number, bytes: number) => [
     { type: 'inbound-rtp', id: 'v', timestamp: time, kind: 'video', mid: '3', framesDecoded: time, frameWidth: 640, frameHeight: 360, bytesReceived: bytes, packetsReceived: bytes / 100, packetsLost: 0 },
+    { type: 'inbound-rtp', id: 'p', timestamp: time, kind: 'video', mid: '3', trackIdentifier: '', framesDecoded: 0, packetsReceived: 5 },
     { type: 'inbound-rtp', id: 'a', timestamp: time, kind: 'audio', mid: '4', audioLevel: 0.5 },
     { type: 'inbound-rtp', id: 'x', timestamp: time, kind: 'audio', mid: '9', audioLevel: 1 },
   ];

@@ -9,6 +9,7 @@ export interface Report {
   readonly timestamp: number;
   readonly kind?: string;
   readonly mid?: string;
+  readonly trackIdentifier?: string;
   readonly codecId?: string;
   readonly mimeType?: string;
   readonly framesDecoded?: number;
@@ -70,6 +71,8 @@ export class StatsReader {
         totals.received += report.bytesReceived ?? 0;
         totals.lost += report.packetsLost ?? 0;
         totals.packets += report.packetsReceived ?? 0;
+        // A bridge's padding (to find out a line's width) comes on the same m-line, and plays nowhere.
+        if (report.trackIdentifier === '') continue;
         const source = report.mid === undefined ? undefined : sourceAt(report.mid);
         const owner = source === undefined ? undefined : parseSourceName(source)?.owner;
         if (source === undefined || owner === undefined) continue;
