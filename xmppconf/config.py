@@ -197,6 +197,32 @@ class WebSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TurnSettings:
+    """Ways to the media where UDP does not get through, and between two browsers."""
+
+    relay: bool = True
+    """The gateway carries media over its own TCP port (TURN) to browsers that UDP does not
+    reach.  Not through a proxy that speaks HTTP."""
+    relay_url: str = ""
+    """How clients reach it, such as turns:meet.example:443?transport=tcp; empty: made of
+    domain, port and TLS, and none if `web.public_url` says that a proxy does the TLS."""
+    secret: str = field(default="", metadata=SECRET, repr=False)
+    """What its credentials are made of; empty: made at random by `serve`, otherwise off."""
+    bridges: tuple[str, ...] = ()
+    """Media addresses with ports of further bridges that it may reach."""
+    max_clients: int = 500
+    """Clients it carries media for at the same time."""
+    max_datagrams: int = 10_000
+    """Datagrams a second that it carries for all of them; pages and sockets come first."""
+    servers: tuple[str, ...] = ()
+    """Other STUN and TURN servers, as URLs, that clients are told of."""
+    servers_secret: str = field(default="", metadata=SECRET, repr=False)
+    """The secret that those TURN servers share with us (coturn: `static-auth-secret`)."""
+    lifetime: float = 14_400.0
+    """Seconds in which credentials can be used to begin."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class JwtSettings:
     """Members who come with a JSON Web Token (RFC 7519).  One of the four key sources."""
 
@@ -348,6 +374,7 @@ class Settings:
     focus: FocusSettings = field(default_factory=FocusSettings)
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    turn: TurnSettings = field(default_factory=TurnSettings)
     members: MembersSettings = field(default_factory=MembersSettings)
     rooms: RoomsSettings = field(default_factory=RoomsSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xmppconf.config import LdapSettings, MembersSettings, Settings
+from xmppconf.config import LdapSettings, MembersSettings, Settings, TurnSettings
 from xmppconf.errors import SettingsError
+from xmppconf.turn import MAX_LIFETIME, server_from_url, split_address
 
 MAX_FILE = 256 * 1024  # bytes
 
@@ -156,12 +157,33 @@ def check(settings: Settings) -> None:
             raise SettingsError(f"focus.codecs: '{codec}' is not one of {known}")
     if settings.focus.admin_token and len(settings.focus.admin_token) < MIN_SECRET:
         raise SettingsError(f"focus.admin_token: shorter than {MIN_SECRET} characters")
+    _check_turn(settings.turn)
     _check_members(settings.members)
     if settings.log.level not in LOG_LEVELS:
         raise SettingsError(f"log.level: must be one of {', '.join(LOG_LEVELS)}")
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         missing = "tls_key" if settings.web.tls_certificate else "tls_certificate"
         raise SettingsError(f"web.{missing}: needed, because the other of the pair is set")
+
+
+def _check_turn(turn: TurnSettings) -> None:
+    for name, texts, read in (
+        ("servers", turn.servers, server_from_url),
+        ("relay_url", (turn.relay_url,) if turn.relay_url else (), server_from_url),
+        ("bridges", turn.bridges, split_address),
+    ):
+        for text in texts:
+            try:
+                read(text)
+            except ValueError as exc:
+                raise SettingsError(f"turn.{name}: {exc}") from None
+    relays = any(server_from_url(url).relays for url in turn.servers)
+    if relays and not turn.servers_secret:
+        raise SettingsError("turn.servers_secret: needed for a TURN server")
+    if turn.secret and len(turn.secret) < MIN_SECRET:
+        raise SettingsError(f"turn.secret: shorter than {MIN_SECRET} characters")
+    if not 60 <= turn.lifetime <= MAX_LIFETIME:
+        raise SettingsError(f"turn.lifetime: must be 60 to {MAX_LIFETIME:.0f} seconds")
 
 
 def _check_members(members: MembersSettings) -> None:

@@ -43,6 +43,7 @@ class Kind(enum.StrEnum):
     MUTE_VIDEO = "{http://jitsi.org/jitmeet/video}mute"
     MUTE_DESKTOP = "{http://jitsi.org/jitmeet/desktop}mute"
     DISCO_INFO = "{http://jabber.org/protocol/disco#info}query"
+    EXTERNAL_SERVICES = "{urn:xmpp:extdisco:2}services"
     VERSION = "{jabber:iq:version}query"
     SETTINGS = "{urn:xmppconf:room}settings"
     MUTE_ALL = "{urn:xmppconf:room}mute-all"
@@ -80,6 +81,7 @@ HANDLERS = (
     Handler(Kind.CONFERENCE_REQUEST, "set", _PEOPLE),
     Handler(Kind.LOGIN_URL, "get", _PEOPLE),
     Handler(Kind.LOGOUT, "set", _PEOPLE),
+    Handler(Kind.EXTERNAL_SERVICES, "get", _PEOPLE),
     Handler(Kind.JINGLE, "set", _OCCUPANTS),
     Handler(Kind.MUTE_AUDIO, "set", _OCCUPANTS),
     Handler(Kind.MUTE_VIDEO, "set", _OCCUPANTS),

@@ -84,6 +84,7 @@ ALLOWED: dict[tuple[Kind, str], dict[str, str]] = {
     (Kind.LOGIN_URL, "get"): dict.fromkeys(LOCAL, "result"),
     # Its session is none; who may not ask does not even learn that.
     (Kind.LOGOUT, "set"): dict.fromkeys(LOCAL, "not-acceptable"),
+    (Kind.EXTERNAL_SERVICES, "get"): dict.fromkeys(LOCAL, "result"),
     (Kind.JINGLE, "set"): {
         "moderator": "result",
         "occupant": "bad-request",
@@ -139,6 +140,7 @@ BODIES = {
     Kind.BREAKOUT: "type='features/breakout-rooms/add' subject='one'/>",
     Kind.DISCO_INFO: "/>",
     Kind.VERSION: "/>",
+    Kind.EXTERNAL_SERVICES: "/>",
 }
 
 #: Whom to address; our occupant otherwise.

@@ -30,6 +30,7 @@ from xmppconf.metrics import Metrics
 from xmppconf_web.fairness import Allowance, Held
 from xmppconf_web.headers import security_headers
 from xmppconf_web.io import bridge, focus, login, pages, status, xmpp
+from xmppconf_web.io.first_byte import Listener
 from xmppconf_web.io.state import GATEWAY, Gateway
 from xmppconf_web.origins import is_host
 
@@ -120,10 +121,11 @@ async def _serve(settings: Settings, tls: ssl.SSLContext | None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
+    listener = Listener(runner, settings)
     try:
         for host in listen_addresses(settings):
             try:
-                await web.TCPSite(runner, host, settings.web.port, ssl_context=tls).start()
+                await listener.listen(host, tls)
             except OSError as exc:
                 # A machine without IPv6 has no ::1.
                 if host != "::1" or exc.errno == errno.EADDRINUSE:
@@ -137,6 +139,7 @@ async def _serve(settings: Settings, tls: ssl.SSLContext | None) -> None:
             f"TCP port {settings.web.port} (web.port) cannot be used: {exc.strerror}"
         ) from None
     finally:
+        listener.close()
         await runner.cleanup()
 
 

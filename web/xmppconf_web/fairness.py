@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
 
 MAX_SOURCES = 20_000  # addresses whose allowance is remembered
 IPV6_PREFIX = 64  # bits: what one customer has
@@ -57,10 +56,26 @@ class Held:
                 del self._by_source[source]
 
 
-@dataclass(slots=True)
-class _Bucket:
-    left: float
-    at: float
+class Bucket:
+    """A token bucket: `rate` a second in the long run, `size` at once."""
+
+    __slots__ = ("_at", "_left", "_rate", "_size")
+
+    def __init__(self, rate: float, size: float) -> None:
+        self._rate = rate
+        self._size = size
+        self._left = size
+        self._at: float | None = None
+
+    def take(self, now: float, amount: float = 1.0) -> bool:
+        """Whether there is so much left; if so, it is taken."""
+        if self._at is not None:
+            self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
 
 
 class Allowance:
@@ -72,19 +87,14 @@ class Allowance:
     def __init__(self, per_minute: int) -> None:
         self._rate = per_minute / 60.0
         self._size = max(1.0, per_minute / 2.0)
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, source: str | None, now: float) -> bool:
         """Whether this source may ask once more."""
         if source is None:
             return True
-        bucket = self._buckets.pop(source, None) or _Bucket(self._size, now)
+        bucket = self._buckets.pop(source, None) or Bucket(self._rate, self._size)
         self._buckets[source] = bucket
         if len(self._buckets) > MAX_SOURCES:
             self._buckets.popitem(last=False)
-        bucket.left = min(self._size, bucket.left + (now - bucket.at) * self._rate)
-        bucket.at = now
-        if bucket.left < 1.0:
-            return False
-        bucket.left -= 1.0
-        return True
+        return bucket.take(now)

@@ -140,8 +140,15 @@ def complete(settings: Settings) -> Settings:
     members = replace(
         settings.members, session_key=settings.members.session_key or random_secret()
     )
+    turn = replace(settings.turn, secret=settings.turn.secret or random_secret())
     return replace(
-        settings, xmpp=xmpp, focus=focus, bridge=bridge, web=web, members=members
+        settings,
+        xmpp=xmpp,
+        focus=focus,
+        bridge=bridge,
+        web=web,
+        turn=turn,
+        members=members,
     )
 
 

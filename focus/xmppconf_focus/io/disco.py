@@ -24,6 +24,7 @@ _FEATURES = frozenset(
         "http://jabber.org/protocol/disco#info",
         "https://jitsi.org/meet/jicofo/terminate-restart",
         "jabber:iq:version",
+        "urn:xmpp:extdisco:2",
         "urn:xmpp:ping",
     }
 )

@@ -28,6 +28,7 @@ from xmppconf.xmpp.conference_request import (
     session_invalid,
 )
 from xmppconf.xmpp.disco import serve_disco
+from xmppconf.xmpp.external_services import services_to_xml, wanted_type
 from xmppconf.xmpp.jingle import (
     jingle_from_xml,
 )
@@ -63,6 +64,7 @@ from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
 from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
 from xmppconf_focus.occupant import FOCUS_NICK
 from xmppconf_focus.room_access import Requester
+from xmppconf_focus.services import services
 
 #: Seconds from a change to its record; what happens together is recorded once.
 SAVE_DELAY = 0.02
@@ -281,6 +283,10 @@ class FocusOnXmpp:
             raise session_invalid() from None
         return logout_to_xml()
 
+    async def _external_services(self, request: Request) -> Element:
+        only = wanted_type(request.payload)
+        return services_to_xml(services(self._settings, self.machine.memory.unix()), only)
+
     # -- other requests -------------------------------------------------------------------
     def _register(self) -> None:
         components = disco_of(self.names, lobby_module=self._lobby_module)
@@ -294,6 +300,7 @@ class FocusOnXmpp:
             Kind.MUTE_VIDEO: self._mute,
             Kind.MUTE_DESKTOP: self._mute,
             Kind.VERSION: _version,
+            Kind.EXTERNAL_SERVICES: self._external_services,
             Kind.MUTE_ALL: self._rooms.command,
             Kind.ASK_TO_UNMUTE: self._rooms.command,
             Kind.REMOVE: self._rooms.command,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { roleIn } from '../src/conference/direct';
 import { compareSigns, fingerprintOf } from '../src/conference/fingerprint';
-import { iceServer } from '../src/conference/ice_servers';
+import { helps, iceServer } from '../src/conference/ice_servers';
 import {
   contentModify, directSession, NS, readCandidates, readModify, readOffer, readSources, sourceAdd, transportInfo,
 } from '../src/conference/jingle';
@@ -67,6 +67,13 @@ test('only STUN and TURN servers with sound addresses are used, TURN with creden
   for (const bad of [{ type: 'http', host: 'a' }, { type: 'stun', host: 'a b' }, { type: 'turn', host: 'a' }, {}] as Record<string, string>[]) {
     assert.deepEqual(iceServer(bad), []);
   }
+});
+
+test('the own relay leads to bridges, where others help only over TCP', () => {
+  const own = { type: 'turns', transport: 'tcp', name: 'bridges' };
+  const others = [{ type: 'stun', transport: 'udp' }, { type: 'turn', transport: 'udp' }, { type: 'turns', transport: 'tcp' }];
+  assert.deepEqual([own, ...others].map((attrs) => helps(attrs, 'bridge')), [true, false, false, true]);
+  assert.deepEqual([own, ...others].map((attrs) => helps(attrs, 'peer')), [false, true, true, true]);
 });
 
 test('both sides see the same signs, and others with another certificate', async () => {

@@ -222,7 +222,7 @@ export class DirectCall extends Emitter<Events> {
 
   private async open(peer: string, sid: string, initiator: string, initiated: boolean): Promise<Call | undefined> {
     this.cancel();
-    const servers = await requestIceServers(this.xmpp);
+    const servers = await requestIceServers(this.xmpp, 'peer');
     if (this.closed || this.call || roleIn(this.room.id, this.peers, this.allowed) === 'none' || this.peers[0] !== peer) return undefined;
     const ids: DirectIds = { sid, initiator, responder: initiated ? undefined : this.room.address };
     const call: Call = { peer, ids, initiated, pc: newPeerConnection(servers), early: [], found: [] };

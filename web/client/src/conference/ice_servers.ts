@@ -1,20 +1,28 @@
-/** STUN and TURN servers that the server offers (XEP-0215); only peers need them. */
+/** STUN and TURN servers that the service offers (XEP-0215). */
 import { all, first, xml } from './xml';
 import type { XmppConnection } from './xmpp';
 
 const EXTDISCO = 'urn:xmpp:extdisco:2';
 const MAX_SERVERS = 8;
 const ANSWER_MS = 3_000;
+/** The name of the service's own relay, which leads to its bridges and nowhere else. */
+const OWN_RELAY = 'bridges';
 
-/** Empty where the server offers none, or does not answer soon: then peers try without. */
-export async function requestIceServers(xmpp: XmppConnection): Promise<RTCIceServer[]> {
+/** Empty where the service offers none, or does not answer soon: then one tries without. */
+export async function requestIceServers(xmpp: XmppConnection, towards: 'bridge' | 'peer'): Promise<RTCIceServer[]> {
   try {
-    const iq = xml('iq', { type: 'get', to: xmpp.domain }, xml('services', { xmlns: EXTDISCO }));
+    const iq = xml('iq', { type: 'get', to: xmpp.services }, xml('services', { xmlns: EXTDISCO }));
     const services = first(await xmpp.request(iq, ANSWER_MS), 'services', EXTDISCO);
-    return services ? all(services, 'service').slice(0, MAX_SERVERS).flatMap((service) => iceServer(service.attrs)) : [];
+    const found = services ? all(services, 'service').slice(0, MAX_SERVERS).map((service) => service.attrs) : [];
+    return found.filter((attrs) => helps(attrs, towards)).flatMap(iceServer);
   } catch {
     return [];
   }
+}
+
+/** A bridge has a public address and is reached by UDP or not at all: only a relay over TCP is of use. */
+export function helps({ type = '', name, transport }: Readonly<Record<string, string>>, towards: 'bridge' | 'peer'): boolean {
+  return towards === 'peer' ? name !== OWN_RELAY : type.startsWith('turn') && transport === 'tcp';
 }
 
 /** One service as a browser takes it; nothing if it would not. */

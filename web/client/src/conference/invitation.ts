@@ -1,6 +1,7 @@
 /** Our side of the focus's invitations (Jingle): offers are answered, broken media is repaired. */
 import { BridgeChannel } from './channel';
 import { Emitter } from './emitter';
+import { requestIceServers } from './ice_servers';
 import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate, sourceAdd } from './jingle';
 import type { Room } from './room';
 import { canSimulcast, MediaSession, newPeerConnection, type Tracks } from './session';
@@ -42,12 +43,15 @@ export class Invitation extends Emitter<Events> {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private repairedAt = -Infinity;
   private closed = false;
+  /** Ways to the bridge where UDP is blocked; found out before the offer comes. */
+  private relays: RTCIceServer[] = [];
 
   constructor(
     private readonly xmpp: XmppConnection, private readonly room: Room, private readonly tracks: () => Tracks,
     private readonly codec: () => string,
   ) {
     super();
+    void this.findRelays();
   }
 
   get session(): MediaSession | undefined {
@@ -124,6 +128,10 @@ export class Invitation extends Emitter<Events> {
     else if (action === 'session-terminate') this.end();
   }
 
+  private async findRelays(): Promise<void> {
+    this.relays = await requestIceServers(this.xmpp, 'bridge');
+  }
+
   private async accept(jingle: Xml, from: string): Promise<void> {
     this.end();
     let session: MediaSession | undefined;
@@ -149,7 +157,7 @@ export class Invitation extends Emitter<Events> {
   }
 
   private open(offer: Offer): BridgeSession {
-    const pc = newPeerConnection();
+    const pc = newPeerConnection(this.relays);
     const data = offer.sctpPort === undefined ? undefined : pc.createDataChannel(DATA_CHANNEL, { protocol: DATA_PROTOCOL, ordered: true });
     const options = { endpoint: this.room.id, codec: this.codec(), simulcast: canSimulcast(navigator.userAgent) };
     return { media: new MediaSession(offer, options, pc), channel: new BridgeChannel(data, offer.transport.webSockets[0]) };
@@ -189,6 +197,8 @@ export class Invitation extends Emitter<Events> {
       return;
     }
     this.expect();
+    await this.findRelays(); // The credentials of the first time may be over.
+    if (this.closed) return;
     try {
       await this.send(sessionTerminate(session.offer, 'connectivity-error', true));
     } catch {

@@ -34,7 +34,7 @@ interface Outlet {
   readonly shaper?: SenderShaper;
 }
 
-/** Without ICE servers the other side is reached directly, and by nobody's help: the bridge is. */
+/** Without ICE servers the other side is reached directly, and by nobody's help. */
 export function newPeerConnection(iceServers: readonly RTCIceServer[] = []): RTCPeerConnection {
   return new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers: [...iceServers] });
 }

@@ -31,7 +31,8 @@ export class XmppConnection extends Emitter<Events> {
   private connected = false;
   private handled = false;
 
-  private constructor(service: string, readonly domain: string) {
+  /** `services` is the address to ask which servers help to reach others. */
+  private constructor(service: string, readonly domain: string, readonly services: string) {
     super();
     this.strophe = new Strophe.Connection(service);
   }
@@ -41,7 +42,7 @@ export class XmppConnection extends Emitter<Events> {
     let failure: unknown = new Error('config.js names no XMPP transport');
     for (const service of [config.websocket, config.bosh]) {
       if (!service) continue;
-      const connection = new XmppConnection(service, config.loginDomain);
+      const connection = new XmppConnection(service, config.loginDomain, config.domain);
       try {
         await connection.login();
         return connection;
