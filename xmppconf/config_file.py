@@ -37,6 +37,7 @@ PUBLIC_SECRETS = frozenset(
     {
         *("COMPONENT-SECRET", "BRIDGE-PASSWORD", "changeme", "change-me", "password"),
         *("secret", "jitsi", "topsecret", "passw0rd", "from-the-provider"),
+        "from-the-turn-server",
         *(
             "from-the-directory",
             "what-it-knows-us-by",

@@ -47,15 +47,19 @@ class Chromium(Browser):
         self._pages: dict[str, ChromiumPage] = {}
 
     @classmethod
-    async def start(cls, *, video: str = "") -> Chromium:
-        """Start it with a file (y4m, mjpeg) for the fake camera."""
+    async def start(
+        cls, *, video: str = "", flags: tuple[str, ...] = (), user: int | None = None
+    ) -> Chromium:
+        """Start it with a file (y4m, mjpeg) for the fake camera; `user` owns it."""
         self = cls()
         files = [f"--use-file-for-fake-video-capture={video}"] if video else []
         command = shutil.which("chromium") or "chromium"
         port_file = self.profile / "DevToolsActivePort"
         try:
             await self._spawn(
-                command, *FLAGS, *files, f"--user-data-dir={self.profile}", "about:blank"
+                *(command, *FLAGS, *files, *flags, f"--user-data-dir={self.profile}"),
+                "about:blank",
+                user=user,
             )
             lines = await self._wait_for_output(
                 lambda: port_file.read_text() if port_file.exists() else None

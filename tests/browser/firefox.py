@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from tests.browser.page import Browser, Page, PageError, Wire
@@ -61,10 +62,17 @@ class Firefox(Browser):
         self._pages: dict[str, FirefoxPage] = {}
 
     @classmethod
-    async def start(cls, *, tone: int = 1000) -> Firefox:
-        """Start it with a fake microphone that hums at so many hertz."""
+    async def start(
+        cls,
+        *,
+        tone: int = 1000,
+        more: Mapping[str, bool | int | str] | None = None,
+        user: int | None = None,
+    ) -> Firefox:
+        """Start it with a fake microphone that hums at so many hertz; `user` owns it."""
         self = cls()
-        preferences = PREFERENCES | {"media.navigator.audio.fake_frequency": tone}
+        hum = {"media.navigator.audio.fake_frequency": tone}
+        preferences = PREFERENCES | hum | dict(more or {})
         lines = [
             f"user_pref({json.dumps(key)}, {json.dumps(value)});"
             for key, value in preferences.items()
@@ -84,6 +92,7 @@ class Firefox(Browser):
                 "--remote-debugging-port=0",
                 f"--profile={self.profile}",
                 "--window-size=1280,720",
+                user=user,
             )
             url = await self._wait_for_output(listening)
             self.wire = await Wire.connect(f"{url}/session")

@@ -202,7 +202,10 @@ class Browser(ABC):
     async def new_page(self, *, preload: str = "") -> Page:
         """A new tab that runs `preload` (JavaScript) before each page's own scripts."""
 
-    async def _spawn(self, *command: str) -> None:
+    async def _spawn(self, *command: str, user: int | None = None) -> None:
+        if user is not None:
+            for path in (self.profile, *self.profile.rglob("*")):
+                os.chown(path, user, user)
         log = (self.profile / "output.log").open("wb")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -211,6 +214,8 @@ class Browser(ABC):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                user=user,
+                group=user,
                 env={
                     **os.environ,
                     "HOME": str(self.profile),

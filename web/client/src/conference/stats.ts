@@ -32,6 +32,8 @@ export interface Report {
   readonly remoteCandidateId?: string;
   readonly candidateType?: string;
   readonly protocol?: string;
+  /** How our relay is spoken to. */
+  readonly relayProtocol?: string;
 }
 
 interface Totals {
@@ -90,8 +92,9 @@ export class StatsReader {
       } else if (report.type === 'candidate-pair' && report.nominated && report.state === 'succeeded') {
         roundTrip = report.currentRoundTripTime ?? roundTrip;
         const ends = [report.localCandidateId, report.remoteCandidateId].map((id) => byId.get(id ?? ''));
-        relayed = ends.some((end) => end?.candidateType === 'relay');
-        protocol = ends[0]?.protocol ?? '';
+        // A relay that the other side sees under another address is called peer-reflexive.
+        relayed = ends.some((end) => end?.candidateType === 'relay' || end?.relayProtocol !== undefined);
+        protocol = ends[0]?.relayProtocol ?? ends[0]?.protocol ?? '';
       }
     }
     const before = this.last ?? totals;
