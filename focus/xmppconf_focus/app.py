@@ -41,13 +41,22 @@ def main(settings: Settings) -> int:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raises `SettingsError`."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    """Serve until SIGTERM or SIGINT; raises `SettingsError`.
+
+    SIGINT ends the conferences.  SIGTERM leaves them to the next focus, if they are
+    recorded: it is what a restart sends.
+    """
+    stopped: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+
+    def stop(number: signal.Signals) -> None:
+        if not stopped.done():
+            stopped.set_result(number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    async with running(settings):
-        await stopped.wait()
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    async with running(settings) as focus:
+        if await stopped is signal.SIGTERM:
+            focus.hand_over()
 
 
 @asynccontextmanager

@@ -75,6 +75,22 @@ async def test_the_focus_may_die_without_the_call_noticing(service: Service) -> 
         assert not ann.focus_left.is_set()
 
 
+async def test_a_focus_that_is_restarted_leaves_its_calls_to_the_next(
+    service: Service,
+) -> None:
+    async with call(service.settings, "deploy") as (ann, ben):
+        old, began = service.children()["focus"], time.monotonic()
+        os.kill(old, signal.SIGTERM)
+        await back(service, "focus", old)
+        report("restarted focus, there again after", began)
+        assert "focus ended (exit code 0)" in service.log_text()
+        await talking(ann, ben, session=1)
+        ann.say("anybody?")
+        await talking(ann, ben, session=1)
+        assert (ann.sessions, ben.sessions) == (1, 1)
+        assert not ann.focus_left.is_set()
+
+
 async def test_a_room_whose_focus_died_lets_people_in(service: Service) -> None:
     """Who comes afterwards talks with those who were there before."""
     async with call(service.settings, "newcomer") as (ann, ben):

@@ -195,6 +195,8 @@ def parts(
             environment={FOCUS_RECORDS: ",".join(map(str, records))}
             if name == "focus"
             else {},
+            # With SIGTERM it would leave its conferences to the next.
+            end_signal=signal.SIGINT if name == "focus" else signal.SIGTERM,
         )
         for name, answers in questions.items()
     ]

@@ -31,6 +31,8 @@ class Part:
     #: Open descriptors that each life of it inherits, and what tells it which.
     inherited: tuple[int, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: What asks it to end for good.
+    end_signal: signal.Signals = signal.SIGTERM
 
 
 def say(text: str) -> None:
@@ -70,7 +72,7 @@ class Process:
             case child.Spawn():
                 self._life = asyncio.create_task(self._live())
             case child.Terminate():
-                self._signal(signal.SIGTERM)
+                self._signal(self.part.end_signal)
             case child.Kill():
                 self._signal(signal.SIGKILL)
         self._changed(self, effect)
@@ -100,7 +102,7 @@ class Process:
             return
         self._pid = process.pid
         if self.machine.state is child.State.ENDING:
-            self._signal(signal.SIGTERM)  # asked to end while it was being forked
+            self._signal(self.part.end_signal)  # asked to end while it was being forked
         asking = asyncio.create_task(self._ask())
         if rewrite and process.stdout:
             await _relay(process.stdout, rewrite)

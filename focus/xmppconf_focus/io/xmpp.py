@@ -121,6 +121,7 @@ class FocusOnXmpp:
         )
         self._records = records
         self._saving: asyncio.TimerHandle | None = None
+        self._handing_over = False
         if records is not None:
             focus.recording = True
             bad = focus.restore(records.load())
@@ -144,12 +145,20 @@ class FocusOnXmpp:
         self._register()
         members.start(self._identity_changed)
 
+    def hand_over(self) -> None:
+        """At the end leave running conferences as they are, for the next focus.
+
+        Does nothing if they are not recorded: then nobody would know of them.
+        """
+        self._handing_over = self._records is not None
+
     async def close(self) -> None:
-        """Leave rooms and bridges, then drop what is still waiting."""
+        """Leave rooms and bridges, or hand them over; then drop what is still waiting."""
         await self.members.close()
-        self._brewery.disconnected()
-        self.machine.stop()
-        self._out.driver.pump()
+        if not self._handing_over:
+            self._brewery.disconnected()
+            self.machine.stop()
+            self._out.driver.pump()
         self._save()
         await self._out.close()
 
