@@ -47,8 +47,12 @@ class Peer:
         *,
         awaits_dtls: bool = False,
         display_name: str = "",
+        account: tuple[str, str, int] | None = None,
     ) -> None:
-        """With `awaits_dtls` the bridge has to begin the handshake; else the peer does."""
+        """With `awaits_dtls` the bridge has to begin the handshake; else the peer does.
+
+        `account` is an address, its password and the port of its server; None: a guest.
+        """
         self.id = nick
         self.display_name = display_name or f"Peer {nick}"
         self.user = self.password = ""
@@ -68,10 +72,13 @@ class Peer:
         self._room = f"{room}@muc.{settings.domain}"
         self._inside = asyncio.Event()
         self._offer: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
-        self._stream = GuardedClient(f"guest.{settings.domain}", "", verify=False)
+        self.removed = asyncio.Event()
+        guest = (f"guest.{settings.domain}", "", settings.xmpp.client_port)
+        jid, password, port = account or guest
+        self._stream = GuardedClient(jid, password, verify=False)
         iq_handler(self._stream, JINGLE_NAME, ("set",), self._jingle)
         self._stream.listen(presence=self._presence, message=self._message)
-        self._stream.open(settings.xmpp.host, settings.xmpp.client_port)
+        self._stream.open(settings.xmpp.host, port)
 
     @property
     def jid(self) -> str:
@@ -87,8 +94,12 @@ class Peer:
             answer = await self._stream.ask(f"focus.{self._domain}", "set", request)
             assert answer is not None
             assert answer.get("ready") == "true"
-            self._tell(Element(f"{{{MUC}}}x"), *extensions)
+            self.knock(*extensions)
             await self._inside.wait()
+
+    def knock(self, *extensions: Element) -> None:
+        """Go to the room without asking the focus."""
+        self._tell(Element(f"{{{MUC}}}x"), *extensions)
 
     async def accept(self) -> None:
         """Wait for the offer, answer it, and tell the room what is muted: nothing."""
@@ -181,6 +192,8 @@ class Peer:
         nick = element.get("from", "").partition("/")[2]
         if element.get("type") == "unavailable":
             self.occupants.discard(nick)
+            if nick == self.id:
+                self.removed.set()
         elif element.get("type") is None:
             self.occupants.add(nick)
             if nick == self.id:
