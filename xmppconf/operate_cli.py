@@ -101,9 +101,11 @@ def _check(status: int) -> None:
 
 
 def _room_row(room: dict[str, Any]) -> tuple[str, ...]:
-    marks = "password" if room["password"] else ""
-    people = f"{room['participants']} people"
-    return room["room"], people, f"{room['bridges']} bridges", room["access"], marks
+    marks = ["password"] if room["password"] else []
+    if room["reports"]:
+        marks.append(f"{room['reports']} reports")
+    people, bridges = f"{room['participants']} people", f"{room['bridges']} bridges"
+    return room["room"], people, bridges, room["access"], ", ".join(marks)
 
 
 def _figures(settings: Settings, focus: Focus) -> dict[str, Any]:

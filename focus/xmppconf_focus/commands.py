@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from xmppconf_focus.effects import MutedMedia, RoomJid
+from xmppconf_focus.effects import Abuse, MutedMedia, RoomJid
 from xmppconf_focus.room_settings import Access, RoomSettings
 
 
@@ -98,6 +98,14 @@ class RemoveOccupant:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Somebody abuses the room."""
+
+    nick: str
+    kind: Abuse
+
+
+@dataclass(frozen=True, slots=True)
 class AddBreakout:
     name: str
 
@@ -136,7 +144,8 @@ Command = (
     | ChangeSettings
     | EndConference
     | RemoveOccupant
+    | Report
 )
 
 #: What a participant may do; everything else takes a moderator.
-EVERYBODYS = (Speaks, AskSpeakerStats, AskPoll, AnswerPoll)
+EVERYBODYS = (Speaks, AskSpeakerStats, AskPoll, AnswerPoll, Report)

@@ -30,12 +30,14 @@ from xmppconf_focus.effects import (
     Effect,
     EvictNamesake,
     JoinRoom,
+    KickOccupant,
     LeaveRoom,
     MutedMedia,
     ReadForm,
     ReturnToRoom,
     RoomJid,
     SendMute,
+    SetSubject,
     ShowPresence,
     Ticket,
 )
@@ -69,6 +71,16 @@ class State(enum.Enum):
     ENDED = "ended"
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a breakout room has from its main one."""
+
+    room: RoomJid
+    access: RoomAccess
+    name: str
+    """What the breakout room is called."""
+
+
 class MuteRefused(PeerError):
     condition: Condition = "not-allowed"
 
@@ -97,9 +109,9 @@ class Conference:
         new_id: Callable[[], str],
         membership: Membership,
         memory: RoomMemory,
-        main: RoomAccess | None = None,
+        parent: Parent | None = None,
     ) -> None:
-        """`main` is that of the room whose breakout room this is."""
+        """`parent` if this is a breakout room."""
         self.room = room
         self.state = State.JOINING
         self.occupants: dict[str, Occupant] = {}
@@ -107,11 +119,13 @@ class Conference:
         self._settings = settings
         self._cache = cache
         self._membership = membership
+        self._parent = parent
+        self._created = memory.unix()
         self.is_main = False
         """It has breakout rooms, and may be empty for a while."""
         self.busy_elsewhere = False
         """Somebody is in one of them."""
-        self._record = memory.get(room) if main is None else BREAKOUT
+        self._record = memory.get(room) if parent is None else BREAKOUT
         self.access = RoomAccess(
             room,
             self.occupants,
@@ -119,9 +133,9 @@ class Conference:
             self._rights_of,
             memory.digest,
             elects=membership.may_open(GUEST),
-            parent=main,
+            parent=None if parent is None else parent.access,
         )
-        self.features = RoomFeatures(room, self.occupants, self.access, memory.unix())
+        self.features = RoomFeatures(room, self.occupants, self.access, self._created)
         self._awaited = Awaited({})
         self._evicted = False
         self._password_asked = False
@@ -215,8 +229,19 @@ class Conference:
             self.media.meeting_id = meeting_id
         self._ready(now)
 
+    def info(self) -> dict[str, str]:
+        """What the room's disco#info shall say, for stock clients; a server that has our
+        module takes it in the room's form."""
+        told = {"muc#roominfo_created_timestamp": str(round(self._created * 1000))}
+        if self._parent is not None:
+            told["muc#roominfo_isbreakout"] = "true"
+            told["muc#roominfo_breakout_main_room"] = self._parent.room
+        return told
+
     def _ready(self, now: float) -> None:
         self.state = State.READY
+        if self._parent is not None and self._parent.name:
+            self._effects.append(SetSubject(self.room, self._parent.name))
         self._setup_deadline = None
         if not self.occupants:
             patience = self._settings.initial_timeout
@@ -285,6 +310,13 @@ class Conference:
         if before == occupant:
             return  # muting and the like, which happens often
         known = before is not None
+        if not known and self.state is State.READY:
+            refusal = self.access.refuses(occupant, full=self.is_full())
+            if refusal is not None:
+                # Not known to us, it can come back: nobody has put it out.
+                kick = KickOccupant(self.room, occupant.nick, refusal.value)
+                self._effects.append(kick)
+                return
         if not known and len(self.occupants) >= self._settings.max_participants:
             return
         self.occupants[occupant.nick] = occupant

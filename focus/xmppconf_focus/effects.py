@@ -29,6 +29,8 @@ Ticket = NewType("Ticket", int)
 
 MutedMedia = Literal["audio", "video", "desktop"]
 
+Abuse = Literal["spam", "harassment", "other"]
+
 
 @dataclass(frozen=True, slots=True)
 class JoinRoom:
@@ -108,6 +110,19 @@ class KickOccupant:
     room: RoomJid
     nick: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountReport:
+    """Somebody was reported; the operator sees how often that happens."""
+
+    kind: Abuse
+
+
+@dataclass(frozen=True, slots=True)
+class SetSubject:
+    room: RoomJid
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +274,8 @@ Effect = (
     | ReadForm
     | SetAffiliation
     | KickOccupant
+    | CountReport
+    | SetSubject
     | DestroyRoom
     | SendJson
     | LobbyPresence

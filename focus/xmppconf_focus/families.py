@@ -15,8 +15,8 @@ from xmppconf_focus.commands import (
     RemoveBreakout,
     RenameBreakout,
 )
-from xmppconf_focus.conference import Conference
-from xmppconf_focus.effects import DestroyRoom, Effect, RoomJid, SendJson
+from xmppconf_focus.conference import Conference, Parent
+from xmppconf_focus.effects import DestroyRoom, Effect, RoomJid, SendJson, SetSubject
 
 
 class Families:
@@ -37,6 +37,12 @@ class Families:
         main = self._mains.get(room)
         return None if main is None else self._conferences.get(main)
 
+    def parent_of(self, room: RoomJid) -> Parent | None:
+        if (main := self.main_of(room)) is None:
+            return None
+        name = self._by_main[main.room].rooms[room]
+        return Parent(main.room, main.access, name)
+
     def take(self, room: RoomJid, command: BreakoutCommand, now: float) -> None:
         """A moderator of any room of a family asks; raises `PeerError`."""
         main = self._mains.get(room, room)
@@ -50,6 +56,8 @@ class Families:
                 self._conferences[main].is_main = True
             case RenameBreakout(jid, name):
                 family.rename(jid, name)
+                if jid in self._conferences:
+                    self._effects.append(SetSubject(jid, family.rooms[jid]))
             case RemoveBreakout(jid):
                 family.remove(jid)
                 self._close(jid, main)

@@ -136,7 +136,6 @@ class Focus:
         return conference
 
     def _new_conference(self, room: RoomJid) -> Conference:
-        main = self._families.main_of(room)
         return Conference(
             room,
             self._settings,
@@ -146,7 +145,7 @@ class Focus:
             self._new_id,
             self.membership,
             self.memory,
-            None if main is None else main.access,
+            self._families.parent_of(room),
         )
 
     def _check_requester(self, requester: str) -> None:
@@ -172,6 +171,11 @@ class Focus:
             meeting_id = self._choose_meeting_id(form.get("muc#roominfo_meetingId"))
             conference.configured(meeting_id, form, now)
             self._settle(conference)
+
+    def info(self, room: RoomJid) -> dict[str, str]:
+        """What the room's disco#info shall say, where its server can be told."""
+        conference = self.conferences.get(room)
+        return {} if conference is None else conference.info()
 
     def form_changed(self, room: RoomJid) -> None:
         if (conference := self.conferences.get(room)) is not None:

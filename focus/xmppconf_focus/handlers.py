@@ -50,6 +50,7 @@ class Kind(enum.StrEnum):
     ASK_TO_UNMUTE = "{urn:xmppconf:room}ask-to-unmute"
     REMOVE = "{urn:xmppconf:room}remove"
     INVITE = "{urn:xmppconf:room}invite"
+    REPORT = "{urn:xmppconf:room}report"
     LOBBY_ADMIN = "{http://jabber.org/protocol/muc#admin}query"
     KNOCK = "{http://jabber.org/protocol/muc}x"
     # Stock clients leave out the namespace of some of these.
@@ -92,6 +93,7 @@ HANDLERS = (
     Handler(Kind.ASK_TO_UNMUTE, "set", _OCCUPANTS),
     Handler(Kind.REMOVE, "set", _OCCUPANTS),
     Handler(Kind.INVITE, "set", _OCCUPANTS),
+    Handler(Kind.REPORT, "set", _OCCUPANTS),
     Handler(Kind.LOBBY_ADMIN, "set", _PRESENT),
     Handler(Kind.KNOCK, "presence", _PEOPLE),
     Handler(Kind.AV_MODERATION, "message", _PRESENT),

@@ -197,6 +197,12 @@ class RoomAccess:
             return frozenset()
         return self._keys.get(jid) or frozenset({self._digest(f"jid:{jid}")})
 
+    def person(self, occupant: Occupant) -> frozenset[str]:
+        """Digests by which to know an occupant again."""
+        parents = frozenset() if self._parent is None else self._parent.person(occupant)
+        known = self._keys_of(occupant.bare_jid) | parents
+        return known or frozenset({self._digest(f"nick:{occupant.nick}")})
+
     def _invited(
         self, invitation: Invitation, keys: frozenset[str], lasting: frozenset[str]
     ) -> None:
@@ -248,6 +254,22 @@ class RoomAccess:
             self._store()
         elif self._standing(jid, keys) is Standing.MODERATOR:
             self._give(jid, Entry(affiliation="owner"))
+
+    def refuses(self, occupant: Occupant, *, full: bool) -> Refusal | None:
+        """Why somebody who has come in has to go again.
+
+        Rooms' servers know neither hosts nor numbers, and not everybody asks us first.
+        """
+        jid = occupant.bare_jid
+        if jid is None or occupant.is_moderator:
+            return None
+        keys = self._keys_of(jid)
+        if self._standing(jid, keys) is Standing.ADMITTED:
+            return None
+        refusal = self._judge(jid, keys, full=full).refusal
+        if refusal is Refusal.WAIT and jid in self._early:
+            return None  # the host was there when it asked
+        return refusal if refusal in (Refusal.WAIT, Refusal.FULL) else None
 
     def left(self, occupant: Occupant, *, kicked: bool, banned: bool) -> None:
         self.lobby.depart(occupant.real_jid or "")

@@ -18,6 +18,8 @@ from xmppconf.strict_json import as_flag, as_object
 from xmppconf_focus import commands as ask
 from xmppconf_focus.av_moderation import AvModeration
 from xmppconf_focus.effects import (
+    Abuse,
+    CountReport,
     DestroyRoom,
     Effect,
     KickOccupant,
@@ -32,6 +34,7 @@ from xmppconf_focus.notices import Notice
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.polls import Polls
 from xmppconf_focus.rate import TokenBucket
+from xmppconf_focus.reports import Reports
 from xmppconf_focus.room_access import RoomAccess
 from xmppconf_focus.room_settings import Access
 from xmppconf_focus.speaker_stats import SpeakerStats
@@ -59,6 +62,7 @@ class RoomFeatures:
     ) -> None:
         self.moderation = AvModeration(room)
         self.metadata = Metadata(room)
+        self.reports = Reports()
         self._room = room
         self._access = access
         self._created = created
@@ -123,6 +127,8 @@ class RoomFeatures:
                 )
             case ask.RemoveOccupant():
                 self._remove(sender, command)
+            case ask.Report(target, kind):
+                self._report(sender, self._find(target), kind)
             case ask.ChangeSettings():
                 self._access.change(command.applied(self._access.settings))
                 self.publish()
@@ -171,6 +177,21 @@ class RoomFeatures:
         self._effects.append(KickOccupant(self._room, target.nick, command.reason))
         self._access.forbid(target, banned=command.ban)
         self._effects.extend(self._access.effects())
+
+    def _report(self, sender: Occupant, target: Occupant, kind: Abuse) -> None:
+        if target.nick == sender.nick:
+            raise NotAllowed("reporting oneself")
+        person = self._access.person
+        reports = self.reports.add(person(target), person(sender))
+        if reports is None:
+            return
+        self._effects.append(CountReport(kind))
+        value = {"type": "report", "nick": target.nick, "kind": kind, "reports": reports}
+        self._tell(
+            Notice(value, to=moderator.nick)
+            for moderator in self._occupants.values()
+            if moderator.is_moderator and moderator.nick != target.nick
+        )
 
     # -- what follows ------------------------------------------------------------------
     def force_mute(self, nick: str) -> ForceMute:

@@ -127,6 +127,7 @@ async def test_rooms_are_listed_without_anybody_in_them(stand: Stand) -> None:
         "bridges": 1,
         "access": "open",
         "password": False,
+        "reports": 0,
     }
     for path in ("/admin/rooms", "/debug", "/stats"):
         _, answer = await stand.ask("GET", path, BEARER)

@@ -99,6 +99,11 @@ ALLOWED: dict[tuple[Kind, str], dict[str, str]] = {
     (Kind.ASK_TO_UNMUTE, "set"): _MODERATORS,
     (Kind.REMOVE, "set"): _MODERATORS,
     (Kind.INVITE, "set"): _MODERATORS,
+    (Kind.REPORT, "set"): {
+        "moderator": "result",
+        "occupant": "result",
+        "occupant of another room": "item-not-found",
+    },
     (Kind.LOBBY_ADMIN, "set"): _PRESENT_MODERATORS,
     (Kind.KNOCK, "presence"): dict.fromkeys(LOCAL, "result")
     | {"occupant's real address": "forbidden", "guest's bare address": "bad-request"},
@@ -127,6 +132,7 @@ BODIES = {
     Kind.ASK_TO_UNMUTE: "media='audio' nick='cid'/>",
     Kind.REMOVE: "nick='cid'/>",
     Kind.INVITE: "role='moderator' expires='60'/>",
+    Kind.REPORT: "nick='cid' kind='spam'/>",
     Kind.LOBBY_ADMIN: "><item nick='kim' role='none'/></query>",
     Kind.KNOCK: "/>",
     Kind.AV_MODERATION: "mediaType='audio' enable='true'/>",

@@ -8,6 +8,7 @@ import pytest
 from xmppconf_focus import commands as ask
 from xmppconf_focus.av_moderation import MEDIA
 from xmppconf_focus.effects import (
+    CountReport,
     DestroyRoom,
     Effect,
     KickOccupant,
@@ -19,6 +20,7 @@ from xmppconf_focus.effects import (
 from xmppconf_focus.metadata import MAX_KEYS, OWN_KEYS
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.polls import MAX_CHOICES, MAX_POLLS
+from xmppconf_focus.reports import MAX_REPORTED, MAX_REPORTERS, Reports
 from xmppconf_focus.room_access import Rights, RoomAccess
 from xmppconf_focus.room_features import BURST, RoomFeatures
 from xmppconf_focus.room_settings import Access, RoomRecord
@@ -269,3 +271,56 @@ def test_nobody_asks_too_often() -> None:
         room.features.take("bob", ask.Speaks(silence=False), 0.0)
     room.features.take("ann", ask.Speaks(silence=False), 0.0)
     room.features.take("bob", ask.Speaks(silence=False), 1.0)
+
+
+# -- reports ---------------------------------------------------------------------------
+def test_a_report_tells_moderators_who_and_how_often_and_not_by_whom() -> None:
+    room = Room("ann", "bob", "eve", "kim")
+    room.enter("zoe", "moderator")
+    room.take()
+    room.ask("bob", ask.Report("eve", "spam"))
+    effects = room.take()
+    assert [e for e in effects if isinstance(e, CountReport)] == [CountReport("spam")]
+    sent = [e for e in effects if isinstance(e, SendJson)]
+    assert {jid.partition("@")[0] for e in sent for jid in e.to} == {"ann", "zoe"}
+    told = {"type": "report", "nick": "eve", "kind": "spam", "reports": 1}
+    assert [dict(e.value) for e in sent] == [told, told]
+    room.ask("bob", ask.Report("eve", "other"))
+    assert room.take() == []
+    room.ask("kim", ask.Report("eve", "other"))
+    assert {value["reports"] for _, value in room.told("report")} == {2}
+    # Who is reported hears nothing of it, moderator or not.
+    room.ask("kim", ask.Report("ann", "harassment"))
+    assert [who for who, _ in room.told("report")] == [["zoe"]]
+    assert room.features.reports.total == 3
+    with pytest.raises(NotAllowed):
+        room.ask("kim", ask.Report("kim", "spam"))
+    with pytest.raises(NotFound):
+        room.ask("kim", ask.Report("nobody", "spam"))
+
+
+def test_a_report_follows_a_person_to_another_nickname() -> None:
+    room = Room("ann", "bob", "eve", "kim")
+    room.ask("bob", ask.Report("eve", "spam"))
+    for nick in ("bob", "eve"):
+        del room.occupants[nick]
+    room.occupants["bo"] = Occupant("bo", "bob@guest/web", "participant", "none")
+    room.occupants["eva"] = Occupant("eva", "eve@guest/web", "participant", "none")
+    room.take()
+    room.ask("bo", ask.Report("eva", "spam"))
+    assert room.take() == []
+    room.ask("kim", ask.Report("eva", "spam"))
+    assert [value["reports"] for _, value in room.told("report")] == [2]
+
+
+def test_reports_are_bounded() -> None:
+    reports = Reports()
+    for number in range(MAX_REPORTED):
+        reports.add(frozenset({f"p{number}"}), frozenset({"x"}))
+    with pytest.raises(LimitExceeded):
+        reports.add(frozenset({"more"}), frozenset({"x"}))
+    for number in range(MAX_REPORTERS - 1):
+        reports.add(frozenset({"p1"}), frozenset({f"r{number}"}))
+    with pytest.raises(LimitExceeded):
+        reports.add(frozenset({"p1"}), frozenset({"more"}))
+    assert reports.total == MAX_REPORTED + MAX_REPORTERS - 1

@@ -11,12 +11,14 @@ from xmppconf_focus.effects import (
     ConfigureRoom,
     DestroyRoom,
     JoinRoom,
+    KickOccupant,
     LobbyPresence,
     ReadForm,
     RoomJid,
     SendColibri,
     SendJson,
     SendMute,
+    SetSubject,
     Ticket,
 )
 from xmppconf_focus.lobby import Knock
@@ -113,6 +115,38 @@ def test_newcomers_start_muted_and_moderators_do_not() -> None:
     assert starts == {"eve": (True, False), "kim": (False, False)}
 
 
+# -- who came past the request ---------------------------------------------------------
+def test_who_joins_a_full_room_is_sent_away_and_may_come_when_there_is_room() -> None:
+    stage = meeting("ann", "bob")
+    take(stage, "ann", ask.ChangeSettings(max_participants=2))
+    stage.join("eve", None)
+    assert stage.take(KickOccupant) == [KickOccupant(ROOM, "eve", "full")]
+    assert set(stage.focus.conferences[ROOM].occupants) == {"ann", "bob"}
+    stage.focus.occupant_left(ROOM, "eve", stage.now, kicked=True)
+    # Moderators, and who has been in, are not counted out.
+    stage.join("kim", role="moderator")
+    stage.focus.occupant_left(ROOM, "bob", stage.now)
+    stage.join("zoe", None)
+    stage.join("bob")
+    assert stage.take(KickOccupant) == [KickOccupant(ROOM, "zoe", "full")]
+    take(stage, "ann", ask.ChangeSettings(max_participants=0))
+    stage.join("eve")
+    assert set(stage.focus.conferences[ROOM].occupants) == {"ann", "bob", "eve", "kim"}
+
+
+def test_who_joins_before_the_host_is_sent_away() -> None:
+    stage = meeting("ann", "bob")
+    take(stage, "ann", ask.ChangeSettings(wait_for_host=True))
+    stage.focus.request(Ticket(8), ROOM, Requester("kim@guest.localhost"), stage.now)
+    stage.focus.occupant_left(ROOM, "ann", stage.now)
+    stage.join("eve", None)
+    assert stage.take(KickOccupant) == [KickOccupant(ROOM, "eve", "waiting-for-host")]
+    stage.join("kim")  # asked while the host was there
+    stage.join("ann", role="moderator")
+    stage.join("eve")
+    assert stage.take(KickOccupant) == []
+
+
 # -- breakout rooms --------------------------------------------------------------------
 def told(stage: Stage, event: str) -> list[SendJson]:
     return [e for e in stage.take(SendJson) if e.value.get("event") == EVENT + event]
@@ -148,6 +182,23 @@ def test_changes_are_gathered_and_told_to_all_rooms() -> None:
     assert set(update.to) == {f"{n}@guest.localhost/web" for n in ("ann", "bob")}
     room = update.value["rooms"][side.partition("@")[0]]
     assert (room["name"], list(room["participants"])) == ("Two", [f"{side}/bob"])
+
+
+def test_a_breakout_room_says_what_it_is() -> None:
+    stage = meeting("ann", "bob")
+    side = with_breakout(stage)
+    stage.take(SetSubject)
+    enter(stage, side, "bob")
+    assert stage.take(SetSubject) == [SetSubject(side, "One")]
+    take(stage, "ann", ask.RenameBreakout(side, "Two"))
+    assert stage.take(SetSubject) == [SetSubject(side, "Two")]
+    began = {"muc#roominfo_created_timestamp": f"{round(stage.unix * 1000)}"}
+    assert stage.focus.info(ROOM) == began
+    assert stage.focus.info(side) == {
+        **began,
+        "muc#roominfo_isbreakout": "true",
+        "muc#roominfo_breakout_main_room": ROOM,
+    }
 
 
 def test_the_main_room_waits_for_those_elsewhere_and_takes_the_others_along() -> None:

@@ -70,6 +70,12 @@ class Person:
             elif seen.error is None:
                 self.roles.pop(seen.nick, None)
 
+    @property
+    def subject(self) -> str:
+        """The room's, as told last."""
+        subjects = [m.findtext(tag(STREAM, "subject")) for m in self.messages]
+        return next((text for text in reversed(subjects) if text is not None), "")
+
     def _message(self, element: Element) -> None:
         self.messages.append(element)
         payload = child(element, tag(JITMEET, "json-message"))

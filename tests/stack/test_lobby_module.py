@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from xmppconf_focus.effects import RoomJid
 
 from tests.stack.rooms import FOCUS, house, until
 from tests.support.prosody import RunningProsody, running_prosody
 from xmppconf.config import RoomsSettings, Settings
 from xmppconf.xmpp.disco import DiscoInfo, info_from_xml, info_query
+from xmppconf.xmpp.muc import configuration_to_xml
 from xmppconf.xmpp.xml import JITMEET, STREAM, tag
 
 pytestmark = pytest.mark.stack
@@ -71,3 +73,38 @@ async def test_the_focus_says_that_there_is_a_lobby(server: RunningProsody) -> N
         assert any(
             f.endswith("#displayname_required") for f in info_from_xml(node).features
         )
+
+
+async def test_the_room_says_when_it_began_and_that_it_is_a_breakout_room(
+    server: RunningProsody,
+) -> None:
+    async with house(server, lobby_module=True) as here:
+        ann, bob = await here.joined("ann", "bob")
+        info = info_from_xml(await ann.stream.ask(here.room, "get", info_query()))
+        [began] = fields(info)["muc#roominfo_created_timestamp"]
+        conference = here.focus.machine.conferences[RoomJid(here.room)]
+        assert conference.info() == {"muc#roominfo_created_timestamp": began}
+        assert "muc#roominfo_isbreakout" not in fields(info)
+
+        kind = "features/breakout-rooms/add"
+        ann.tell("breakout_rooms", bare=True, type=kind, subject="One")
+        told = await bob.told(type="breakout_rooms")
+        [side] = [one for one in told["rooms"].values() if not one["isMainRoom"]]
+        bob.leave()
+        await until(lambda: "bob" not in bob.roles)
+        bob.room = side["jid"]
+        await bob.join()
+        info = info_from_xml(await bob.stream.ask(side["jid"], "get", info_query()))
+        assert fields(info)["muc#roominfo_isbreakout"] == ("true",)
+        assert fields(info)["muc#roominfo_breakout_main_room"] == (here.room,)
+        await until(lambda: bob.subject == "One")
+
+
+async def test_nobody_but_the_focus_says_it(server: RunningProsody) -> None:
+    async with house(server, lobby_module=True) as here:
+        (ann,) = await here.joined("ann")
+        await until(lambda: ann.roles["ann"] == "moderator")
+        name = "muc#roominfo_created_timestamp"
+        await ann.stream.ask(here.room, "set", configuration_to_xml({name: "1"}))
+        info = info_from_xml(await ann.stream.ask(here.room, "get", info_query()))
+        assert fields(info)[name] != ("1",)

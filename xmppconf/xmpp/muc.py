@@ -293,6 +293,12 @@ def role_to_xml(nick: str, role: str, reason: str = "") -> Element:
     return build(MUC_ADMIN, "query", None, item)
 
 
+def subject_to_xml(room: str, subject: str, *, sender: str) -> Element:
+    """Name what the room is about (a message to the room)."""
+    head = {"to": room, "from": sender, "type": "groupchat"}
+    return build(STREAM, "message", head, build(STREAM, "subject", text=subject))
+
+
 def destroy_to_xml(reason: str) -> Element:
     """End the room for everybody in it (IQ set to the room)."""
     destroy = build(MUC_OWNER, "destroy", None, build(MUC_OWNER, "reason", text=reason))

@@ -81,6 +81,7 @@ async def list_rooms(request: web.Request) -> web.Response:
             "bridges": conference.media.bridge_count,
             "access": conference.access.settings.access.value,
             "password": bool(conference.access.settings.password),
+            "reports": conference.features.reports.total,
         }
         for room, conference in sorted(operator.focus.conferences.items())
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 from xml.etree.ElementTree import Element
 
 from xmppconf.errors import LimitExceeded, PeerError
@@ -12,7 +12,7 @@ from xmppconf.strict_json import as_flag, as_list, as_object, as_text, loads
 from xmppconf.xmpp.jids import parse_jid
 from xmppconf.xmpp.xml import attribute, child, content, flag, integer, required, tag
 from xmppconf_focus import commands as ask
-from xmppconf_focus.effects import MutedMedia, RoomJid
+from xmppconf_focus.effects import Abuse, MutedMedia, RoomJid
 from xmppconf_focus.handlers import Kind
 from xmppconf_focus.invitations import MAX_LIFETIME
 from xmppconf_focus.metadata import MAX_SIZE
@@ -51,6 +51,8 @@ def command_from(
             return ask.AskToUnmute(_media(payload, "media"), required(payload, "nick"))
         case Kind.REMOVE:
             return _remove(payload)
+        case Kind.REPORT:
+            return _report(payload)
         case Kind.SETTINGS:
             return _settings(payload)
     raise PeerError("not a command")
@@ -129,6 +131,13 @@ def _remove(payload: Element) -> ask.RemoveOccupant:
         flag(payload, "ban"),
         "" if reason is None else content(reason, MAX_REASON),
     )
+
+
+def _report(payload: Element) -> ask.Report:
+    kind = required(payload, "kind")
+    if kind not in get_args(Abuse):
+        raise PeerError("attribute kind is unknown")
+    return ask.Report(required(payload, "nick"), cast(Abuse, kind))
 
 
 def _settings(payload: Element) -> ask.ChangeSettings:

@@ -7,6 +7,7 @@ from typing import get_args
 from xmppconf.errors import Condition
 from xmppconf.jingle import Action
 from xmppconf.metrics import Metrics
+from xmppconf_focus.effects import Abuse
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import Kind
 
@@ -21,6 +22,9 @@ class Counters:
         )
         self._sent = metrics.counter(
             "jingle_sent", "Jingle requests sent", "action", [a.value for a in Action]
+        )
+        self._reported = metrics.counter(
+            "abuse_reports", "People reported by others", "kind", get_args(Abuse)
         )
         self._bridge_refused = metrics.counter(
             "bridge_requests_failed", "Requests that a bridge refused or left unanswered"
@@ -39,6 +43,9 @@ class Counters:
 
     def sent(self, action: str) -> None:
         self._sent.increment(action)
+
+    def reported(self, kind: Abuse) -> None:
+        self._reported.increment(kind)
 
     def bridge_refused(self) -> None:
         self._bridge_refused.increment()

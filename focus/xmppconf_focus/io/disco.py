@@ -25,6 +25,7 @@ _FEATURES = frozenset(
         "https://jitsi.org/meet/jicofo/terminate-restart",
         "jabber:iq:version",
         "urn:xmpp:extdisco:2",
+        "urn:xmppconf:room#report",
         "urn:xmpp:ping",
     }
 )

@@ -38,6 +38,7 @@ from xmppconf.xmpp.muc import (
     destroy_to_xml,
     presence_to_xml,
     role_to_xml,
+    subject_to_xml,
 )
 from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedStream, Kind
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 class Performer:
     """`jid` is the focus's full address; `answer` gets the answers of conference requests.
 
+    With `has_module` the rooms' server has our module, which shows what we tell of rooms.
     `leaving` gets the rooms that are about to be left, `store` is called when what is kept
     of rooms has changed, and `acted` after each effect; `driver` drives the machine: pump
     it after every input.
@@ -77,6 +79,8 @@ class Performer:
         leaving: Callable[[RoomJid], None],
         store: Callable[[], None],
         acted: Callable[[], None],
+        *,
+        has_module: bool,
     ) -> None:
         self.driver: Driver[Effect] = Driver(machine, self._perform)
         self._machine = machine
@@ -88,6 +92,7 @@ class Performer:
         self._answer = answer
         self._leaving = leaving
         self._acted = acted
+        self._has_module = has_module
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking = 0
@@ -133,6 +138,10 @@ class Performer:
                 self.tell(room, affiliation_to_xml(jid, affiliation))
             case do.KickOccupant(room, nick, reason):
                 self.tell(room, role_to_xml(nick, "none", reason))
+            case do.CountReport(kind):
+                self._counters.reported(kind)
+            case do.SetSubject(room, subject):
+                self._write(subject_to_xml(room, subject, sender=self._jid))
             case do.DestroyRoom(room, reason):
                 self.tell(room, destroy_to_xml(reason))
             case do.SendJson(to, value):
@@ -209,6 +218,8 @@ class Performer:
         return await self._stream.ask(to, kind, payload, sender=self._jid)
 
     async def _configure(self, room: RoomJid, fields: dict[str, str]) -> None:
+        if self._has_module:
+            fields |= self._machine.info(room)
         visible = configuration_to_xml({"muc#roomconfig_whois": "anyone", **fields})
         # Both are on their way at once: everybody who joins waits for this.
         form, done = await asyncio.gather(

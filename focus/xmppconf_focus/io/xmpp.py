@@ -110,6 +110,7 @@ class FocusOnXmpp:
             self._leaving.add,
             store,
             self._acted,
+            has_module=self._lobby_module,
         )
         self._rooms = RoomsOnXmpp(
             self.names,
@@ -314,6 +315,7 @@ class FocusOnXmpp:
             Kind.ASK_TO_UNMUTE: self._rooms.command,
             Kind.REMOVE: self._rooms.command,
             Kind.INVITE: self._rooms.invite,
+            Kind.REPORT: self._rooms.command,
             Kind.LOBBY_ADMIN: self._rooms.lobby_admin,
         }
         for handler in HANDLERS:

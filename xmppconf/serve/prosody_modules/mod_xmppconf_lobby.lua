@@ -1,10 +1,11 @@
 -- Shows stock Jitsi clients the way to the lobby, which the focus itself plays.
 --
 -- Load it on the rooms' host and set  xmppconf_focus = "focus.meet.example"  there.
--- Three things that only the server can do:
+-- Four things that only the server can do:
 --   * the refusal of a join names the lobby,
 --   * the room's disco#info names it too, so that moderators look in,
---   * who knows the room's password need not wait.
+--   * who knows the room's password need not wait,
+--   * the room's disco#info says when the meeting began, and of a breakout room that it is one.
 -- SPDX-License-Identifier: AGPL-3.0-or-later
 
 local jid = require "util.jid";
@@ -49,4 +50,34 @@ module:hook("muc-disco#info", function (event)
 	if not event.room:get_members_only() then return; end
 	table.insert(event.form, { name = "muc#roominfo_lobbyroom", label = "Lobby", value = "" });
 	event.formdata["muc#roominfo_lobbyroom"] = lobby_of(event.room);
+end);
+
+-- What the focus, and nobody else, tells in the room's form.
+local told = {
+	"muc#roominfo_created_timestamp",
+	"muc#roominfo_isbreakout",
+	"muc#roominfo_breakout_main_room",
+};
+
+module:hook("muc-config-form", function (event)
+	if jid.host(event.actor) ~= focus then return; end
+	for _, name in ipairs(told) do
+		table.insert(event.form, { name = name, type = "text-single", value = event.room._data[name] or "" });
+	end
+end);
+
+for _, name in ipairs(told) do
+	module:hook("muc-config-submitted/" .. name, function (event)
+		if event.value ~= "" then event.room._data[name] = event.value; end
+	end);
+end
+
+module:hook("muc-disco#info", function (event)
+	for _, name in ipairs(told) do
+		local value = event.room._data[name];
+		if value then
+			table.insert(event.form, { name = name, value = "" });
+			event.formdata[name] = value;
+		end
+	end
 end);
