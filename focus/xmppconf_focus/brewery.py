@@ -163,6 +163,10 @@ class Brewery:
         if jid not in self.bridges:
             self._expected[jid] = now + RETURN_TIME
 
+    def awaits(self, jid: BridgeJid) -> bool:
+        """Whether a bridge has not shown itself yet since we came back."""
+        return jid in self._expected
+
     def entered(self, *, created: bool) -> None:
         """We are in the brewery and have seen who is; `created` if it was not there.
 

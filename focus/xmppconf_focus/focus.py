@@ -26,6 +26,7 @@ from xmppconf_focus.effects import (
     ConferenceEnded,
     Effect,
     RoomJid,
+    SendColibri,
     SetAffiliation,
     StoreRoom,
     Ticket,
@@ -43,6 +44,7 @@ from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
 
+MAX_HELD = 10_000  # requests that wait for one bridge to come back
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
 
@@ -78,6 +80,8 @@ class Focus:
         self._changed: set[RoomJid] = set()
         self._deadlines: list[tuple[float, RoomJid]] = []
         self._effects: deque[Effect] = deque()
+        self._held: dict[BridgeJid, list[SendColibri]] = {}
+        """Requests for bridges that are still on their way back, in their order."""
 
     # -- requests ----------------------------------------------------------------------
     def request(
@@ -397,6 +401,7 @@ class Focus:
             self._settle(conference)
 
     def _settle_brewery(self, now: float) -> None:
+        self._release()
         for effect in self.brewery.effects():
             if not isinstance(effect, BridgeLost | BridgeUsable):
                 self._effects.append(effect)
@@ -449,6 +454,7 @@ class Focus:
 
     def connection_lost(self) -> None:
         """Forget the bridges, and what has not become a session yet."""
+        self._held.clear()
         self.brewery.all_left()
         self.presences = Presences()
         for conference in list(self.conferences.values()):
@@ -466,6 +472,8 @@ class Focus:
         if self.recording:
             self._changed.add(conference.room)
         for effect in conference.effects():
+            if isinstance(effect, SendColibri) and self._hold(effect):
+                continue
             self._effects.append(effect)
             if isinstance(effect, StoreRoom):
                 self.memory.put(effect.room, effect.record)
@@ -486,6 +494,26 @@ class Focus:
                 if (due := c.next_timeout()) is not None
             ]
             heapq.heapify(self._deadlines)
+
+    def _hold(self, request: SendColibri) -> bool:
+        """Whether a request has to wait: its bridge would seem to refuse it.
+
+        With too many of them the bridge is not worth waiting for.
+        """
+        if not self.brewery.awaits(request.bridge):
+            return False
+        held = self._held.setdefault(request.bridge, [])
+        if len(held) >= MAX_HELD:
+            return False
+        held.append(request)
+        return True
+
+    def _release(self) -> None:
+        """Send what waited for bridges that are there; what is for others is moot."""
+        for bridge in [bridge for bridge in self._held if not self.brewery.awaits(bridge)]:
+            held = self._held.pop(bridge)
+            if bridge in self.brewery.bridges:
+                self._effects.extend(held)
 
     def next_timeout(self) -> float | None:
         while self._deadlines:

@@ -31,6 +31,7 @@ NARROW = (320, 640)
 
 PAGES = {
     "start": "page=start&recent=1",
+    "start, for the first time": "page=start",
     "before": "page=prejoin",
     "before, denied": "page=prejoin&problem=denied",
     "alone": "n=1",
@@ -43,6 +44,7 @@ PAGES = {
     "invite": "n=3&dialog=invite&moderator=1",
     "security": "n=3&dialog=security&moderator=1",
     "security, to a guest": "n=3&dialog=security",
+    "report": "n=3&report=1&topic=Budget",
     "speakers": "n=3&dialog=speakers",
     "for the host": "page=waiting&waiting=host",
     "in the lobby": "page=waiting&waiting=lobby",

@@ -81,12 +81,20 @@ async def test_nothing_of_a_call_is_found_in_the_browser_after_it(
     assert not [url for url in urls if room in url]
     paths = {url.removeprefix(service.url) for url in urls}
     assert {path for path in paths if path and not path.startswith("assets/")} == set()
-    # What stays, stays by choice: settings with one's own name and the rooms one was in.
-    assert room in kept
+    # What stays, stays by choice: one's own name; rooms only if one wants that.
+    assert room not in kept
     await ben.page.click(by_testid("home"))
-    await ben.page.wait_for(f"!!document.querySelector('{by_testid('recent')}')")
     await ben.page.click(by_testid("keep-recent"))
     await ben.page.wait_for(f"!!document.querySelector('{by_testid('recent-empty')}')")
+    await ben.page.fill(by_testid("room-name"), room)
+    await ben.page.click(by_testid("go"))
+    await ben.join()
+    await ben.leave()
+    await ben.page.click(by_testid("home"))
+    await ben.page.wait_for(f"!!document.querySelector('{by_testid('recent')}')")
+    assert room in await ben.page.evaluate(KEPT)
+    await ben.page.click(by_testid("keep-recent"))
+    await ben.page.wait_for(f"!document.querySelector('{by_testid('recent')}')")
     assert room not in await ben.page.evaluate(KEPT)
 
 

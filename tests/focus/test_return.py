@@ -245,6 +245,25 @@ def test_a_namesake_is_thrown_out_before_we_come_back() -> None:
     assert stage.take(ReturnToRoom) == [ReturnToRoom(ROOM)]
 
 
+def test_requests_wait_for_a_bridge_that_comes_back_after_us() -> None:
+    """Sent at once they would find nobody there, as if the bridge had died."""
+    stage = talking("ann", "bob")
+    lose_connection(stage)
+    stage.focus.connected(stage.now)
+    stage.focus.brewery_entered(stage.now, created=True)
+    for nick in ("ann", "bob"):
+        present(stage, nick)
+    stage.focus.joined(ROOM, "owner", stage.now)
+    stage.focus.occupant_left(ROOM, "bob", stage.now)
+    assert stage.take(SendColibri) == []
+    stage.add_bridge(BRIDGE)
+    updated, also, expired = stage.take(SendColibri)
+    assert {e.id for one in (updated, also) for e in one.modify.endpoints} == {ANN, BOB}
+    [gone] = expired.modify.endpoints
+    assert (gone.id, gone.expire) == (BOB, True)
+    assert stage.take(SendTerminate) == []
+
+
 @pytest.mark.parametrize("brewery", ["lived", "created", "silent"])
 def test_a_bridge_that_went_meanwhile_is_replaced(brewery: str) -> None:
     stage = talking("ann", "bob")

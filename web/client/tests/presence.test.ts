@@ -34,10 +34,10 @@ test('names are bounded', () => {
 
 test('our presence joins once and then only tells', () => {
   const own = { nick: 'Me', audioMuted: true, videoMuted: false };
-  const joining = ownPresence('room@muc.example/me', 'me', own, true);
+  const joining = ownPresence('room@muc.example/me', 'me', own, {});
   assert.ok(first(joining, 'x', 'http://jabber.org/protocol/muc'));
   assert.deepEqual(JSON.parse(text(first(joining, 'SourceInfo'))), { 'me-a0': { muted: true }, 'me-v0': { muted: false } });
-  assert.equal(first(ownPresence('r/me', 'me', own, false), 'x'), undefined);
+  assert.equal(first(ownPresence('r/me', 'me', own), 'x'), undefined);
 });
 
 test('why somebody is gone', () => {

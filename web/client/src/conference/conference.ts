@@ -10,7 +10,7 @@ import type { ConferenceConfig } from './config';
 import { LocalMedia } from './devices';
 import { Emitter } from './emitter';
 import { Entrance } from './entrance';
-import { failureOf } from './errors';
+import { failureOf, JoinError } from './errors';
 import type { Credentials } from './focus_request';
 import { randomHex } from './ids';
 import { RoomMedia } from './media';
@@ -43,6 +43,9 @@ export interface ConferenceEvents {
   statistics: Statistics;
 }
 
+/** How long others are given to come back to a room that the server had lost. */
+const RETURN_MS = 30_000;
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Conference extends Emitter<ConferenceEvents> {
@@ -65,6 +68,8 @@ export class Conference extends Emitter<ConferenceEvents> {
   private raisedHand: number | undefined;
   private caps: Xml | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private missing = new Set<string>();
+  private missingTimer: ReturnType<typeof setTimeout> | undefined;
   private backoff = new Backoff();
   private times: Mutable<Timings> = {};
 
@@ -210,7 +215,7 @@ export class Conference extends Emitter<ConferenceEvents> {
           this.connection = undefined;
           this.xmpp = undefined;
           // Before the call it is opened anew when somebody joins.
-          if (this.current.state !== 'idle') this.reconnect();
+          if (this.current.state !== 'idle') this.reconnect(true);
         });
         return xmpp;
       });
@@ -234,28 +239,51 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.times.roomJoined ??= performance.now();
       this.backoff.succeeded(performance.now());
       this.setState('joined');
+      this.awaitMissing();
+      this.media?.returned();
       this.media?.occupantsChanged(this.directAllowed);
       this.publish(); // What changed while the join was under way.
     } catch (error) {
       if (abort.signal.aborted) return;
+      // Our old self is still there under our name: the server has not noticed yet that it is gone.
+      if (error instanceof JoinError && error.condition === 'conflict') this.tearDown();
       const reason = failureOf(error);
       if (reason) this.fail(reason);
-      else this.reconnect();
+      else this.reconnect(true);
     }
   }
 
   private open(xmpp: XmppConnection, focusJid: string): Room {
-    this.media?.close();
-    const room = (this.room = new Room(xmpp, this.roomJid, focusJid));
+    const { media, room: old } = this;
+    const sid = media?.sid;
+    const room = (this.room = new Room(xmpp, this.roomJid, focusJid, old && { id: old.id, sid }));
     this.follow(room);
     this.meeting.attach(xmpp, room);
-    this.carry(new RoomMedia(xmpp, room, this.roster, () => this.tracks(), () => this.videoTypes()));
+    if (media && sid !== undefined) media.rebind(xmpp, room);
+    else {
+      media?.close();
+      this.carry(new RoomMedia({ xmpp, room }, this.roster, () => this.tracks(), () => this.videoTypes()));
+    }
     return room;
   }
 
-  /** Everything anew after a pause that grows: login, request, room, session. */
-  private reconnect(): void {
-    this.tearDown();
+  /** Whoever is missing after we were away may be on the way back too, as after the server's restart. */
+  private awaitMissing(): void {
+    this.missing = new Set(this.roster.ids.filter((id) => !this.room?.has(id)));
+    this.missing.forEach((id) => this.roster.setActive(id, false));
+    this.changed();
+    this.missingTimer = setTimeout(() => this.missing.forEach((id) => this.gone(id)), RETURN_MS);
+  }
+
+  /**
+   * After a pause that grows: login, request, room; and media too, unless only the server is lost:
+   * then what the bridge sends goes on, and the focus knows the session by its name.
+   */
+  private reconnect(keepMedia = false): void {
+    if (keepMedia && this.media?.sid !== undefined) {
+      this.detach();
+      this.media.signallingLost();
+    } else this.tearDown();
     this.disconnect();
     this.setState('reconnecting');
     this.retryTimer = setTimeout(() => {
@@ -280,15 +308,25 @@ export class Conference extends Emitter<ConferenceEvents> {
     xmpp?.close();
   }
 
-  private tearDown(): void {
-    this.abort.abort();
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
+  private dropMedia(): void {
     const { media } = this;
     this.media = undefined;
     media?.close();
+  }
+
+  /** Stops listening to the room. */
+  private detach(): void {
+    this.abort.abort();
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.missingTimer);
+    this.retryTimer = undefined;
     this.meeting.detach();
     this.room?.close();
+  }
+
+  private tearDown(): void {
+    this.detach();
+    this.dropMedia();
     this.room = undefined;
     this.roster.clear();
     this.emit('dominantSpeaker', undefined);
@@ -305,17 +343,14 @@ export class Conference extends Emitter<ConferenceEvents> {
   private follow(room: Room): void {
     room.on('occupant', (occupant) => {
       const isNew = this.roster.put(occupant, performance.now());
+      if (this.missing.delete(occupant.id)) this.roster.setActive(occupant.id, true);
       if (this.current.state === 'joined') this.media?.occupantsChanged(this.directAllowed);
       this.changed();
       if (isNew) this.emit('joined', this.roster.participant(occupant.id)!);
     });
     room.on('gone', ({ id }) => {
-      const participant = this.roster.participant(id);
-      this.roster.remove(id);
-      this.media?.left(id);
+      this.gone(id);
       this.media?.occupantsChanged(this.directAllowed);
-      this.changed();
-      if (participant) this.emit('left', participant);
     });
     room.on('removed', (how) => {
       if (how === 'left') this.reconnect();
@@ -325,6 +360,14 @@ export class Conference extends Emitter<ConferenceEvents> {
     room.on('focusGone', () => this.reconnect());
     room.on('refused', (refused) => this.emit('chatRefused', refused));
     room.on('chat', (message) => this.emit('chat', message.own ? { ...message, name: this.name } : message));
+  }
+
+  private gone(id: string): void {
+    const participant = this.roster.participant(id);
+    this.roster.remove(id);
+    this.media?.left(id);
+    this.changed();
+    if (participant) this.emit('left', participant);
   }
 
   private presence(): OwnPresence {
@@ -369,7 +412,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.media = media;
     media.setView(this.view);
     media.on('changed', () => this.changed());
-    media.on('lost', () => this.media === media && this.reconnect());
+    media.on('lost', () => {
+      if (this.media !== media) return;
+      // While the server is away nobody can be asked for a new session: that comes with the room.
+      if (this.current.state === 'reconnecting') this.dropMedia();
+      else this.reconnect();
+    });
     media.on('media', (state) => this.emit('media', this.media === media ? state : 'none'));
     media.on('path', (path) => this.emit('path', path));
     media.on('speaker', (id) => {

@@ -12,6 +12,7 @@ import {
   contentModify, directSession, directTerminate, jingleOf, NS, readCandidates, readModify, readOffer, readSources, sourceAdd, transportInfo,
   type Answer, type DirectIds,
 } from './jingle';
+import type { Link } from './link';
 import type { Room } from './room';
 import { candidateLine, readCandidateLine, readLocal } from './sdp';
 import { MediaSession, newPeerConnection, type Tracks } from './session';
@@ -70,11 +71,16 @@ export class DirectCall extends Emitter<Events> {
   private wanted: { video: boolean; heights: ReadonlyMap<string, number> } = { video: true, heights: new Map() };
   private closed = false;
 
-  constructor(
-    private readonly xmpp: XmppConnection, private readonly room: Room, private readonly tracks: () => Tracks,
-    private readonly codec: () => string,
-  ) {
+  constructor(private readonly link: Link, private readonly tracks: () => Tracks, private readonly codec: () => string) {
     super();
+  }
+
+  private get xmpp(): XmppConnection {
+    return this.link.xmpp;
+  }
+
+  private get room(): Room {
+    return this.link.room;
   }
 
   get state(): DirectState {
@@ -171,6 +177,12 @@ export class DirectCall extends Emitter<Events> {
       this.follow(this.call, action, jingle);
     }
     return true;
+  }
+
+  /** Nobody can be told anything any more, and the other one sees us gone. */
+  interrupt(): void {
+    this.peers = [];
+    this.drop();
   }
 
   close(): void {

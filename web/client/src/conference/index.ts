@@ -8,6 +8,7 @@ export type { Visitor } from './lobby';
 export type { Meeting, MeetingEvents } from './meeting';
 export type { Poll } from './polls';
 export type { Access, RoomSettings } from './room_settings';
+export { MISCONDUCT, type Misconduct } from './services';
 export type { ModeratedKind, Moderation, SpeakerTime } from './services';
 export type { ChatMessage, ConferenceState, FailureReason, Kind, Participant, Path, RemoteStats, SharedScreen, SourceKey, Statistics, Timings, View, Waiting } from './types';
 export { ScreenCapture } from './screen';

@@ -3,6 +3,7 @@ import { BridgeChannel } from './channel';
 import { Emitter } from './emitter';
 import { requestIceServers } from './ice_servers';
 import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate, sourceAdd } from './jingle';
+import type { Link } from './link';
 import type { Room } from './room';
 import { canSimulcast, MediaSession, newPeerConnection, type Tracks } from './session';
 import type { Offer } from './types';
@@ -46,12 +47,20 @@ export class Invitation extends Emitter<Events> {
   /** Ways to the bridge where UDP is blocked; found out before the offer comes. */
   private relays: RTCIceServer[] = [];
 
-  constructor(
-    private readonly xmpp: XmppConnection, private readonly room: Room, private readonly tracks: () => Tracks,
-    private readonly codec: () => string,
-  ) {
+  /** Something of ours could not be announced, for want of a connection. */
+  private unsaid = false;
+
+  constructor(private readonly link: Link, private readonly tracks: () => Tracks, private readonly codec: () => string) {
     super();
     void this.findRelays();
+  }
+
+  private get xmpp(): XmppConnection {
+    return this.link.xmpp;
+  }
+
+  private get room(): Room {
+    return this.link.room;
   }
 
   get session(): MediaSession | undefined {
@@ -109,6 +118,13 @@ export class Invitation extends Emitter<Events> {
       if (this.current?.media !== session || ((await received(session)) ?? Infinity) > before) return;
     }
     await this.repair(session);
+  }
+
+  /** We are in the room again, with the session that runs or about to get a new one. */
+  returned(): void {
+    const { session } = this;
+    if (session && this.unsaid) void this.repair(session);
+    this.unsaid = false;
   }
 
   /** Ends the session and tells the focus. */
@@ -175,7 +191,10 @@ export class Invitation extends Emitter<Events> {
     session.on('announce', (source) => {
       if (!current()) return;
       const { sid, initiator } = session.offer;
-      this.send(sourceAdd(sid, initiator, source, source.kind)).catch((error: unknown) => console.warn('source not taken:', error));
+      this.send(sourceAdd(sid, initiator, source, source.kind)).catch((error: unknown) => {
+        this.unsaid = true;
+        console.warn('source not taken:', error);
+      });
     });
     session.on('interrupted', () => {
       if (!current()) return;

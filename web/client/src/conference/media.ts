@@ -5,6 +5,7 @@ import { DirectSpeaker } from './direct_speaker';
 import { Emitter } from './emitter';
 import { sourceName } from './ids';
 import { Invitation, type BridgeSession } from './invitation';
+import type { Link } from './link';
 import { PathSwitch } from './path_switch';
 import { Reporter } from './reporter';
 import type { Room } from './room';
@@ -42,14 +43,11 @@ export class RoomMedia extends Emitter<Events> {
   private bridgeMedia: 'none' | 'connected' | 'interrupted' = 'none';
   private speaker: string | undefined;
 
-  constructor(
-    xmpp: XmppConnection, private readonly room: Room, private readonly roster: Roster, tracks: () => Tracks,
-    private readonly videoTypes: VideoTypes,
-  ) {
+  constructor(private readonly link: Link, private readonly roster: Roster, tracks: () => Tracks, private readonly videoTypes: VideoTypes) {
     super();
     const codec = () => roster.commonCodec();
-    this.invitation = new Invitation(xmpp, room, tracks, codec);
-    this.direct = new DirectCall(xmpp, room, tracks, codec);
+    this.invitation = new Invitation(link, tracks, codec);
+    this.direct = new DirectCall(link, tracks, codec);
     this.paths = new PathSwitch({
       bridge: () => this.invitation.session,
       direct: () => this.direct.session,
@@ -57,9 +55,33 @@ export class RoomMedia extends Emitter<Events> {
       awaited: () => roster.ids.flatMap((id) => (id === this.direct.peer ? roster.sending(id) : [])),
       releaseDirect: () => this.direct.release(),
     });
-    this.directSpeaker = new DirectSpeaker(room.id, (id) => this.setSpeaker(id));
+    this.directSpeaker = new DirectSpeaker(link.room.id, (id) => this.setSpeaker(id));
     this.followInvitation();
     this.followDirect();
+  }
+
+  private get room(): Room {
+    return this.link.room;
+  }
+
+  /** The session with the bridge that can go on without signalling; undefined if there is none. */
+  get sid(): string | undefined {
+    return this.invitation.session?.offer.sid;
+  }
+
+  /** The connection to the server is lost: what runs through the bridge goes on. */
+  signallingLost(): void {
+    this.direct.interrupt();
+  }
+
+  /** We go into the room again; `returned` follows once we are in. */
+  rebind(xmpp: XmppConnection, room: Room): void {
+    this.link.xmpp = xmpp;
+    this.link.room = room;
+  }
+
+  returned(): void {
+    this.invitation.returned();
   }
 
   /** Direct only while nothing of ours goes over the bridge too, as it does at both ends of a direct session. */

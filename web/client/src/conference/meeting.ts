@@ -9,7 +9,7 @@ import { LobbyWatch, type Visitor } from './lobby';
 import type { Poll } from './polls';
 import type { Room } from './room';
 import { UNKNOWN, type RoomSettings } from './room_settings';
-import { OPEN, RoomServices, type ModeratedKind, type Moderation, type SpeakerTime } from './services';
+import { OPEN, RoomServices, type Misconduct, type ModeratedKind, type Moderation, type SpeakerTime } from './services';
 import type { Kind } from './types';
 import type { Xml } from './xml';
 import type { XmppConnection } from './xmpp';
@@ -23,6 +23,7 @@ export interface MeetingEvents {
   speakerTimes: readonly SpeakerTime[];
   askedToUnmute: { kind: ModeratedKind; by: string };
   muted: { kind: ModeratedKind; by: string };
+  reported: { id: string; kind: Misconduct };
   lobby: readonly Visitor[];
   subject: string;
 }
@@ -59,6 +60,7 @@ export class Meeting extends Emitter<MeetingEvents> {
     services.on('polls', (polls) => this.emit('polls', polls));
     services.on('speakerTimes', (times) => this.emit('speakerTimes', times));
     services.on('askedToUnmute', (asked) => this.emit('askedToUnmute', asked));
+    services.on('reported', (report) => this.emit('reported', report));
     services.on('muted', (muted) => {
       this.forced.add(muted.kind);
       if (muted.kind !== 'desktop') void this.local.setEnabled(muted.kind, false);
@@ -108,6 +110,10 @@ export class Meeting extends Emitter<MeetingEvents> {
 
   remove(id: string, ban: boolean): Promise<unknown> {
     return this.through((services) => services.remove(id, ban));
+  }
+
+  report(id: string, kind: Misconduct): Promise<unknown> {
+    return this.through((services) => services.report(id, kind));
   }
 
   setModerator(id: string, on: boolean): Promise<unknown> {

@@ -3,6 +3,7 @@ import { all, elements, first, text, xml, type Xml } from './xml';
 import { parseSourceName, sourceName } from './ids';
 import type { VideoType } from './types';
 
+const FOCUS = 'urn:xmppconf:focus:0';
 const MUC = 'http://jabber.org/protocol/muc';
 const MUC_USER = `${MUC}#user`;
 const NICK = 'http://jabber.org/protocol/nick';
@@ -39,7 +40,8 @@ export interface OwnPresence {
 export const CODECS: readonly string[] = ['vp8', 'vp9', 'av1', 'h264'];
 
 /** The join presence has `<x/>` of MUC; the later ones do not (XEP-0045, 7.2). */
-export function ownPresence(to: string, id: string, own: OwnPresence, joining: boolean, password?: string): Xml {
+/** `joining` is there in the presence that enters the room; `sid` names a session that goes on. */
+export function ownPresence(to: string, id: string, own: OwnPresence, joining?: { readonly password?: string; readonly sid?: string }): Xml {
   const info = {
     [sourceName(id, 'a0')]: { muted: own.audioMuted },
     [sourceName(id, 'v0')]: { muted: own.videoMuted },
@@ -49,7 +51,8 @@ export function ownPresence(to: string, id: string, own: OwnPresence, joining: b
     }),
   };
   return xml('presence', { to },
-    joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 }), password ? xml('password', {}, password) : undefined) : undefined,
+    joining ? xml('x', { xmlns: MUC }, xml('history', { maxstanzas: 0 }), joining.password ? xml('password', {}, joining.password) : undefined) : undefined,
+    joining?.sid === undefined ? undefined : xml('session', { xmlns: FOCUS, sid: joining.sid }),
     own.caps,
     xml('nick', { xmlns: NICK }, own.nick),
     xml('SourceInfo', {}, JSON.stringify(info)),

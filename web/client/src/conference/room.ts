@@ -31,7 +31,7 @@ const MAX_SEEN = 1_000;
 const REPLY = 'urn:xmpp:reply:0';
 
 export class Room extends Emitter<Events> {
-  readonly id = newEndpointId();
+  readonly id: string;
   readonly address: string;
   readonly focusAddress: string;
   private readonly occupants = new Map<string, Occupant>();
@@ -44,8 +44,13 @@ export class Room extends Emitter<Events> {
   private settle: ((error?: JoinError) => void) | undefined;
   private readonly stop: (() => void)[];
 
-  constructor(private readonly connection: XmppConnection, readonly jid: string, private readonly focusJid: string) {
+  /** `before` is who we were in this room, and the session that we still have, if we do. */
+  constructor(
+    private readonly connection: XmppConnection, readonly jid: string, private readonly focusJid: string,
+    private readonly before?: { readonly id: string; readonly sid?: string },
+  ) {
     super();
+    this.id = before?.id ?? newEndpointId();
     this.address = `${jid}/${this.id}`;
     this.focusAddress = `${jid}/focus`;
     this.stop = [
@@ -69,7 +74,7 @@ export class Room extends Emitter<Events> {
         else resolve();
       };
       this.said = JSON.stringify(own);
-      this.connection.send(ownPresence(this.address, this.id, own, true, password));
+      this.connection.send(ownPresence(this.address, this.id, own, { password, sid: this.before?.sid }));
     });
   }
 
@@ -78,12 +83,16 @@ export class Room extends Emitter<Events> {
     const said = JSON.stringify(own);
     if (!this.joined || said === this.said) return;
     this.said = said;
-    this.connection.send(ownPresence(this.address, this.id, own, false));
+    this.connection.send(ownPresence(this.address, this.id, own));
   }
 
   /** Whether we are a moderator here. */
   get moderator(): boolean {
     return this.isModerator;
+  }
+
+  has(id: string): boolean {
+    return this.occupants.has(id);
   }
 
   realJid(id: string): string | undefined {

@@ -17,6 +17,10 @@ export interface Moderation {
   readonly allowed: ReadonlyMap<ModeratedKind, ReadonlySet<string>>;
 }
 
+/** What somebody can be reported for. */
+export const MISCONDUCT = ['spam', 'harassment', 'other'] as const;
+export type Misconduct = (typeof MISCONDUCT)[number];
+
 export interface SpeakerTime {
   readonly id: string;
   readonly name: string;
@@ -31,6 +35,8 @@ interface Events {
   speakerTimes: readonly SpeakerTime[];
   /** A moderator asks for our voice or picture. */
   askedToUnmute: { kind: ModeratedKind; by: string };
+  /** To moderators: somebody was reported. */
+  reported: { id: string; kind: Misconduct };
   /** A moderator switched us off. */
   muted: { kind: ModeratedKind; by: string };
 }
@@ -84,6 +90,10 @@ export class RoomServices extends Emitter<Events> {
 
   remove(id: string, ban: boolean): Promise<unknown> {
     return this.ask(xml('remove', { xmlns: ROOM, nick: id, ban }));
+  }
+
+  report(id: string, kind: Misconduct): Promise<unknown> {
+    return this.ask(xml('report', { xmlns: ROOM, nick: id, kind }));
   }
 
   setModerator(realJid: string, on: boolean): Promise<unknown> {
@@ -156,6 +166,11 @@ export class RoomServices extends Emitter<Events> {
       case 'ask_to_unmute': {
         const kind = kindOf(json.mediaType);
         if (kind) this.emit('askedToUnmute', { kind, by: nickOf(json.actor) });
+        break;
+      }
+      case 'report': {
+        const kind = MISCONDUCT.find((one) => one === json.kind);
+        if (kind && typeof json.nick === 'string') this.emit('reported', { id: json.nick, kind });
         break;
       }
       case 'polls':

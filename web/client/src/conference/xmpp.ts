@@ -22,6 +22,8 @@ const PING_INTERVAL_MS = 10_000;
 const PING_MS = 5_000;
 const PING_FAILURES = 2;
 /** After sleep or in a new network there is little patience. */
+/** How often a BOSH request is repeated. */
+const RETRIES = 5;
 const PROBE_MS = 2_000;
 
 export class XmppConnection extends Emitter<Events> {
@@ -61,11 +63,14 @@ export class XmppConnection extends Emitter<Events> {
   private login(): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('no answer from the server')), CONNECT_MS);
+      // With BOSH a request that failed is sent again after 8 s: who logs in tries anew sooner.
+      this.strophe.maxRetries = 0;
       this.strophe.connect(this.domain, '', (status: number) => {
         const { CONNECTED, AUTHFAIL, CONNFAIL, ERROR, DISCONNECTED } = Strophe.Status;
         if (status === CONNECTED) {
           clearTimeout(timer);
           this.connected = true;
+          this.strophe.maxRetries = RETRIES;
           this.listen();
           resolve();
         } else if (status === AUTHFAIL || status === CONNFAIL || status === ERROR || status === DISCONNECTED) {

@@ -7,7 +7,9 @@ import { Icon } from './icons';
 import { lazy } from './lazy';
 import { Knock } from './lobby_queue';
 import { isModerator } from './meeting';
+import { MeetingLine } from './meeting_line';
 import { FloatingReactions } from './reactions';
+import { reporting } from './reporting';
 import { room } from './route';
 import { useShortcuts } from './shortcuts';
 import { conference, conferenceState, copyLink, dialog, media, panel, participants, showPanel, soundBlocked } from './state';
@@ -30,6 +32,7 @@ const DIALOGS = {
   security: lazy(() => import('./security_dialog').then((module) => module.SecurityDialog)),
   speakers: lazy(() => import('./speakers_dialog').then((module) => module.SpeakersDialog)),
 };
+const ReportDialog = lazy(() => import('./report_dialog').then((module) => module.ReportDialog));
 const PersonDialog = lazy(() => import('./stage/person_dialog').then((module) => module.PersonDialog));
 const PathDialog = lazy(() => import('./stage/path_dialog').then((module) => module.PathDialog));
 
@@ -83,6 +86,7 @@ export function CallPage() {
         <LinkOffer />
         <Stage />
         <PathChip />
+        <MeetingLine />
         <TalkButton />
         <Alone />
         <FloatingReactions />
@@ -92,6 +96,7 @@ export function CallPage() {
       {Panel ? <Panel /> : null}
       <Toolbar />
       {Dialog ? <Dialog /> : null}
+      {reporting.value !== undefined ? <ReportDialog /> : null}
       {inspected.value !== undefined ? <PersonDialog /> : comparing.value ? <PathDialog /> : null}
     </main>
   );

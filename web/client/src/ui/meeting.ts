@@ -4,6 +4,7 @@ import type { Conference, ModeratedKind, Moderation, Poll, RoomSettings, Speaker
 import { announce, toast } from './announce';
 import { t } from './i18n';
 import { dropHold } from './push_to_talk';
+import { REASONS } from './reporting';
 import { settings } from './settings';
 import { playNotice } from './sound';
 import { conference, nameOf, onConference, panel, participants } from './state';
@@ -100,6 +101,7 @@ function follow(conf: Conference, mine: () => boolean): void {
     askedToUnmute.value = asked;
     announce(asked.kind === 'audio' ? t('people.askedAudio', { name: nameById(asked.by) }) : t('people.askedVideo', { name: nameById(asked.by) }));
   });
+  meeting.on('reported', ({ id, kind }) => mine() && toast(t('report.reported', { name: nameById(id), reason: t(REASONS[kind]) })));
   meeting.on('muted', ({ kind }) => {
     if (!mine()) return;
     if (kind === 'audio') dropHold();

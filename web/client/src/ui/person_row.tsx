@@ -3,6 +3,7 @@ import { t } from './i18n';
 import { Icon } from './icons';
 import { attempt, isModerator, moderation } from './meeting';
 import { MenuButton, type MenuItem } from './menu';
+import { reporting } from './reporting';
 import { chatWith, conference, showPanel } from './state';
 import { hue, initials } from './stage/avatar';
 
@@ -27,7 +28,8 @@ function actions({ id, moderator, audioMuted, videoMuted }: PersonRowProps): Men
       showPanel('chat');
     },
   }];
-  if (!isModerator.value) return items;
+  const report: MenuItem = { id: 'report-person', icon: 'shield', label: t('people.report'), onSelect: () => (reporting.value = id) };
+  if (!isModerator.value) return [...items, report];
   items.push(audioMuted
     ? { id: 'ask-audio', icon: 'mic', label: t('people.askAudio'), onSelect: () => attempt(meeting?.askToUnmute('audio', id)) }
     : { id: 'mute-audio', icon: 'micOff', label: t('people.mute'), onSelect: () => attempt(meeting?.mute('audio', id)) });
@@ -46,7 +48,7 @@ function actions({ id, moderator, audioMuted, videoMuted }: PersonRowProps): Men
   });
   items.push({ id: 'kick', icon: 'door', label: t('people.kick'), danger: true, onSelect: () => attempt(meeting?.remove(id, false)) });
   items.push({ id: 'ban', icon: 'lock', label: t('people.ban'), danger: true, onSelect: () => attempt(meeting?.remove(id, true)) });
-  return items;
+  return [...items, report];
 }
 
 export function PersonRow(props: PersonRowProps) {

@@ -4,6 +4,7 @@ import type { Access, ModeratedKind } from '../conference';
 import { Modal } from './dialog';
 import { t } from './i18n';
 import { attempt, isModerator, moderation, roomSettings } from './meeting';
+import { Newcomers, Topic } from './meeting_settings';
 import { conference, dialog } from './state';
 
 const ACCESS: readonly Access[] = ['open', 'lobby', 'members', 'locked'];
@@ -49,6 +50,7 @@ export function SecurityDialog() {
         ))}
       </fieldset>
       {may ? <Password /> : null}
+      <Newcomers />
       <fieldset class="choices" disabled={!may}>
         <legend>{t('security.rights')}</legend>
         {KINDS.map((kind) => (
@@ -58,6 +60,7 @@ export function SecurityDialog() {
           </label>
         ))}
       </fieldset>
+      {may ? <Topic /> : null}
       {may ? (
         <div class="row end">
           {ending ? (

@@ -33,7 +33,7 @@ export interface Settings {
 const KEY = 'xmppconf';
 const MAX_RECENT = 6;
 const DEFAULTS: Settings = {
-  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, keepRecent: true, recent: [], language: '', theme: '',
+  name: '', camera: true, microphone: true, cameraDevice: '', microphoneDevice: '', joinSound: false, pushToTalk: true, keepRecent: false, recent: [], language: '', theme: '',
   speakerDevice: '', direct: true, selfView: true, selfCorner: 'bottom-end', talkKey: 'Space', pushToMute: false, talkButton: false,
 };
 

@@ -1,17 +1,12 @@
 /** How long each has spoken, as the server counts the dominant speaker. */
 import { useEffect } from 'preact/hooks';
+import { clock } from './clock';
 import { Modal } from './dialog';
-import { language, t } from './i18n';
+import { t } from './i18n';
 import { speakerTimes } from './meeting';
 import { conference, dialog, nameOf, participants } from './state';
 
 const ASK_MS = 3_000;
-
-export function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  return new Intl.NumberFormat(language.value, { minimumIntegerDigits: 1 }).format(Math.floor(whole / 60))
-    + ':' + new Intl.NumberFormat(language.value, { minimumIntegerDigits: 2 }).format(whole % 60);
-}
 
 export function SpeakersDialog() {
   useEffect(() => {

@@ -52,10 +52,10 @@ export function StartPage() {
       </section>
       <section class="recent" aria-labelledby="recent-heading">
         <header>
-          <h2 id="recent-heading">{t('start.recent')}</h2>
+          <h2 id="recent-heading" class={keepRecent ? '' : 'visually-hidden'}>{t('start.recent')}</h2>
           {recent.length > 0 ? <button type="button" class="link" data-testid="forget-all" onClick={() => forget()}>{t('start.forgetAll')}</button> : null}
         </header>
-        {recent.length === 0 ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{keepRecent ? t('start.recentEmpty') : t('start.recentOff')}</p> : (
+        {recent.length === 0 ? keepRecent ? <p class="empty" data-testid="recent-empty"><Icon name="clock" />{t('start.recentEmpty')}</p> : null : (
           <ul data-testid="recent">
             {recent.map((name) => (
               <li key={name}>
