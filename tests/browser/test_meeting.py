@@ -74,7 +74,7 @@ async def test_a_report_reaches_the_moderator_and_is_counted(
     for one in (ann, ben, kim):
         await one.open(service.url, room)
         await one.join()
-    counted = 'reports_total{reason="harassment"} '
+    counted = 'abuse_reports_total{kind="harassment"} '
     before = next(
         line for line in service.page("focus", "/metrics").splitlines() if counted in line
     )

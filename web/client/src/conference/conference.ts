@@ -419,6 +419,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       else this.reconnect();
     });
     media.on('media', (state) => this.emit('media', this.media === media ? state : 'none'));
+    media.on('startMuted', (kinds) => this.meeting.startMuted(kinds));
     media.on('path', (path) => this.emit('path', path));
     media.on('speaker', (id) => {
       if (id !== undefined && id === this.room?.id) this.meeting.speaking();

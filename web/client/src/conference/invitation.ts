@@ -6,8 +6,8 @@ import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate, 
 import type { Link } from './link';
 import type { Room } from './room';
 import { canSimulcast, MediaSession, newPeerConnection, type Tracks } from './session';
-import type { Offer } from './types';
-import { xml, type Xml } from './xml';
+import type { Kind, Offer } from './types';
+import { first, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
 
 /** A session with the bridge and the channel that belongs to it. */
@@ -22,6 +22,8 @@ interface Events {
   /** Remote tracks came, went or changed hands. */
   tracks: void;
   media: 'none' | 'connected' | 'interrupted';
+  /** The room wants newcomers to begin without these. */
+  startMuted: readonly Kind[];
   /** Only a new beginning helps. */
   lost: void;
 }
@@ -35,6 +37,7 @@ const REPAIR_MS = 5_000;
 /** Consent checks come every few seconds even where no media flows (RFC 7675, 5.1). */
 const CHECK_MS = 3_500;
 const LOOK_MS = 250;
+const START_MUTED = 'http://jitsi.org/jitmeet/start-muted';
 const DATA_CHANNEL = 'JVB data channel';
 const DATA_PROTOCOL = 'http://jitsi.org/protocols/colibri';
 
@@ -150,6 +153,8 @@ export class Invitation extends Emitter<Events> {
 
   private async accept(jingle: Xml, from: string): Promise<void> {
     this.end();
+    const muted = first(jingle, 'startmuted', START_MUTED)?.attrs ?? {};
+    this.emit('startMuted', (['audio', 'video'] as const).filter((kind) => muted[kind] === 'true'));
     let session: MediaSession | undefined;
     try {
       const offer = readOffer(jingle, from);

@@ -11,7 +11,7 @@ import { Reporter } from './reporter';
 import type { Room } from './room';
 import type { Roster } from './roster';
 import type { Tracks } from './session';
-import type { Path, SourceKey, Statistics, View } from './types';
+import type { Kind, Path, SourceKey, Statistics, View } from './types';
 import type { Xml } from './xml';
 import type { XmppConnection } from './xmpp';
 
@@ -20,6 +20,7 @@ interface Events {
   changed: void;
   media: 'none' | 'connected' | 'interrupted';
   path: Path;
+  startMuted: readonly Kind[];
   speaker: string | undefined;
   offered: void;
   connected: void;
@@ -159,6 +160,7 @@ export class RoomMedia extends Emitter<Events> {
   private followInvitation(): void {
     const { invitation } = this;
     invitation.on('tracks', () => this.emit('changed', undefined));
+    invitation.on('startMuted', (kinds) => this.emit('startMuted', kinds));
     invitation.on('lost', () => this.emit('lost', undefined));
     invitation.on('media', (media) => {
       if (media === 'connected') this.emit('connected', undefined);

@@ -38,6 +38,8 @@ export class Meeting extends Emitter<MeetingEvents> {
   /** Media that the focus switched off: it wants to hear before they come again. */
   private readonly forced = new Set<ModeratedKind>();
 
+  private begun = false;
+
   constructor(private readonly focus: string, private readonly local: LocalMedia) {
     super();
     local.on('changed', (kind) => this.onLocal(kind));
@@ -88,6 +90,17 @@ export class Meeting extends Emitter<MeetingEvents> {
   /** Takes an IQ if it is for us, and answers it. */
   take(iq: Xml): boolean {
     return this.services?.take(iq) ?? false;
+  }
+
+  /** What the first offer asks of a newcomer: everything after it is one's own choice. */
+  startMuted(kinds: readonly Kind[]): void {
+    if (this.begun) return;
+    this.begun = true;
+    for (const kind of kinds) {
+      if (this.local.muted(kind)) continue;
+      void this.local.setEnabled(kind, false);
+      this.emit('muted', { kind, by: '' });
+    }
   }
 
   /** Whether we may switch this on now. */
