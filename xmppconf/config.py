@@ -242,6 +242,9 @@ class JwtSettings:
     """What `aud` must be or contain; empty: anything."""
     any_room: bool = False
     """Accept tokens whose `room` is `*`; false: a token must name the one room."""
+    login_url: str = ""
+    """Page of yours that makes tokens, to which stock clients send people who have to
+    sign in; `{room}` in it stands for the room's name.  Empty: none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -210,6 +210,8 @@ def _check_members(members: MembersSettings) -> None:
         raise SettingsError("members.jwt.secret: is a key; name its file in jwt.key_file")
     if members.session_lifetime < 60:
         raise SettingsError("members.session_lifetime: must be at least 60 seconds")
+    if members.jwt.login_url and not re.match(r"https?://", members.jwt.login_url):
+        raise SettingsError("members.jwt.login_url: must begin with https:// or http://")
     for algorithm in members.jwt.algorithms:
         if algorithm not in JWT_ALGORITHMS:
             known = ", ".join(JWT_ALGORITHMS)

@@ -28,6 +28,7 @@ MAX_FILE = 64 * 1024 * 1024  # bytes
 MAX_USER = 200  # characters
 MAX_PASSWORD = 1024  # bytes; hashing more would only cost time
 MIN_PASSWORD = 8  # characters
+COMPACT_DAY = 8  # digits
 MAX_EXPIRY = 253_402_300_799.0  # seconds since 1970: the end of the calendar's year 9999
 
 #: OWASP's choice for a server where several hash at once: 19 MiB, two passes, one lane.
@@ -123,10 +124,13 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
 
 
 def parse_expiry(text: str) -> float | None:
-    """A day (it is the last one) or seconds since 1970; raises `ValueError`."""
+    """A day (it is the last one) or seconds since 1970; raises `ValueError`.
+
+    20271231 is a day too: as seconds it would have been over in 1970.
+    """
     if not text:
         return None
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) != COMPACT_DAY:
         return min(float(text), MAX_EXPIRY)
     day = date.fromisoformat(text)
     end = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86400

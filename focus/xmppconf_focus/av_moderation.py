@@ -6,12 +6,13 @@ Per medium it is off, or on with a list of those who may.  Moderators always may
 from __future__ import annotations
 
 from xmppconf.colibri2 import ForceMute
+from xmppconf.errors import LimitExceeded
 from xmppconf_focus.effects import MutedMedia
 from xmppconf_focus.notices import Notice
 from xmppconf_focus.record import ModerationRecord
 
 MEDIA: tuple[MutedMedia, ...] = ("audio", "video", "desktop")
-MAX_ALLOWED = 1000  # nicknames per medium: above any conference's size
+MAX_ALLOWED = 1000  # nicknames per medium
 
 
 class AvModeration:
@@ -63,11 +64,16 @@ class AvModeration:
         return [Notice(self._enabled(media, on, actor))]
 
     def allow(self, media: MutedMedia, nick: str, on: bool, actor: str) -> list[Notice]:
-        """Let one unmute, or no longer; means nothing where there is no moderation."""
+        """Let one unmute, or no longer; means nothing where there is no moderation.
+
+        Raises `LimitExceeded`.
+        """
         allowed = self._allowed.get(media)
-        if allowed is None or (nick in allowed) == on or len(allowed) >= MAX_ALLOWED:
+        if allowed is None or (nick in allowed) == on:
             return []
         if on:
+            if len(allowed) >= MAX_ALLOWED:
+                raise LimitExceeded("people who may unmute", MAX_ALLOWED)
             allowed.add(nick)
         else:
             allowed.discard(nick)

@@ -188,7 +188,7 @@ class Conference:
         return len(self.occupants) >= limit
 
     def _rights_of(self, jid: str) -> Rights:
-        identity = self._membership.identity_of(jid)
+        identity = self._membership.identity_of(jid, self.room)
         return Rights(identity.moderator, identity.is_member)
 
     def joined(self, affiliation: str, now: float, *, created: bool = False) -> None:
@@ -483,7 +483,7 @@ class Conference:
                 jid: sealed
                 for occupant in self.occupants.values()
                 if (jid := occupant.bare_jid) is not None
-                and (sealed := self._membership.sealed(jid)) is not None
+                and (sealed := self._membership.sealed(jid, self.room)) is not None
             },
         )
 

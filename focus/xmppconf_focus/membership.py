@@ -57,6 +57,8 @@ class Member:
     moderator: bool = True
     features: frozenset[str] = frozenset()
     expires: float | None = None
+    room: str = ""
+    """Bare address of the only room for which it counts; empty: it counts for all."""
 
     def __post_init__(self) -> None:
         """Raises `PeerError` if `user` cannot be one; the rest is cut to what it may be."""
@@ -95,6 +97,8 @@ class Asked:
     session_id: str | None = None
     token: Member | None = None
     """What a token said that was checked and found good."""
+    room: str = ""
+    """Bare address of what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +152,17 @@ class Membership:
         self._domains = domains
         self._sealer = sealer
         self._new_id = new_id
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        """By bare address, and the only room for which it counts."""
         self._signed_out: OrderedDict[str, float] = OrderedDict()
         self._gone: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._effects: deque[IdentityChanged] = deque()
 
     # -- questions ---------------------------------------------------------------------
-    def identity_of(self, bare_jid: str | None) -> Identity:
-        """Who an occupant is, by its real address."""
+    def identity_of(self, bare_jid: str | None, room: str = "") -> Identity:
+        """Who an occupant of `room` is, by its real address."""
         jid = bare_jid or ""
-        known = self._known.get(jid)
+        known = self._known.get((jid, room)) or self._known.get((jid, ""))
         if known is not None:
             return known.identity
         local, _, domain = jid.partition("@")
@@ -217,7 +222,7 @@ class Membership:
                 return Admission(_identity(member), shown=jid)
             signed_in = self.sign_in(member, asked.machine_uid or "", now)
             return Admission(_identity(member), signed_in.session_id, jid)
-        return Admission(self.identity_of(jid))
+        return Admission(self.identity_of(jid, asked.room))
 
     def sign_in(self, member: Member, machine_uid: str, now: float) -> SignedIn:
         """A session for a member at one browser; raises `PeerError`."""
@@ -275,21 +280,23 @@ class Membership:
                 since=since,
                 expires=expires,
                 until=member.expires,
+                room=member.room,
             )
             self._put(jid, _Known(member, session, expires, self._sealer.seal(kept)))
         return _identity(member)
 
     def _put(self, jid: str, known: _Known) -> None:
-        before = self._known.get(jid)
-        forgotten = _put(self._known, jid, known, MAX_KNOWN)
+        key = (jid, known.member.room)
+        before = self._known.get(key)
+        forgotten = _put(self._known, key, known, MAX_KNOWN)
         if forgotten is not None:
-            self._effects.append(IdentityChanged(forgotten))
+            self._effects.append(IdentityChanged(forgotten[0]))
         if before is None or before.identity != known.identity:
             self._effects.append(IdentityChanged(jid))
 
-    def sealed(self, bare_jid: str) -> str | None:
-        """What a focus after this one needs to know of a member who is here."""
-        known = self._known.get(bare_jid)
+    def sealed(self, bare_jid: str, room: str = "") -> str | None:
+        """What a focus after this one needs to know of a member who is in `room`."""
+        known = self._known.get((bare_jid, room)) or self._known.get((bare_jid, ""))
         return None if known is None else known.sealed
 
     def restore(self, bare_jid: str, sealed: str) -> None:
@@ -301,12 +308,12 @@ class Membership:
         # Sealed for this address, and not the id that a browser keeps.
         if session is not None and session.machine == _ADDRESS + digest(bare_jid):
             known = _Known(_member(session), session.id, session.expires, sealed)
-            _put(self._known, bare_jid, known, MAX_KNOWN)
+            _put(self._known, (bare_jid, session.room), known, MAX_KNOWN)
 
     def _forget(self, condition: Callable[[_Known], bool]) -> None:
-        for jid in [jid for jid, known in self._known.items() if condition(known)]:
-            del self._known[jid]
-            self._effects.append(IdentityChanged(jid))
+        for key in [key for key, known in self._known.items() if condition(known)]:
+            del self._known[key]
+            self._effects.append(IdentityChanged(key[0]))
 
     def timeout(self, now: float) -> None:
         """Call every few seconds: who has expired is a guest again."""
@@ -336,6 +343,7 @@ def _member(session: Session) -> Member:
         session.moderator,
         frozenset(session.features),
         session.until,
+        session.room,
     )
 
 

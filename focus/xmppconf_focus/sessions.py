@@ -37,6 +37,8 @@ class Session:
     expires: float
     until: float | None
     """When the membership itself ends, if it does."""
+    room: str = ""
+    """Bare address of the only room for which it counts; empty: it counts for all."""
 
 
 class Sealer:

@@ -507,8 +507,31 @@ async def test_a_wrong_token_leaves_the_first_session_as_it_is(members: Members)
     for sender in (other, GUEST_JID):
         with pytest.raises(TokenRefused):
             await members.admit(ConferenceRequest(ROOM, MACHINE, token=good + "x"), sender)
-    assert members.membership.identity_of(GUEST_JID.bare) == admission.identity
-    assert not members.membership.identity_of(other.bare).is_member
+    identity_of = members.membership.identity_of
+    assert identity_of(GUEST_JID.bare, ROOM.bare) == admission.identity
+    assert not identity_of(other.bare, ROOM.bare).is_member
+
+
+async def test_a_token_for_one_room_makes_nobody_a_member_in_another(
+    members: Members,
+) -> None:
+    good = hs({**CLAIMS, "exp": clock.wall() + 60, "nbf": 0})
+    await members.admit(ConferenceRequest(ROOM, MACHINE, token=good), GUEST_JID)
+    elsewhere = Jid("elsewhere", ROOM.domain)
+    asked = ConferenceRequest(elsewhere, MACHINE)
+    assert not (await members.admit(asked, GUEST_JID)).identity.is_member
+    assert (await members.admit(ConferenceRequest(ROOM, MACHINE), GUEST_JID)).identity.user
+    membership = members.membership
+    assert not membership.identity_of(GUEST_JID.bare, elsewhere.bare).is_member
+    assert membership.sealed(GUEST_JID.bare, elsewhere.bare) is None
+    # Nor after a focus that was killed.
+    sealed = membership.sealed(GUEST_JID.bare, ROOM.bare)
+    assert sealed is not None
+    after = Members(MembersSettings(), make_membership(Settings())).membership
+    after._sealer = membership._sealer
+    after.restore(GUEST_JID.bare, sealed)
+    assert after.identity_of(GUEST_JID.bare, ROOM.bare).is_member
+    assert not after.identity_of(GUEST_JID.bare, elsewhere.bare).is_member
 
 
 async def test_a_bad_machine_uid_is_told_before_the_password_is_looked_at(

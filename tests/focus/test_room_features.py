@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from xmppconf_focus import commands as ask
-from xmppconf_focus.av_moderation import MEDIA
+from xmppconf_focus.av_moderation import MAX_ALLOWED, MEDIA
 from xmppconf_focus.effects import (
     CountReport,
     DestroyRoom,
@@ -95,6 +95,21 @@ def test_moderation_is_switched_listed_and_told(media: Any) -> None:
     assert not room.features.may_unmute("bob", media)
     room.ask("ann", ask.SwitchAvModeration(media, False))
     assert room.features.may_unmute("late", media)
+
+
+def test_a_full_list_of_who_may_unmute_still_gets_shorter() -> None:
+    room = Room("ann", "bob", "eve")
+    moderation = room.features.moderation
+    moderation.switch("audio", True, "ann")
+    for number in range(MAX_ALLOWED - 1):
+        moderation.allow("audio", f"n{number}", True, "ann")
+    room.ask("ann", ask.AllowUnmute("audio", "bob", True))
+    with pytest.raises(LimitExceeded):
+        room.ask("ann", ask.AllowUnmute("audio", "eve", True))
+    room.ask("ann", ask.AllowUnmute("audio", "bob", False))
+    assert not room.features.may_unmute("bob", "audio")
+    room.ask("ann", ask.AllowUnmute("audio", "eve", True))
+    assert room.features.may_unmute("eve", "audio")
 
 
 def test_a_nickname_that_is_taken_again_has_no_old_rights() -> None:

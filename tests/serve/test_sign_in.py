@@ -205,6 +205,68 @@ async def test_a_token_on_the_socket_makes_a_member(service: Service) -> None:
             assert "not-authorized" in await lee.ask("tee2", token=other)
 
 
+class Bosh:
+    """The same over BOSH."""
+
+    def __init__(self, http: aiohttp.ClientSession, service: Service, query: str) -> None:
+        self._http, self._url = http, f"{service.url}http-bind{query}"
+        self._rid, self._sid = 1000, ""
+
+    async def talk(self, inner: str = "", expected: str = "", **named: str) -> str:
+        """Send one body, then empty ones until the answer has what is expected."""
+        while True:
+            self._rid += 1
+            more = {**named, **({"sid": self._sid} if self._sid else {})}
+            attributes = " ".join(f"{name}='{value}'" for name, value in more.items())
+            body = (
+                "<body xmlns='http://jabber.org/protocol/httpbind'"
+                f" xmlns:xmpp='urn:xmpp:xbosh' rid='{self._rid}' {attributes}>"
+                f"{inner}</body>"
+            )
+            async with self._http.post(self._url, data=body) as answer:
+                text = await answer.text()
+            assert "type='terminate'" not in text.replace('"', "'"), text
+            if found := re.search(r"\bsid=['\"]([^'\"]+)", text):
+                self._sid = found[1]
+            if expected in text:
+                return text
+            inner, named = "", {}
+
+    async def begin(self) -> None:
+        head = {"to": "guest.localhost", "wait": "5", "hold": "1", "ver": "1.6"}
+        await self.talk("", "mechanism", **head, **{"xmpp:version": "1.0"})
+        await self.talk(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>",
+            "success",
+        )
+        await self.talk("", "bind", to="guest.localhost", **{"xmpp:restart": "true"})
+        await self.talk(
+            "<iq xmlns='jabber:client' type='set' id='b'>"
+            "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+            "<jid>",
+        )
+
+    async def ask(self, room: str) -> str:
+        return await self.talk(
+            "<iq xmlns='jabber:client' type='set' id='c1' to='focus.localhost'>"
+            "<conference xmlns='http://jitsi.org/protocol/focus'"
+            f" room='{room}@muc.localhost' machine-uid='{MACHINE}'/></iq>",
+            "c1",
+        )
+
+
+async def test_a_token_on_bosh_makes_a_member(service: Service) -> None:
+    good = hs({**CLAIMS, "room": "leaf", "exp": time.time() + 60, "nbf": 0})
+    async with http_session() as http:
+        mia = Bosh(http, service, f"?room=leaf&token={good}")
+        await mia.begin()
+        assert re.search(r"ready=['\"]true", await mia.ask("leaf"))
+        assert "not-authorized" in await mia.ask("other")
+        eve = Bosh(http, service, "?room=leaf2")
+        await eve.begin()
+        assert "not-authorized" in await eve.ask("leaf2")
+
+
 def test_secrets_are_in_no_command_line_environment_or_log(service: Service) -> None:
     """What `ps` and /proc show of our processes, and what they wrote."""
     settings = service.settings

@@ -12,6 +12,7 @@ from xmppconf_web.origins import is_host, may_connect
 from xmppconf_web.rooms import MAX_NAME, room_name
 
 from xmppconf.config_file import parse
+from xmppconf.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,17 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
     # The focus has to know who asks; over HTTP it cannot.
     assert "conferenceRequestUrl" not in config
     assert config["disableThirdPartyRequests"] is True
+    assert "tokenAuthUrl" not in config
+
+
+def test_stock_clients_are_sent_to_the_page_that_makes_tokens() -> None:
+    url = "https://portal.example/call/{room}"
+    script = client_config(
+        parse({"members": {"jwt": {"login_url": url}}}), "https://meet.example"
+    )
+    assert f'"tokenAuthUrl": "{url}"' in script
+    with pytest.raises(SettingsError, match=r"members\.jwt\.login_url"):
+        parse({"members": {"jwt": {"login_url": "javascript:alert(1)"}}})
 
 
 @pytest.mark.parametrize(

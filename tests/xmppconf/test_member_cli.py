@@ -111,6 +111,13 @@ def test_members_come_from_a_csv_file(terminal: Terminal) -> None:
     assert entries["bob"].expires == parse_expiry("2030-01-01")
 
 
+def test_a_day_without_dashes_is_a_day() -> None:
+    assert parse_expiry("20271231") == parse_expiry("2027-12-31") == 1_830_297_600.0
+    assert parse_expiry("1830297600") == 1_830_297_600.0
+    with pytest.raises(ValueError, match="month"):
+        parse_expiry("20271331")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -44,4 +44,6 @@ def client_config(settings: Settings, base_url: str, *, sign_in: bool = False) -
         "gravatar": {"disabled": True},
         "signIn": sign_in,
     }
+    if settings.members.jwt.login_url:
+        config["tokenAuthUrl"] = settings.members.jwt.login_url
     return f"{_LICENCE}var config = {json.dumps(config, indent=2)};\n// @license-end\n"

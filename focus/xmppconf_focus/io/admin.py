@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ from aiohttp import web
 
 from xmppconf import clock
 from xmppconf.errors import PeerError
+from xmppconf.local_request import is_local
 from xmppconf.log import ConferenceLog
 from xmppconf_focus.conference import Conference
 from xmppconf_focus.effects import RoomJid
 from xmppconf_focus.focus import Focus
 
 MAX_ROOM = 1023  # bytes of a room's name (RFC 7622, 3.3)
-#: A proxy on this machine makes everybody look local; then nobody is.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +49,8 @@ def figures(handler: Handler) -> Handler:
     """For this machine, or with the token."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        if not _is_local(request) and not _has_token(request):
+        local = is_local(request.remote, request.headers)
+        if not local and not _has_token(request):
             raise web.HTTPForbidden
         return await handler(request)
 
@@ -166,12 +165,3 @@ def _has_token(request: web.Request) -> bool:
         for text in (shown, token)
     )
     return hmac.compare_digest(*digests)
-
-
-def _is_local(request: web.Request) -> bool:
-    if any(name in request.headers for name in _FORWARDED):
-        return False
-    try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False

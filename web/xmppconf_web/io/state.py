@@ -10,6 +10,7 @@ from aiohttp import ClientSession, web
 
 from xmppconf.config import Settings
 from xmppconf.metrics import Counter, Metrics
+from xmppconf_web.address_watch import BoshWatches
 from xmppconf_web.fairness import Allowance, Held, source_of
 from xmppconf_web.origins import is_host, may_connect
 
@@ -27,6 +28,7 @@ class Gateway:
     requests: Allowance
     sign_ins: Allowance
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    bosh: BoshWatches = field(default_factory=BoshWatches)
 
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 
 from aiohttp import ClientError, ClientTimeout, web
 
+from xmppconf.local_request import is_local
 from xmppconf_web.io.state import GATEWAY, Gateway
 
 CHECK_TIMEOUT = 2.0  # seconds
-#: A proxy on this machine makes everybody look local; then nobody is.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
 async def show_health(request: web.Request) -> web.Response:
@@ -28,7 +26,7 @@ async def show_health(request: web.Request) -> web.Response:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    if not _is_local(request):
+    if not is_local(request.remote, request.headers):
         raise web.HTTPNotFound(text="no such page\n")
     body, content_type = request.app[GATEWAY].metrics.render()
     return web.Response(body=body, headers={"Content-Type": content_type})
@@ -36,15 +34,6 @@ async def show_metrics(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     return [web.get("/health", show_health), web.get("/metrics", show_metrics)]
-
-
-def _is_local(request: web.Request) -> bool:
-    if any(name in request.headers for name in _FORWARDED):
-        return False
-    try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
 
 
 async def _xmpp_answers(gateway: Gateway) -> bool:

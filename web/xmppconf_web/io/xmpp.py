@@ -9,7 +9,7 @@ import asyncio
 
 from aiohttp import ClientError, ClientTimeout, web
 
-from xmppconf_web.io.socket_tokens import token_watch
+from xmppconf_web.io.socket_tokens import tell, token_of, token_watch
 from xmppconf_web.io.sockets import carry
 from xmppconf_web.io.state import (
     BODY_TIMEOUT,
@@ -56,6 +56,10 @@ async def exchange_body(request: web.Request) -> web.Response:
         raise web.HTTPRequestEntityTooLarge(MAX_IN, len(body))
     with hold(request):
         status, text = await _post(gateway, _query(request), body)
+        asked, answer = (part.decode(errors="replace") for part in (body, text))
+        watch = gateway.bosh.watch_for(asked, answer, token_of(request))
+        if watch is not None:
+            await tell(gateway, watch, answer)
     return web.Response(
         body=text,
         status=status,

@@ -112,7 +112,7 @@ class Members:
     async def admit(self, asked: ConferenceRequest, sender: Jid) -> Admission:
         """Who asks; raises `PeerError`, with `SourceUnavailable` if it cannot be known."""
         token = await self._token(asked, sender)
-        request = Asked(sender, asked.machine_uid, asked.session_id, token)
+        request = Asked(sender, asked.machine_uid, asked.session_id, token, asked.room.bare)
         session = self.membership.session_of(request, clock.wall())
         if session is not None:
             await self._recheck(session.source, session.user)

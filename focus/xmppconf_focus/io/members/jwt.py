@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class TokenMembers:
         """Whose token it is; raises `TokenRefused`, `SourceUnavailable`."""
         claims = await self.check_any(token)
         check_room(claims, room.local, any_room=self._any_room)
-        return member_of(claims)
+        everywhere = claims.get("room") == "*"
+        return replace(member_of(claims), room="" if everywhere else room.bare)
 
     async def check_any(self, token: str) -> dict[str, Any]:
         """The claims of a token, for whatever room; raises as `check` does."""
