@@ -517,7 +517,7 @@ async def test_a_token_for_one_room_makes_nobody_a_member_in_another(
 ) -> None:
     good = hs({**CLAIMS, "exp": clock.wall() + 60, "nbf": 0})
     await members.admit(ConferenceRequest(ROOM, MACHINE, token=good), GUEST_JID)
-    elsewhere = Jid("elsewhere", ROOM.domain)
+    elsewhere = Jid("elsewhere", ROOM.domain, "")
     asked = ConferenceRequest(elsewhere, MACHINE)
     assert not (await members.admit(asked, GUEST_JID)).identity.is_member
     assert (await members.admit(ConferenceRequest(ROOM, MACHINE), GUEST_JID)).identity.user
