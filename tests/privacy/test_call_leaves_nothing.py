@@ -17,8 +17,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.privacy.canary import Searcher, Sighting, canary
-from tests.privacy.processes import descendants, is_memory, shown, written
+from tests.privacy.canary import Searcher, canary
+from tests.privacy.everywhere import everywhere
+from tests.privacy.processes import is_memory
 from tests.support import figures, hostile
 from tests.support.figures import Figure
 from tests.support.peer import Peer, peers
@@ -33,11 +34,6 @@ AFTERWARDS = 5.0  # seconds in which late lines would be written
 #: Where the bridge says that it is; the test puts the gateway's address there.
 NOWHERE = "ws://127.0.0.1:1"
 MAX_SERIES = 200  # of metrics, of each part
-PAGES = {
-    "bridge": ("/metrics", "/health", "/colibri/stats"),
-    "focus": ("/metrics", "/health", "/about/health"),
-    "web": ("/metrics", "/health", "/config.js"),
-}
 
 
 @pytest.fixture
@@ -133,21 +129,6 @@ def media_port(service: Service, words: dict[str, str], address: str, ann: Peer)
         for user in (ann.user, f"{words['nick']}:{words['room']}"):
             for message in hostile.wrong_checks(user):
                 sock.sendto(message, ("127.0.0.1", service.settings.bridge.udp_port))
-
-
-def everywhere(service: Service, folder: Path, searcher: Searcher) -> list[Sighting]:
-    """All that is written, published or shown by the service now."""
-    found = searcher.search_tree(folder)
-    for part, paths in PAGES.items():
-        for path in paths:
-            text = service.page(part, path).encode()
-            found += searcher.search(text, place=f"{part}{path}")
-    for pid in descendants(service.process.pid):
-        for place, data in shown(pid):
-            found += searcher.search(data, place=place)
-        for file in written(pid):
-            found += searcher.search_file(file)
-    return found
 
 
 async def test_nothing_of_a_call_is_written_or_shown(

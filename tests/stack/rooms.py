@@ -44,6 +44,8 @@ class Person:
     def __init__(self, settings: Settings, room: str, nick: str, uid: str = "") -> None:
         self.nick, self.room = nick, room
         self.uid = uid or secrets.token_hex(16)
+        self.session: str | None = None
+        """Of whom it has signed in as."""
         self.roles: dict[str, str] = {}
         self.presences: list[Element] = []
         self.json: list[dict[str, Any]] = []
@@ -87,7 +89,10 @@ class Person:
         async with asyncio.timeout(PATIENCE):
             await self.stream.session.wait()
         asked = ConferenceRequest(
-            parse_bare_jid(self.room), machine_uid=self.uid, properties=properties
+            parse_bare_jid(self.room),
+            machine_uid=self.uid,
+            session_id=self.session,
+            properties=properties,
         )
         return answer_from_xml(
             await self.stream.ask(FOCUS, "set", request_to_xml(asked), timeout=PATIENCE)

@@ -18,7 +18,7 @@ from xmppconf.colibri2 import ColibriRefused
 from xmppconf.driver import Driver
 from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.jid import split
-from xmppconf.log import ConferenceLog
+from xmppconf.log import ConferenceLog, Personal
 from xmppconf.xmpp import mute
 from xmppconf.xmpp.colibri2 import modified_from_xml, modify_to_xml, refused_from_error
 from xmppconf.xmpp.disco import info_from_xml, info_query, verification_string
@@ -283,7 +283,8 @@ class Performer:
         except PeerError as error:
             if error.condition == "remote-server-timeout":
                 return  # a slow client still answers with session-accept
-            log.info("endpoint %s refuses its offer: %s", effect.endpoint, error.condition)
+            who = Personal(effect.endpoint)
+            log.info("endpoint %s refuses its offer: %s", who, error.condition)
             self._machine.offer_refused(
                 effect.room, effect.endpoint, effect.offer.sid, self.driver.now()
             )
