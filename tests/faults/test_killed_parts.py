@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector, ThreadedResolver, WSMsgType
 
 from tests.faults.caller import Caller, call, talking
+from tests.faults.figure import RUNS, since
 from tests.support.rtc_peer import use_loopback
 from tests.support.service import Service, running_service
 
@@ -46,27 +47,29 @@ async def back(service: Service, name: str, old: int) -> None:
             await asyncio.sleep(0.05)
 
 
-def report(what: str, since: float) -> None:
-    print(f"\n{what}: {time.monotonic() - since:.1f} s")
-
-
-async def test_people_are_invited_again_when_the_bridge_dies(service: Service) -> None:
+@pytest.mark.parametrize("run", RUNS)
+async def test_people_are_invited_again_when_the_bridge_dies(
+    service: Service, run: int
+) -> None:
     async with call(service.settings, "bridge") as (ann, ben):
         old, began = kill(service, "bridge"), time.monotonic()
         await talking(ann, ben, session=2, within=PATIENCE)
-        report("killed bridge, sound and picture again after", began)
+        since("F3 talking", "killed bridge, sound and picture again after", began, "≤ 8")
         assert service.children()["bridge"] != old
         assert "session-terminate" in ann.actions
 
 
-async def test_the_focus_may_die_without_the_call_noticing(service: Service) -> None:
+@pytest.mark.parametrize("run", RUNS)
+async def test_the_focus_may_die_without_the_call_noticing(
+    service: Service, run: int
+) -> None:
     async with call(service.settings, "focus") as (ann, ben):
         old, began = kill(service, "focus"), time.monotonic()
         while service.children().get("focus", old) == old:
             await talking(ann, ben, session=1)
             assert time.monotonic() - began < PATIENCE
         await back(service, "focus", old)
-        report("killed focus, there again after", began)
+        since("F1 there", "killed focus, there again after", began, "≤ 10")
         await talking(ann, ben, session=1)
         # The next focus knows the call, and neither ends nor repeats anything.
         ann.say("anybody?")
@@ -75,14 +78,16 @@ async def test_the_focus_may_die_without_the_call_noticing(service: Service) -> 
         assert not ann.focus_left.is_set()
 
 
+@pytest.mark.parametrize("run", RUNS)
 async def test_a_focus_that_is_restarted_leaves_its_calls_to_the_next(
     service: Service,
+    run: int,
 ) -> None:
     async with call(service.settings, "deploy") as (ann, ben):
         old, began = service.children()["focus"], time.monotonic()
         os.kill(old, signal.SIGTERM)
         await back(service, "focus", old)
-        report("restarted focus, there again after", began)
+        since("F8 focus", "restarted focus, there again after", began, "≤ 10")
         assert "focus ended (exit code 0)" in service.log_text()
         await talking(ann, ben, session=1)
         ann.say("anybody?")
@@ -91,13 +96,16 @@ async def test_a_focus_that_is_restarted_leaves_its_calls_to_the_next(
         assert not ann.focus_left.is_set()
 
 
-async def test_a_room_whose_focus_died_lets_people_in(service: Service) -> None:
+@pytest.mark.parametrize("run", RUNS)
+async def test_a_room_whose_focus_died_lets_people_in(service: Service, run: int) -> None:
     """Who comes afterwards talks with those who were there before."""
     async with call(service.settings, "newcomer") as (ann, ben):
         old, began = kill(service, "focus"), time.monotonic()
         await back(service, "focus", old)
         async with call(service.settings, "elsewhere"):
-            report("killed focus, another room talks after", began)
+            since(
+                "F1 another room", "killed focus, another room talks after", began, "≤ 10"
+            )
         # These peers can take one stream of each kind, so there are never three.
         await ben.media.close()
         ben.leave()
@@ -105,14 +113,16 @@ async def test_a_room_whose_focus_died_lets_people_in(service: Service) -> None:
         try:
             await cid.enter()
             await talking(ann, cid, session=1, within=PATIENCE)
-            report("killed focus, newcomer talks after", began)
+            since("F1 newcomer", "killed focus, newcomer talks after", began, "≤ 10")
             assert ann.sessions == 1
         finally:
             await cid.close()
 
 
+@pytest.mark.parametrize("run", RUNS)
 async def test_a_focus_thrown_out_while_it_was_dead_comes_back_to_the_same_call(
     service: Service,
+    run: int,
 ) -> None:
     """What is said meanwhile bounces, and the server takes its occupant out of the room."""
     async with call(service.settings, "stir") as (ann, ben):
@@ -126,16 +136,22 @@ async def test_a_focus_thrown_out_while_it_was_dead_comes_back_to_the_same_call(
         assert (ann.sessions, ben.sessions) == (1, 1)
 
 
-async def test_media_go_on_without_the_xmpp_server(service: Service) -> None:
+@pytest.mark.parametrize("run", RUNS)
+async def test_media_go_on_without_the_xmpp_server(service: Service, run: int) -> None:
     async with call(service.settings, "server") as (ann, ben):
         old, began = kill(service, "prosody"), time.monotonic()
         await talking(ann, ben, session=1)
         await back(service, "prosody", old)
-        report("killed XMPP server, healthy after", began)
+        since("F5 healthy", "killed XMPP server, healthy after", began, "≤ 10")
         await talking(ann, ben, session=1)
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(ann.come_back(), ben.come_back())
-        report("killed XMPP server, both in the room again after", began)
+        since(
+            "F5 in the room",
+            "killed XMPP server, both in the room again after",
+            began,
+            "≤ 10",
+        )
         await talking(ann, ben, session=1)
         ann.say("still here?")
         async with asyncio.timeout(PATIENCE):
@@ -143,10 +159,16 @@ async def test_media_go_on_without_the_xmpp_server(service: Service) -> None:
         assert (ann.sessions, ben.sessions) == (1, 1)
     async with asyncio.timeout(PATIENCE):
         async with call(service.settings, "server"):
-            report("killed XMPP server, the same room talks after", began)
+            since(
+                "F5 same room",
+                "killed XMPP server, the same room talks after",
+                began,
+                "≤ 10",
+            )
 
 
-async def test_media_go_on_without_the_gateway(service: Service) -> None:
+@pytest.mark.parametrize("run", RUNS)
+async def test_media_go_on_without_the_gateway(service: Service, run: int) -> None:
     url = f"{service.url}xmpp-websocket"
     connector = TCPConnector(resolver=ThreadedResolver())
     async with (
@@ -159,7 +181,7 @@ async def test_media_go_on_without_the_gateway(service: Service) -> None:
         assert message.type in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR)
         await talking(ann, ben, session=1)
         await back(service, "web", old)
-        report("killed gateway, healthy after", began)
+        since("F6 healthy", "killed gateway, healthy after", began, "≤ 5")
         async with http.ws_connect(url, protocols=["xmpp"]) as again:
             assert again.protocol == "xmpp"
         await talking(ann, ben, session=1)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.caller import call, talking
+from tests.faults.figure import RUNS, since
 from tests.support.rtc_peer import use_loopback
 from tests.support.service import ROOT, Service, running_service
 from xmppconf.config_file import to_toml
@@ -25,12 +26,13 @@ from xmppconf.serve.ports import free_ports
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(150)]
 
+STILL = 10.0  # seconds
 PATIENCE = 40.0  # seconds, on a machine that is busy with builds
 
 
 @contextmanager
-def two_bridges(folder: Path, strategy: str) -> Iterator[tuple[Service, int]]:
-    """A service with a second bridge beside it; and that bridge's process id."""
+def two_bridges(folder: Path, strategy: str) -> Iterator[tuple[Service, int, int]]:
+    """A service with a second bridge beside it; that bridge's process id and HTTP port."""
     password = secrets.token_urlsafe(16)
     settings = f"""
 [xmpp]
@@ -58,7 +60,7 @@ bridge_strategy = "{strategy}"
         )
         try:
             _wait_for_both(service)
-            yield service, process.pid
+            yield service, process.pid, http
         finally:
             process.terminate()
             process.wait(10)
@@ -80,19 +82,16 @@ def endpoints(port: int) -> int:
     raise KeyError(port)
 
 
-def report(what: str, since: float) -> None:
-    print(f"\n{what}: {time.monotonic() - since:.1f} s")
-
-
 @pytest.fixture(autouse=True)
 def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     use_loopback(monkeypatch)
 
 
+@pytest.mark.parametrize("run", RUNS)
 async def test_people_on_different_bridges_talk_and_one_bridge_may_die(
-    tmp_path: Path,
+    tmp_path: Path, run: int
 ) -> None:
-    with two_bridges(tmp_path, "split") as (service, second):
+    with two_bridges(tmp_path, "split") as (service, second, _):
         async with call(service.settings, "split") as (ann, ben):
             assert (ann.sessions, ben.sessions) == (1, 1)
             os.kill(second, signal.SIGKILL)
@@ -102,18 +101,49 @@ async def test_people_on_different_bridges_talk_and_one_bridge_may_die(
             for task in moved:
                 task.cancel()
             await talking(ann, ben, session=1, within=PATIENCE)
-            report("one of two bridges killed, talking again after", began)
+            since(
+                "F2 one of two",
+                "one of two bridges killed, talking again after",
+                began,
+                "≤ 3",
+            )
             # Only who was on it is invited again.
             assert sorted((ann.sessions, ben.sessions)) == [1, 2]
 
 
-async def test_a_spare_bridge_takes_over(tmp_path: Path) -> None:
-    with two_bridges(tmp_path, "overload") as (service, second):
+@pytest.mark.parametrize("run", RUNS)
+async def test_a_spare_bridge_takes_over(tmp_path: Path, run: int) -> None:
+    with two_bridges(tmp_path, "overload") as (service, second, _):
         async with call(service.settings, "spare") as (ann, ben):
             first = service.children()["bridge"]
             on_first = endpoints(service.settings.bridge.http_port) == 2
             os.kill(first if on_first else second, signal.SIGKILL)
             began = time.monotonic()
             await talking(ann, ben, session=2, within=PATIENCE)
-            report("bridge killed, talking on the spare after", began)
+            since("F2 spare", "bridge killed, talking on the spare after", began, "≤ 3")
             assert (ann.sessions, ben.sessions) == (2, 2)
+
+
+@pytest.mark.parametrize("run", RUNS)
+async def test_a_bridge_that_stood_still_serves_nobody_whom_another_serves(
+    tmp_path: Path, run: int
+) -> None:
+    with two_bridges(tmp_path, "overload") as (service, second, port):
+        async with call(service.settings, "still") as (ann, ben):
+            first = service.children()["bridge"]
+            on_first = endpoints(service.settings.bridge.http_port) == 2
+            pid = first if on_first else second
+            os.kill(pid, signal.SIGSTOP)
+            began = time.monotonic()
+            await asyncio.sleep(STILL)
+            os.kill(pid, signal.SIGCONT)
+            await talking(ann, ben, session=1, within=PATIENCE)
+            since(
+                "F4 talking", "bridge stopped for 10 s, talking again after", began, "≤ 15"
+            )
+            # Whichever it was judged, gone or back: one bridge has both.
+            ports = (service.settings.bridge.http_port, port)
+            async with asyncio.timeout(PATIENCE):
+                while sorted(map(endpoints, ports)) != [0, 2]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+            await talking(ann, ben, session=1, within=PATIENCE)

@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.certificate import make_certificate
+from tests.support.service import is_whole
 from xmppconf.serve.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -145,24 +147,42 @@ def run_ejabberd(
 Server = Callable[[Path, dict[str, int], str], tuple[str, ...]]
 
 
-@contextmanager
-def existing_service(
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is written for a service that somebody runs part by part."""
+
+    settings_file: Path
+    commands: dict[str, tuple[str, ...]]
+    """How to run `server`, `focus`, `bridge` and `web`."""
+    ports: dict[str, int]
+
+    def is_whole(self) -> bool:
+        """Whether every part says that it is well, and the focus has a bridge."""
+        return is_whole(self.settings_file)
+
+
+def prepare(
     folder: Path,
     server: Server,
     domain: str = "localhost",
     *,
     more: str = "",
     server_port: int = 0,
-) -> Iterator[Path]:
-    """The server and our parts beside it; the settings file, `more` at its end."""
+    through: Mapping[str, int] | None = None,
+) -> Prepared:
+    """Write the files as the page says, with `more` at the end of the settings.
+
+    `through` has other ports by which our parts reach the server.
+    """
     names = ("client_port", "component_port", "http_port")
     *xmpp_ports, focus, bridge, web, udp = free_ports(7)
     ports = dict(zip(names, xmpp_ports, strict=True))
     if server_port:
         ports["server_port"] = server_port
+    reached = ports | dict(through or {})
     toml = blocks("toml", domain)[0]
     for name in names:
-        toml = toml.replace(f"{name} = 5", f"{name} = {ports[name]} # 5", 1)
+        toml = toml.replace(f"{name} = 5", f"{name} = {reached[name]} # 5", 1)
     for before, after in (
         ("8888", str(focus)),
         ("8889", str(bridge)),
@@ -175,19 +195,29 @@ def existing_service(
     path = folder / "xmppconf.toml"
     path.touch(mode=0o600)
     path.write_text(toml + more)
+    commands = {"server": server(folder, ports, domain)}
+    for part in ("focus", "bridge", "web"):
+        command = (sys.executable, "-m", "xmppconf", part, "--config", str(path))
+        commands[part] = command
+    return Prepared(path, commands, ports)
 
+
+@contextmanager
+def existing_service(
+    folder: Path,
+    server: Server,
+    domain: str = "localhost",
+    *,
+    more: str = "",
+    server_port: int = 0,
+) -> Iterator[Path]:
+    """The server and our parts beside it; the settings file."""
+    prepared = prepare(folder, server, domain, more=more, server_port=server_port)
     with ExitStack() as stack:
-        stack.enter_context(process(folder / "server.log", *server(folder, ports, domain)))
-        for part in ("focus", "bridge", "web"):
-            log = folder / f"{part}.log"
-            stack.enter_context(
-                process(log, sys.executable, "-m", "xmppconf", part, "--config", str(path))
-            )
+        for part, command in prepared.commands.items():
+            stack.enter_context(process(folder / f"{part}.log", *command))
         deadline = time.monotonic() + 60
-        while not all(map(answers, (*xmpp_ports, focus, bridge, web))):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        while "announced in the brewery" not in (folder / "bridge.log").read_text():
+        while not all(map(answers, prepared.ports.values())) or not prepared.is_whole():
             assert time.monotonic() < deadline, (folder / "bridge.log").read_text()
             time.sleep(0.1)
-        yield path
+        yield prepared.settings_file

@@ -20,6 +20,7 @@ TITLES = {
     "bandwidth": "Bandwidth, in virtual time",
     "browser": "Browsers",
     "engine": "Packet engine",
+    "faults": "Faults, with real media",
     "joins": "Many who join",
     "privacy": "Privacy",
     "stock-client": "Another project's client library in our rooms",

@@ -49,9 +49,11 @@ MAX_SENT = 256 * 1024
 _COMPLAINTS = {
     "connection_failed": "the XMPP server does not answer: see xmpp.host and its port",
     "failed_all_auth": "the XMPP server refuses the account: see bridge.password",
-    "stream_error": "the XMPP server ended the stream: see the secret, and its own log",
     "ssl_invalid_chain": "the XMPP server's certificate cannot be trusted",
 }
+
+_STREAM_ENDED = "the XMPP server ended the stream: see the secret, and its own log"
+_TWICE = "another process is connected to the XMPP server under this address"
 
 MIN_RECONNECT = 0.5  # seconds; doubles up to the maximum, with jitter
 MAX_RECONNECT = 15.0
@@ -129,6 +131,7 @@ class GuardedStream(BaseXMPP):
         self.add_event_handler("session_start", self._started)
         for event, complaint in _COMPLAINTS.items():
             self.add_event_handler(event, partial(self._complain, complaint))
+        self.add_event_handler("stream_error", self._stream_error)
         self.add_event_handler("disconnected", self._ended)
         iq_handler(self, _PING, ("get",), _answer_ping)
 
@@ -179,6 +182,10 @@ class GuardedStream(BaseXMPP):
             log.warning("%s", complaint)
         if complaint == _COMPLAINTS["ssl_invalid_chain"]:
             self.abort()
+
+    def _stream_error(self, error: Any) -> None:
+        condition = error["condition"]
+        self._complain(_TWICE if condition == "conflict" else _STREAM_ENDED, error)
 
     def _started(self, _: object) -> None:
         self._failures = 0
