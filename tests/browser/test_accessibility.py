@@ -44,6 +44,8 @@ PAGES = {
     "invite": "n=3&dialog=invite&moderator=1",
     "security": "n=3&dialog=security&moderator=1",
     "security, to a guest": "n=3&dialog=security",
+    "breakout rooms": "n=3&panel=breakout&breakouts=1&moderator=1",
+    "in a breakout room": "n=2&breakouts=in",
     "report": "n=3&report=1&topic=Budget",
     "speakers": "n=3&dialog=speakers",
     "for the host": "page=waiting&waiting=host",

@@ -15,7 +15,7 @@ import { room } from '../src/ui/route';
 import { change } from '../src/ui/settings';
 import { WaitingPage } from '../src/ui/waiting';
 import { StartPage } from '../src/ui/start';
-import { handUp, isModerator, lobby, moderation, polls, react, roomSettings, speakerTimes, subject } from '../src/ui/meeting';
+import { breakouts, handUp, isModerator, lobby, moderation, polls, react, roomSettings, speakerTimes, subject } from '../src/ui/meeting';
 import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, path, showPanel, waitingFor, type Dialog, type Panel } from '../src/ui/state';
 import { comparing, inspect } from '../src/ui/stage/inspected';
 import { mode, pins } from '../src/ui/stage/view';
@@ -85,6 +85,14 @@ if (query.has('lobby')) lobby.value = [{ id: 'v1', name: 'Noor', realJid: '' }, 
 if (query.has('restricted')) moderation.value = { restricted: new Set(['audio']), approved: new Set(), allowed: new Map() };
 roomSettings.value = { access: 'lobby', password: true, waitForHost: false, maxParticipants: 0, startAudioMuted: false, startVideoMuted: false, lobby: true, created: Date.now() - 754_000 };
 subject.value = query.get('topic') ?? '';
+if (query.has('breakouts')) {
+  const people = (...names: string[]) => names.map((name) => ({ jid: '', name }));
+  breakouts.value = [
+    { id: query.get('breakouts') === 'in' ? 'main' : room.value, jid: '', name: '', main: true, people: people('Ada Lovelace', 'Björk') },
+    { id: query.get('breakouts') === 'in' ? room.value : 'b1', jid: '', name: 'Kitchen', main: false, people: people('Chinua Achebe', 'Dmitri', 'Elif Şafak') },
+    { id: 'b2', jid: '', name: 'Garden', main: false, people: [] },
+  ];
+}
 if (query.has('report')) reporting.value = 'person0';
 speakerTimes.value = [{ id: 'person0', name: 'Ada', seconds: 192 }, { id: 'person1', name: 'Björk', seconds: 75 }, { id: 'gone', name: 'Zoë', seconds: 12 }];
 polls.value = [

@@ -1,4 +1,5 @@
 /** The conference library's public face. */
+export type { BreakoutRoom } from './breakouts';
 export { Conference, type ConferenceEvents } from './conference';
 export { readConfig, type ConferenceConfig } from './config';
 export { LocalMedia, type DeviceProblem } from './devices';

@@ -2,6 +2,7 @@
  * What is decided together in a room: roles, muting, the lobby, polls, the room's set-up.  Lives as
  * long as its conference, through reconnects; `attach` and `detach` follow the room.
  */
+import type { BreakoutRoom } from './breakouts';
 import type { LocalMedia } from './devices';
 import { Emitter } from './emitter';
 import { randomHex } from './ids';
@@ -24,6 +25,8 @@ export interface MeetingEvents {
   askedToUnmute: { kind: ModeratedKind; by: string };
   muted: { kind: ModeratedKind; by: string };
   reported: { id: string; kind: Misconduct };
+  breakouts: readonly BreakoutRoom[];
+  sentTo: BreakoutRoom;
   lobby: readonly Visitor[];
   subject: string;
 }
@@ -62,6 +65,8 @@ export class Meeting extends Emitter<MeetingEvents> {
     services.on('polls', (polls) => this.emit('polls', polls));
     services.on('speakerTimes', (times) => this.emit('speakerTimes', times));
     services.on('askedToUnmute', (asked) => this.emit('askedToUnmute', asked));
+    services.on('breakouts', (rooms) => this.emit('breakouts', rooms));
+    services.on('sentTo', (there) => this.emit('sentTo', there));
     services.on('reported', (report) => this.emit('reported', report));
     services.on('muted', (muted) => {
       this.forced.add(muted.kind);
@@ -149,6 +154,18 @@ export class Meeting extends Emitter<MeetingEvents> {
 
   allow(kind: ModeratedKind, id: string, on: boolean): void {
     this.services?.allow(kind, id, on);
+  }
+
+  addBreakout(name: string): void {
+    this.services?.addBreakout(name);
+  }
+
+  removeBreakout(jid: string): void {
+    this.services?.removeBreakout(jid);
+  }
+
+  sendTo(person: string, jid: string): void {
+    this.services?.sendTo(person, jid);
   }
 
   endForAll(): void {

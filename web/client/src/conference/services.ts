@@ -1,4 +1,5 @@
 /** The focus's services in a room: JSON messages from and to its address, and its IQs (docs/protocol/focus.md). */
+import { readBreakouts, type BreakoutRoom } from './breakouts';
 import { Emitter } from './emitter';
 import { applyPoll, type Poll } from './polls';
 import type { Room } from './room';
@@ -35,6 +36,9 @@ interface Events {
   speakerTimes: readonly SpeakerTime[];
   /** A moderator asks for our voice or picture. */
   askedToUnmute: { kind: ModeratedKind; by: string };
+  breakouts: readonly BreakoutRoom[];
+  /** We are sent to another room of this meeting. */
+  sentTo: BreakoutRoom;
   /** To moderators: somebody was reported. */
   reported: { id: string; kind: Misconduct };
   /** A moderator switched us off. */
@@ -54,6 +58,7 @@ type Json = Readonly<Record<string, unknown>>;
 export class RoomServices extends Emitter<Events> {
   private moderation = OPEN;
   private polls: readonly Poll[] = [];
+  private breakouts: readonly BreakoutRoom[] = [];
   private readonly stop: () => void;
 
   constructor(private readonly xmpp: XmppConnection, private readonly room: Room, private readonly focus: string) {
@@ -121,6 +126,23 @@ export class RoomServices extends Emitter<Events> {
     this.tell(xml('av_moderation', { xmlns: JITMEET, [on ? 'jidToWhitelist' : 'jidToBlacklist']: `${this.room.jid}/${id}`, mediaType: kind }));
   }
 
+  addBreakout(name: string): void {
+    this.breakout('add', { subject: name });
+  }
+
+  removeBreakout(jid: string): void {
+    this.breakout('remove', { breakoutRoomJid: jid });
+  }
+
+  /** `person` is a full real address. */
+  sendTo(person: string, jid: string): void {
+    this.breakout('move-to-room', { participantJid: person, roomJid: jid });
+  }
+
+  private breakout(what: string, about: Readonly<Record<string, string>>): void {
+    this.tell(xml('breakout_rooms', { xmlns: JITMEET, type: `features/breakout-rooms/${what}`, ...about }));
+  }
+
   endForAll(): void {
     this.tell(xml('end_conference', { xmlns: JITMEET }));
   }
@@ -171,6 +193,15 @@ export class RoomServices extends Emitter<Events> {
       case 'report': {
         const kind = MISCONDUCT.find((one) => one === json.kind);
         if (kind && typeof json.nick === 'string') this.emit('reported', { id: json.nick, kind });
+        break;
+      }
+      case 'breakout_rooms': {
+        if (json.rooms !== undefined) {
+          this.breakouts = readBreakouts(json.rooms, this.room.jid.split('@')[1] ?? '');
+          this.emit('breakouts', this.breakouts);
+        }
+        const there = this.breakouts.find((one) => one.jid === json.roomJid);
+        if (there && there.jid !== this.room.jid) this.emit('sentTo', there);
         break;
       }
       case 'polls':

@@ -2,6 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { toasts } from './announce';
 import { Asked } from './asked';
+import { BreakoutBar } from './breakout_bar';
 import { t } from './i18n';
 import { Icon } from './icons';
 import { lazy } from './lazy';
@@ -82,6 +83,7 @@ export function CallPage() {
       <div class="stage">
         <Banner />
         <Asked />
+        <BreakoutBar />
         {isModerator.value && panel.value !== 'people' ? <Knock onOpen={() => showPanel('people')} /> : null}
         <LinkOffer />
         <Stage />

@@ -1,7 +1,8 @@
 /** What the meeting decides together, as signals: roles, lobby, polls, hands, reactions. */
 import { computed, signal } from '@preact/signals';
-import type { Conference, ModeratedKind, Moderation, Poll, RoomSettings, SpeakerTime, Visitor } from '../conference';
+import type { BreakoutRoom, Conference, ModeratedKind, Moderation, Poll, RoomSettings, SpeakerTime, Visitor } from '../conference';
 import { announce, toast } from './announce';
+import { goTo } from './go_to';
 import { t } from './i18n';
 import { dropHold } from './push_to_talk';
 import { REASONS } from './reporting';
@@ -18,6 +19,7 @@ export const newPolls = signal(0);
 export const speakerTimes = signal<readonly SpeakerTime[]>([]);
 export const lobby = signal<readonly Visitor[]>([]);
 export const subject = signal('');
+export const breakouts = signal<readonly BreakoutRoom[]>([]);
 export const handUp = signal(false);
 /** What a moderator asks us to switch on. */
 export const askedToUnmute = signal<{ kind: ModeratedKind; by: string } | undefined>(undefined);
@@ -57,6 +59,7 @@ function reset(): void {
   speakerTimes.value = [];
   lobby.value = [];
   subject.value = '';
+  breakouts.value = [];
   handUp.value = false;
   askedToUnmute.value = undefined;
   reactions.value = [];
@@ -101,6 +104,8 @@ function follow(conf: Conference, mine: () => boolean): void {
     askedToUnmute.value = asked;
     announce(asked.kind === 'audio' ? t('people.askedAudio', { name: nameById(asked.by) }) : t('people.askedVideo', { name: nameById(asked.by) }));
   });
+  meeting.on('breakouts', (rooms) => mine() && (breakouts.value = rooms));
+  meeting.on('sentTo', (there) => mine() && goTo(there));
   meeting.on('reported', ({ id, kind }) => mine() && toast(t('report.reported', { name: nameById(id), reason: t(REASONS[kind]) })));
   meeting.on('muted', ({ kind }) => {
     if (!mine()) return;

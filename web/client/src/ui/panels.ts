@@ -8,5 +8,6 @@ import type { Panel } from './state';
 export const PANELS: Readonly<Record<Exclude<Panel, 'none'>, Lazy<object>>> = {
   chat: lazy(() => import('./chat').then((module) => module.ChatPanel)),
   people: lazy(() => import('./people_panel').then((module) => module.PeoplePanel)),
+  breakout: lazy(() => import('./breakout_panel').then((module) => module.BreakoutPanel)),
   polls: lazy(() => import('./polls_panel').then((module) => module.PollsPanel)),
 };

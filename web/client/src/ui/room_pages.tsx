@@ -1,11 +1,13 @@
 /** The pages of a room; the call's own code comes while one looks at oneself. */
 import { useEffect } from 'preact/hooks';
+import { isGoing } from './go_to';
 import { lazy } from './lazy';
 import './meeting';
 import { LeftPage } from './left';
 import { PrejoinPage } from './prejoin';
 import { page, visit } from './route';
-import { abandon, enterPrejoin, waitingFor } from './state';
+import { settings } from './settings';
+import { abandon, enterPrejoin, join, waitingFor } from './state';
 
 const WaitingPage = lazy(() => import('./waiting').then((module) => module.WaitingPage));
 const CallPage = lazy(() => import('./call').then((module) => module.CallPage));
@@ -13,6 +15,7 @@ const CallPage = lazy(() => import('./call').then((module) => module.CallPage));
 export function RoomPages() {
   useEffect(() => {
     enterPrejoin();
+    if (isGoing()) join(settings.value.name);
     void CallPage.preload();
     return abandon;
   }, [visit.value]);

@@ -10,7 +10,7 @@ import { change, remember, settings } from './settings';
 import { playJoin, playLeave } from './sound';
 
 export type Dialog = 'none' | 'settings' | 'help' | 'invite' | 'security' | 'speakers';
-export type Panel = 'none' | 'chat' | 'people' | 'polls';
+export type Panel = 'none' | 'chat' | 'people' | 'polls' | 'breakout';
 
 export const conferenceState = signal<ConferenceState>('idle');
 export const failure = signal<FailureReason | undefined>(undefined);

@@ -4,7 +4,7 @@ import { ScreenCapture } from '../conference/screen';
 import { MuteButton, ToolButton } from './controls';
 import { t } from './i18n';
 import { Icon } from './icons';
-import { handUp, lobby, newPolls, toggleHand } from './meeting';
+import { breakouts, handUp, isModerator, lobby, newPolls, toggleHand } from './meeting';
 import { MenuButton } from './menu';
 import { ReactionItems, ReactionsButton } from './reactions';
 import { ShareButton } from './share_button';
@@ -29,6 +29,7 @@ export function Toolbar() {
     ...(ScreenCapture.possible ? [{ id: 'share-item', icon: 'screen', narrow: true, label: sharing.value ? t('share.stop') : t('share.start'), onSelect: () => void toggleShare() } as const] : []),
     { id: 'copy-link', icon: 'invite', label: t('toolbar.invite'), onSelect: () => (dialog.value = 'invite') },
     { id: 'toggle-polls', icon: 'poll', label: t('polls.heading'), badge: newPolls.value, onSelect: () => togglePanel('polls') },
+    ...(isModerator.value || breakouts.value.length > 1 ? [{ id: 'toggle-breakout', icon: 'grid', label: t('breakout.heading'), onSelect: () => togglePanel('breakout') } as const] : []),
     { id: 'open-security-menu', icon: 'shield', label: t('toolbar.security'), onSelect: () => (dialog.value = 'security') },
     { id: 'open-speakers', icon: 'clock', label: t('speakers.heading'), onSelect: () => (dialog.value = 'speakers') },
     ...stageMenu(),
