@@ -220,11 +220,16 @@ class Brewery:
             return
         bridge.retrying = False
         was_usable = bridge.is_usable()
-        bridge.failed_until = now + FAILURE_RESET
-        bridge.check_at = bridge.failed_until
         is_ill = condition in ("internal-server-error", "service-unavailable")
         is_silent = condition == "remote-server-timeout"
-        others = any(other.is_well() for other in self.bridges.values())
+        others = any(
+            other.is_well() for other in self.bridges.values() if other is not bridge
+        )
+        # Where it is rather the way to the bridge, it is used again once that is there.
+        bridge.failed_until = now + (
+            CHECK_INTERVAL if is_silent and not others else FAILURE_RESET
+        )
+        bridge.check_at = bridge.failed_until
         if was_usable and (is_ill or (is_silent and others)):
             self._effects.append(BridgeLost(jid))
 

@@ -113,6 +113,19 @@ def test_when_all_bridges_are_silent_nobody_is_moved() -> None:
     assert list(made.effects()) == []
 
 
+def test_a_bridge_that_is_silent_alone_is_used_again_as_soon_as_it_answers() -> None:
+    """It is rather the way to it that was cut, which nobody has to do penance for."""
+    made = brewery(a=GOOD)
+    for _ in range(2):
+        made.health_failed(A, "remote-server-timeout", 10.0)
+    assert chosen(made) is None
+    made.timeout(10.0 + CHECK_INTERVAL)
+    assert list(made.effects()) == [CheckHealth(A)]
+    made.health_answered(A, 10.0 + CHECK_INTERVAL)
+    assert list(made.effects()) == [BridgeUsable(A)]
+    assert chosen(made) == A
+
+
 @pytest.mark.parametrize("condition", ["internal-server-error", "service-unavailable"])
 def test_a_bridge_that_says_it_is_ill_loses_its_conferences(condition: Condition) -> None:
     made = brewery(a=GOOD)
