@@ -37,9 +37,9 @@ function RoomCard({ there }: { there: BreakoutRoom }) {
       <p class="note">{there.people.length ? there.people.map((one) => nameOf(one)).join(', ') : t('breakout.nobody')}</p>
       <div class="row">
         {here ? <span class="note">{t('breakout.here')}</span>
-          : <button type="button" class="primary compact" data-testid="breakout-join" aria-label={t('breakout.joinName', { name })} onClick={() => goTo(there)}>{t('breakout.join')}</button>}
+          : <button type="button" class="primary compact" data-testid="breakout-join" aria-label={`${t('breakout.join')}: ${name}`} onClick={() => goTo(there)}>{t('breakout.join')}</button>}
         {isModerator.value && !there.main
-          ? <button type="button" class="secondary compact" data-testid="breakout-remove" aria-label={t('breakout.removeName', { name })} onClick={() => conference?.meeting.removeBreakout(there.jid)}>{t('breakout.remove')}</button> : null}
+          ? <button type="button" class="secondary compact" data-testid="breakout-remove" aria-label={`${t('breakout.remove')}: ${name}`} onClick={() => conference?.meeting.removeBreakout(there.jid)}>{t('breakout.remove')}</button> : null}
       </div>
     </li>
   );
