@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xmppconf_web.io.turn import is_local
 from xmppconf_web.turn import connection, messages
 from xmppconf_web.turn.connection import (
     Close,
@@ -25,6 +24,7 @@ from xmppconf_web.turn.messages import Address, Attribute, Kind, Message, Method
 from xmppconf_web.turn.peers import Bridges
 
 from xmppconf.config import BridgeSettings, Settings, TurnSettings, WebSettings
+from xmppconf.serve.ports import is_own_address
 from xmppconf.turn import make_credentials, own_relay, password_of, server_from_url
 
 BRIDGE = ("192.0.2.7", 10_000)
@@ -420,6 +420,28 @@ def test_nobody_has_more_than_a_share() -> None:
     assert len(client.say(data)) == 1
 
 
+def test_who_asks_without_end_is_cut_off() -> None:
+    client = Client()
+    binding = messages.write(Message(Method.BINDING, Kind.REQUEST, T))
+    for _ in range(int(connection.REQUESTS_AT_ONCE)):
+        assert len(client.say(binding)) == 1
+    assert client.say(binding) == [Close()]
+
+
+def test_addresses_without_a_permission_are_not_even_looked_up() -> None:
+    looked: list[str] = []
+
+    def look(host: str) -> bool:
+        looked.append(host)
+        return True
+
+    client = Client(Bridges(BridgeSettings(), (), look))
+    client.allocate()
+    for _ in range(3):
+        assert client.say(indication(BRIDGE, b"x")) == []
+    assert looked == []
+
+
 def test_no_socket_is_an_answer() -> None:
     client = Client()
     client.ask(Method.ALLOCATE, UDP)
@@ -476,9 +498,9 @@ def test_further_bridges_are_named() -> None:
 
 
 def test_addresses_of_this_machine() -> None:
-    assert is_local("127.0.0.1")
-    assert not is_local("192.0.2.1")
-    assert not is_local("2001:db8::1")
+    assert is_own_address("127.0.0.1")
+    assert not is_own_address("192.0.2.1")
+    assert not is_own_address("2001:db8::1")
 
 
 # -- who is told of it ---------------------------------------------------------------------

@@ -22,7 +22,7 @@ from xmppconf.config import Settings, public_url
 from xmppconf.config_file import load
 from xmppconf.errors import SettingsError
 from xmppconf.serve.app import listen_host
-from xmppconf.serve.ports import check_tcp, check_udp
+from xmppconf.serve.ports import check_tcp, check_udp, is_own_address
 
 WANTED_FILES = 4096
 WANTED_BUFFER = 2 * 1024 * 1024  # bytes, a tenth of a second at 160 Mbit/s
@@ -189,7 +189,7 @@ def advertised_address(settings: Settings) -> Finding:
         )
     named = {str(entry[4][0]) for entry in entries}
     known = set(settings.bridge.public_addresses)
-    if named & known or any(_is_ours(address) for address in named):
+    if named & known or any(is_own_address(address) for address in named):
         return Finding(Verdict.GOOD, f"{settings.domain} leads to an address of the bridge")
     return Finding(
         Verdict.WARNING,
@@ -289,17 +289,6 @@ def _running(state: Path, settings: Settings) -> Settings | None:
             continue
         return candidate
     return None
-
-
-def _is_ours(address: str) -> bool:
-    """Whether a local socket can have this address."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.bind((address, 0))
-        except OSError:
-            return False
-    return True
 
 
 def _certificate_facts(pem: bytes, domain: str) -> Finding:

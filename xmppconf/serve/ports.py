@@ -1,4 +1,4 @@
-"""TCP and UDP ports: is one free, and which are."""
+"""TCP and UDP ports: is one free, and which are; and whose address is whose."""
 
 from __future__ import annotations
 
@@ -89,3 +89,14 @@ def _sentence(exc: OSError, name: str, host: str, port: int, setting: str) -> st
     if exc.errno == errno.EADDRNOTAVAIL:
         return f"this machine has no address {host}; set {_host_setting(setting)}"
     return f"{name} port {port} ({setting}) cannot be used: {exc.strerror}"
+
+
+def is_own_address(address: str) -> bool:
+    """Whether an address is one of this machine: a socket can be bound to it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True

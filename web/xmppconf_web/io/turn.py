@@ -14,6 +14,7 @@ from xmppconf import clock
 from xmppconf.config import Settings
 from xmppconf.driver import Driver
 from xmppconf.metrics import Metrics
+from xmppconf.serve.ports import is_own_address
 from xmppconf.turn import password_of
 from xmppconf_web.fairness import Bucket, Held, source_of
 from xmppconf_web.turn.connection import (
@@ -42,7 +43,7 @@ class Relay:
         self.rules = Rules(
             settings.domain,
             lambda username: password_of(turn.secret, username, clock.wall()),
-            Bridges(settings.bridge, turn.bridges, is_local),
+            Bridges(settings.bridge, turn.bridges, is_own_address),
         )
         self.held = Held(turn.max_clients, settings.web.max_sockets_per_address)
         # A quarter of a second's worth at once: pictures come in bursts.
@@ -67,17 +68,6 @@ class Relay:
         if not self.held.enter(source):
             return None
         return _Client(self, transport, partial(self.held.leave, source))
-
-
-def is_local(host: str) -> bool:
-    """Whether an address is one of this machine, as a socket can be bound to it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return False
-    return True
 
 
 class _Client(asyncio.Protocol):
@@ -128,6 +118,9 @@ class _Client(asyncio.Protocol):
                 if media and not self._may_carry("in"):
                     return
                 self._transport.write(data)
+                # Answers are never left out; who does not read even those is gone.
+                if self._transport.get_write_buffer_size() > 2 * MAX_WAITING:
+                    self._transport.abort()
             case Forward(address, data):
                 if self._socket is not None and self._may_carry("out"):
                     self._socket.sendto(data, address)

@@ -31,6 +31,8 @@ from xmppconf_web.turn.peers import Bridges
 MAX_PAYLOAD = 2048  # bytes of one datagram; none that media needs is as large
 MAX_MESSAGE = MAX_PAYLOAD + 256  # bytes
 MAX_REFUSALS = 8  # until a connection that keeps asking wrongly is closed
+REQUESTS_PER_SECOND = 10.0  # in the long run; a client asks a dozen times at its beginning
+REQUESTS_AT_ONCE = 100.0
 MAX_PEERS = 16  # hosts, addresses and channels of one allocation
 SIGN_IN_TIMEOUT = 10.0  # seconds until there must be an allocation
 LIFETIME = 600  # seconds an allocation lives without a refresh, if the client names none
@@ -147,6 +149,7 @@ class TurnConnection:
         self._channels: dict[int, _Channel] = {}
         self._numbers: dict[Address, int] = {}
         self._bucket = Bucket(BYTES_PER_SECOND, BYTES_PER_SECOND)
+        self._requests = Bucket(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
 
     # -- inputs -----------------------------------------------------------------------
     def receive(self, data: bytes, now: float) -> None:
@@ -243,8 +246,10 @@ class TurnConnection:
             self._close()  # on a stream, nothing after it can be trusted to begin right
             return
         match message.kind:
-            case Kind.REQUEST:
+            case Kind.REQUEST if self._requests.take(now):
                 self._request(message, now)
+            case Kind.REQUEST:
+                self._close()  # each is answered, and nobody needs so many
             case Kind.INDICATION:
                 if message.method == Method.SEND and self._state is _State.ALLOCATED:
                     self._send(message, now)
@@ -259,7 +264,9 @@ class TurnConnection:
             peer = next(message.addresses(), None)
         except MalformedMessage:
             return
-        if payload is not None and peer is not None and self._know(peer):
+        if payload is None or peer is None or self._hosts.get(peer[0], 0.0) <= now:
+            return
+        if self._know(peer):
             self._forward(peer, payload, now)
 
     def _request(self, message: Message, now: float) -> None:
