@@ -44,6 +44,8 @@ test('why somebody is gone', () => {
   const gone = (...children: ReturnType<typeof xml>[]) => presence(xml('x', { xmlns: USER }, ...children));
   assert.equal(departure(gone()), 'left');
   assert.equal(departure(gone(xml('status', { code: 307 }))), 'kicked');
+  const kicked = (why: string) => gone(xml('item', {}, xml('reason', {}, why)), xml('status', { code: 307 }));
+  assert.deepEqual(['full', 'waiting-for-host', 'noise'].map((why) => departure(kicked(why))), ['room-full', 'left', 'kicked']);
   assert.equal(departure(gone(xml('destroy'))), 'room-closed');
   assert.deepEqual(statusCodes(gone(xml('status', { code: 110 }))), new Set(['110']));
 });

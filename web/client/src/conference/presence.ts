@@ -25,7 +25,7 @@ export interface Occupant {
   readonly raisedHand?: number;
 }
 
-export type Departure = 'left' | 'kicked' | 'room-closed';
+export type Departure = 'left' | 'kicked' | 'room-full' | 'room-closed';
 
 export interface OwnPresence {
   readonly nick: string;
@@ -137,7 +137,10 @@ export function statusCodes(presence: Xml): Set<string> {
 /** Why an unavailable presence says its occupant is gone. */
 export function departure(presence: Xml): Departure {
   if (first(first(presence, 'x', MUC_USER), 'destroy')) return 'room-closed';
-  return ['301', '307'].some((code) => statusCodes(presence).has(code)) ? 'kicked' : 'left';
+  if (!['301', '307'].some((code) => statusCodes(presence).has(code))) return 'left';
+  // The focus sends away who came in past its answer: that is no removal by a person, and who asks again is told to wait.
+  const reason = text(first(first(first(presence, 'x', MUC_USER), 'item'), 'reason'));
+  return reason === 'full' ? 'room-full' : reason === 'waiting-for-host' ? 'left' : 'kicked';
 }
 
 /** The condition of an error stanza, with its legacy-free name. */

@@ -15,17 +15,26 @@ function shuffled<T>(list: readonly T[]): T[] {
   return list.map((one) => [Math.random(), one] as const).sort(([a], [b]) => a - b).map(([, one]) => one);
 }
 
-/** Everybody but moderators' own wish: all who are in the main room, dealt out one by one. */
-function dealOut(rooms: readonly BreakoutRoom[]): void {
+/** So many requests the focus takes at once; after them one in so many milliseconds. */
+const AT_ONCE = 20;
+const PACE_MS = 600;
+
+/** Sends each to a room, no faster than may be asked. */
+function sendAll(moves: readonly (readonly [person: string, room: string])[]): void {
+  const meeting = conference?.meeting;
+  moves.forEach(([person, there], index) => setTimeout(() => meeting?.sendTo(person, there), PACE_MS * Math.max(0, index - AT_ONCE)));
+}
+
+/** Spreads all who are in the main room evenly, by chance. */
+function spread(rooms: readonly BreakoutRoom[]): void {
   const others = rooms.filter((one) => !one.main);
   const people = shuffled(rooms.find((one) => one.main)?.people ?? []);
-  people.forEach((person, index) => conference?.meeting.sendTo(person.jid, others[index % others.length]!.jid));
+  sendAll(people.map((person, index) => [person.jid, others[index % others.length]!.jid]));
 }
 
 function callBack(rooms: readonly BreakoutRoom[]): void {
   const main = rooms.find((one) => one.main);
-  if (!main) return;
-  for (const other of rooms) if (!other.main) for (const person of other.people) conference?.meeting.sendTo(person.jid, main.jid);
+  if (main) sendAll(rooms.filter((one) => !one.main).flatMap((one) => one.people).map((person) => [person.jid, main.jid]));
 }
 
 function RoomCard({ there }: { there: BreakoutRoom }) {
@@ -68,7 +77,7 @@ export function BreakoutPanel() {
             </form>
             {others > 0 ? (
               <div class="row">
-                <button type="button" class="secondary compact" data-testid="breakout-deal" onClick={() => dealOut(rooms)}><Icon name="people" />{t('breakout.deal')}</button>
+                <button type="button" class="secondary compact" data-testid="breakout-deal" onClick={() => spread(rooms)}><Icon name="people" />{t('breakout.deal')}</button>
                 <button type="button" class="secondary compact" data-testid="breakout-call" onClick={() => callBack(rooms)}><Icon name="back" />{t('breakout.callBack')}</button>
               </div>
             ) : null}
