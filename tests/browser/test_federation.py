@@ -19,6 +19,7 @@ from tests.browser.people import ANN, BEN
 from tests.serve.existing import (
     answers,
     existing_service,
+    prepare,
     process,
     prosody,
     run_ejabberd,
@@ -103,9 +104,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServers]:
     rules = '\n[members]\nopen = false\ndomains = ["b.test"]\n'
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
     erlang = (*namespace, "sh", "-ec", WITH_FILES, "sh", str(there), *command)
+    prepared = prepare(here, server, "a.test", more=rules, server_port=ours)
     with (
         process(there / "server.log", *erlang),
-        existing_service(here, server, "a.test", more=rules, server_port=ours) as file,
+        existing_service(prepared) as file,
     ):
         deadline = time.monotonic() + 60
         while not all(map(answers, (clients, theirs))):

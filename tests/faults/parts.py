@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.serve.existing import ROOT, Prepared
+from tests.serve.existing import Prepared, spawn
 
 PATIENCE = 60.0  # seconds, on a machine that is busy with builds
 
@@ -25,16 +24,8 @@ class Parts:
 
     def start(self, name: str, *command: str) -> None:
         """`command` if it is none of the four parts."""
-        places = [ROOT, ROOT / "bridge", ROOT / "focus", ROOT / "web"]
-        with (self._folder / f"{name}.log").open("ab") as output:
-            self.running[name] = subprocess.Popen(  # noqa: S603
-                command or self.prepared.commands[name],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
-            )
+        log = self._folder / f"{name}.log"
+        self.running[name] = spawn(log, *(command or self.prepared.commands[name]))
 
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")

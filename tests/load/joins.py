@@ -12,13 +12,14 @@ import asyncio
 import resource
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 from xmppconf_bridge.generator import plan
+from xmppconf_bridge.generator.app import beside
 from xmppconf_bridge.generator.io.participant import Participant
 from xmppconf_bridge.generator.io.peers import Peers
 from xmppconf_bridge.generator.io.process import usage
@@ -75,7 +76,7 @@ async def measure(service: Service, rooms: dict[str, int]) -> Outcome:
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         for peers in generators:
-            _beside(stack, peers.pump())
+            beside(stack, peers.pump())
 
         async def one(index: int, person: Joining) -> None:
             await asyncio.sleep(max(0.0, began + index / PACE - time.monotonic()))
@@ -148,17 +149,6 @@ def tell(
                 "KiB a person",
             )
         )
-
-
-def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    task = asyncio.create_task(work)
-
-    async def end() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(end)
 
 
 def main() -> None:

@@ -35,11 +35,11 @@ def blocks(kind: str, domain: str = "localhost") -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-@contextmanager
-def process(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+def spawn(log: Path, *command: str) -> subprocess.Popen[bytes]:
+    """Start a command of this tree; what it says is added to the log."""
     places = [ROOT, ROOT / "bridge", ROOT / "focus", ROOT / "web"]
-    with log.open("wb") as output:
-        running = subprocess.Popen(  # noqa: S603
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
             command,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -47,11 +47,16 @@ def process(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
             stderr=output,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
         )
-        try:
-            yield running
-        finally:
-            running.send_signal(signal.SIGTERM)
-            running.wait(10)
+
+
+@contextmanager
+def process(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    running = spawn(log, *command)
+    try:
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(10)
 
 
 def answers(port: int) -> bool:
@@ -203,16 +208,9 @@ def prepare(
 
 
 @contextmanager
-def existing_service(
-    folder: Path,
-    server: Server,
-    domain: str = "localhost",
-    *,
-    more: str = "",
-    server_port: int = 0,
-) -> Iterator[Path]:
+def existing_service(prepared: Prepared) -> Iterator[Path]:
     """The server and our parts beside it; the settings file."""
-    prepared = prepare(folder, server, domain, more=more, server_port=server_port)
+    folder = prepared.settings_file.parent
     with ExitStack() as stack:
         for part, command in prepared.commands.items():
             stack.enter_context(process(folder / f"{part}.log", *command))

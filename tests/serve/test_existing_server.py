@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.existing import ROOT, ejabberd, existing_service, prosody
+from tests.serve.existing import ROOT, ejabberd, existing_service, prepare, prosody
 from tests.support.peer import peers
 from tests.support.rtc_peer import Colour, use_loopback
 from xmppconf.config import Settings
@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(150)]
 def settings_file(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    with existing_service(tmp_path_factory.mktemp("existing"), request.param) as file:
+    prepared = prepare(tmp_path_factory.mktemp("existing"), request.param)
+    with existing_service(prepared) as file:
         yield file
 
 

@@ -77,7 +77,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> Report:
     room = options.room or f"load-{secrets.token_hex(4)}"
     family = 6 if options.ipv6 else 4
     async with AsyncExitStack() as stack:
-        _beside(stack, peers.pump())
+        beside(stack, peers.pump())
         http = await stack.enter_async_context(aiohttp.ClientSession())
         people = [
             Participant(settings, room, number, person)
@@ -95,7 +95,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> Report:
         # The focus invites nobody who is alone.
         await asyncio.gather(*(join(one) for one in people))
         for one in people:
-            _beside(stack, one.drain())
+            beside(stack, one.drain())
             await one.watch(people)
         native = peers.native
         native.set_sending(True)
@@ -128,7 +128,8 @@ def _run_file(options: argparse.Namespace) -> Path | None:
     return options.config if isinstance(options.config, Path) else None
 
 
-def _beside(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+def beside(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    """Let it run until the stack is left."""
     task = asyncio.create_task(work)
 
     async def end() -> None:
