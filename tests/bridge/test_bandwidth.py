@@ -183,6 +183,54 @@ def test_who_falls_silent_is_sent_less_and_less_and_soon_all_again() -> None:
     assert trace.estimate_at(30) > 1_500_000
 
 
+#: What waits in the socket of a machine that sleeps, packets.
+SOCKET_BUFFER = 150
+
+
+@pytest.mark.parametrize("slept", [8, 20, 60])
+@pytest.mark.parametrize("kbps", [500, 3000])
+def test_who_slept_sees_a_picture_again_at_once(slept: int, kbps: int) -> None:
+    loop = Loop({"r": bottleneck(kbps)})
+    receiver = loop.receivers["r"]
+    receive, waiting = receiver.receive, list[bytes]()
+
+    def sleep() -> None:
+        receiver.feedback = False
+
+        def wait(now: float, packet: bytes) -> None:
+            if len(waiting) < SOCKET_BUFFER:
+                waiting.append(packet)
+
+        receiver.receive = wait  # type: ignore[method-assign]
+
+    def wake() -> None:
+        receiver.feedback = True
+        receiver.receive = receive  # type: ignore[method-assign]
+        for packet in waiting:
+            receive(loop.clock.now, packet)
+
+    loop.at(10, sleep)
+    woken = 10 + slept
+    loop.at(woken, wake)
+    loop.run(woken + 20)
+    trace = loop.traces["r"]
+    least = 180_000 if kbps == 500 else 500_000  # a layer that fits, and the voice
+    back = next(
+        at
+        for at in (woken + step / 10 for step in range(100))
+        if trace.rate(at, at + 1, media=True) > least
+    )
+    note(
+        f"slept {slept} s {kbps}",
+        f"{kbps} kbit/s, the machine slept {slept} s: until a picture comes again",
+        back - woken,
+        "s",
+    )
+    assert back - woken < 1
+    assert trace.estimate_at(woken + 3) > 0.6 * 1000 * kbps
+    assert queue_delay(loop, woken + 2, woken + 20) < 0.1
+
+
 @pytest.mark.parametrize(
     ("name", "preset"),
     [

@@ -237,11 +237,16 @@ class Browser(ABC):
         output = (self.profile / "output.log").read_text(errors="replace")
         raise AssertionError(f"the browser did not start: {output[-2000:]}")
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send every process of this browser a signal."""
+        assert self._process is not None
+        # Its own session, hence its own group: nobody else is in it.
+        os.killpg(self._process.pid, number)
+
     async def kill(self) -> None:
         """End every process of this browser at once, as a crash would."""
         if self._process is not None and self._process.returncode is None:
-            # Its own session, hence its own group: nobody else is in it.
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             await self._process.wait()
 
     async def close(self) -> None:

@@ -51,6 +51,9 @@ const LIMITED_WINDOW: Time = 3 * SECOND;
 const SILENCE: Time = 1_500 * MILLISECOND;
 const SILENCE_INTERVAL: Time = SECOND;
 const SILENCE_FACTOR: f64 = 0.5;
+/// Who was silent for so long, such as a machine that slept or changed its network, begins as
+/// somebody new: what was known is out of date, and reports of what waited meanwhile mislead.
+const ABSENCE: Time = 5 * SECOND;
 /// Packets that were sent into each of these intervals; fewer say nothing.
 const SILENT_PACKETS: u32 = 5;
 
@@ -89,6 +92,8 @@ pub struct Estimator {
     again_interval: Time,
     overused_at: Option<Time>,
     before_fall: Option<(Time, f64)>,
+    /// What was sent before is not judged any more.
+    since: Time,
 }
 
 impl Default for Estimator {
@@ -117,6 +122,7 @@ impl Default for Estimator {
             again_interval: UNHEARD_INTERVAL,
             overused_at: None,
             before_fall: None,
+            since: 0,
         }
     }
 }
@@ -282,6 +288,10 @@ impl Estimator {
             self.heard(now);
         }
         self.is_live = true;
+        arrivals.retain(|packet| packet.sent_at >= self.since);
+        if arrivals.is_empty() {
+            return true;
+        }
         // Losses first, then in order of arrival.
         arrivals.sort_unstable_by_key(|packet| (packet.arrived, packet.sent_at));
         let (mut probed, mut newest) = (None, None);
@@ -326,10 +336,34 @@ impl Estimator {
 
     /// The receiver is there.
     fn heard(&mut self, now: Time) {
-        self.unanswered = None;
+        let since = self.unanswered.take().unwrap_or(now);
         self.unanswered_packets = 0;
-        if self.silenced_at.take().is_some() {
+        if self.silenced_at.take().is_none() {
+            return;
+        }
+        if now.saturating_sub(since) >= ABSENCE {
+            self.renew(now);
+        } else {
             self.check_fall(now);
+        }
+    }
+
+    /// Begin anew on a way of which nothing is known, with no more than was good before.
+    fn renew(&mut self, now: Time) {
+        let rate = self.before_fall.take().map_or(START_RATE, |(_, rate)| rate.min(START_RATE));
+        self.acknowledged = AcknowledgedRate::default();
+        self.delay = DelayTrend::default();
+        self.limited = Limited::default();
+        self.aimd = Aimd::new(rate);
+        self.loss = LossBound::new(rate);
+        self.probes.clear();
+        self.set_target(rate);
+        self.rtt = None;
+        self.overused_at = None;
+        self.since = now;
+        self.has_begun = false;
+        if self.demand > self.target {
+            self.begin(now);
         }
     }
 
