@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.browser import people as folk
 from tests.browser.page import Page
-from tests.browser.people import PEOPLE, Person
+from tests.browser.people import KIM, PEOPLE, Person
+from tests.support.service import Service
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Browsers
 
 #: How far a mean colour may be from what was sent, after conversion and coding.
 COLOUR_TOLERANCE = 50
@@ -63,12 +66,10 @@ class Caller:
                 f"{self.person.name} does not see {missing}; {await self.state()}"
             )
             await folk.pause(0.1)
-        before = await folk.decoded(self.page)
-        grown = json.dumps({ssrc: count + 5 for ssrc, count in before.items() if count})
+        await self.page.evaluate("testGrown(null)")
         await self.page.wait_for(
-            f"testDecoded().then((now) => Object.entries({grown})"
-            f".filter(([ssrc, count]) => now[ssrc] >= count).length >= {len(wanted)})",
-            what=f"frames of {len(wanted)} growing from {before}",
+            f"testGrown(5).then((number) => number >= {len(wanted)})",
+            what=f"frames of {len(wanted)} coming",
         )
 
     async def hears(self, speakers: list[Person], *, seconds: float = 15.0) -> None:
@@ -110,6 +111,27 @@ class Caller:
             "JSON.stringify({state: xmppconf.state, media: xmppconf.media,"
             " connection: xmppconf.connection, participants: xmppconf.participants})"
         )
+
+
+async def sit_down(people: Browsers, person: Person) -> Caller:
+    """The person before an empty page; Kim has Firefox."""
+    return Caller(person, await people.page(person, firefox=person is KIM))
+
+
+async def enter(
+    people: Browsers,
+    service: Service,
+    room: str,
+    person: Person,
+    *,
+    speaking: bool = False,
+) -> Caller:
+    """The person in the call."""
+    caller = await sit_down(people, person)
+    await caller.open(service.url, room)
+    await caller.join()
+    await folk.speak(caller.page, speaking)
+    return caller
 
 
 def looks_like(sight: dict[str, Any] | None, person: Person) -> bool:

@@ -208,6 +208,15 @@ window.testDecoded = async () => {
     return counts;
 };
 
+// How many streams of video have got so many more frames since the first look after `null`.
+let firstCounts = {};
+window.testGrown = async (frames) => {
+    if (frames === null) firstCounts = {};
+    const counts = Object.entries(await window.testDecoded());
+    for (const [ssrc, count] of counts) firstCounts[ssrc] ??= count;
+    return counts.filter(([ssrc, count]) => count >= firstCounts[ssrc] + frames).length;
+};
+
 // The codecs of the video that goes out and comes in with frames, such as ["VP8"].
 window.testCodecs = async () => {
     const found = { out: new Set(), in: new Set() };
@@ -252,4 +261,26 @@ window.testWatchSound = (id) => {
         clearInterval(timer);
         return Math.round(watch.longest);
     };
+};
+
+// From now on, when sound of this person was last audible here (`testAudible`, ms of the clock).
+window.testListen = (id) => {
+    const context = new AudioContext();
+    const listening = new Map();
+    let heard = 0;
+    const samples = new Float32Array(512);
+    setInterval(() => {
+        for (const element of document.querySelectorAll(`audio[data-id="${id}"]`)) {
+            const track = element.srcObject?.getAudioTracks()[0];
+            if (!track || element.paused || element.muted) continue;
+            if (!listening.has(track)) {
+                const analyser = new AnalyserNode(context, { fftSize: samples.length });
+                context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+                listening.set(track, analyser);
+            }
+            listening.get(track).getFloatTimeDomainData(samples);
+            if (samples.some((sample) => Math.abs(sample) > 0.01)) heard = Date.now();
+        }
+    }, 10);
+    window.testAudible = () => heard;
 };

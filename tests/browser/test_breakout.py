@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, KIM
 from tests.support.service import Service
@@ -35,13 +35,8 @@ async def test_people_go_to_a_room_of_their_own_and_come_back(
     people: Browsers, service: Service
 ) -> None:
     room = new_room()
-    callers = []
-    for person in (ANN, BEN, KIM):
-        page = await people.page(person, firefox=person is FIREFOX)
-        callers.append(Caller(person, page))
-        await callers[-1].open(service.url, room)
-        await callers[-1].join()
-    ann, ben, kim = callers
+    cast = (ANN, BEN, KIM)
+    ann, ben, kim = [await enter(people, service, room, person) for person in cast]
     await open_panel(ann)
     await ann.page.fill(by_testid("breakout-name"), "Kitchen")
     await ann.page.click(by_testid("breakout-add"))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser import people as folk
 from tests.browser import stock_person
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, EVA, KIM, Person
 from tests.support import figures
@@ -24,14 +24,6 @@ CAST = (ANN, BEN, EVA)
 FIREFOX = KIM
 
 
-async def enter(people: Browsers, service: Service, room: str, person: Person) -> Caller:
-    caller = Caller(person, await people.page(person, firefox=person is FIREFOX))
-    await caller.open(service.url, room)
-    await caller.join()
-    await folk.speak(caller.page, True)
-    return caller
-
-
 async def on_path(path: str, *callers: Caller) -> None:
     for caller in callers:
         await caller.page.wait_for(
@@ -45,8 +37,8 @@ async def test_a_third_one_comes_and_goes_and_no_sound_is_lost(
     people: Browsers, service: Service, second: Person
 ) -> None:
     room = new_room()
-    ann = await enter(people, service, room, ANN)
-    ben = await enter(people, service, room, second)
+    ann = await enter(people, service, room, ANN, speaking=True)
+    ben = await enter(people, service, room, second, speaking=True)
     await on_path("direct", ann, ben)
     await ann.sees([ben])
     await ben.sees([ann])
@@ -54,7 +46,7 @@ async def test_a_third_one_comes_and_goes_and_no_sound_is_lost(
         await caller.page.evaluate(f"testWatchSound({other.id!r})")
     rounds = figures.count(1, 20)
     for number in range(rounds):
-        eva = await enter(people, service, room, EVA)
+        eva = await enter(people, service, room, EVA, speaking=True)
         await on_path("bridge", ann, ben)
         await ann.sees([ben, eva])
         if number == 0:
@@ -87,8 +79,8 @@ async def test_both_compare_the_same_signs_until_a_third_one_comes(
     people: Browsers, service: Service
 ) -> None:
     room = new_room()
-    ann = await enter(people, service, room, ANN)
-    ben = await enter(people, service, room, BEN)
+    ann = await enter(people, service, room, ANN, speaking=True)
+    ben = await enter(people, service, room, BEN, speaking=True)
     signs = []
     for caller in (ann, ben):
         await on_path("direct", caller)
@@ -99,7 +91,7 @@ async def test_both_compare_the_same_signs_until_a_third_one_comes(
         await caller.page.wait_for(f"!!{shown}", what="signs")
         signs.append(await caller.page.evaluate(f"{shown}.textContent"))
     assert signs[0] == signs[1] != ""
-    await enter(people, service, room, EVA)
+    await enter(people, service, room, EVA, speaking=True)
     for caller in (ann, ben):
         await caller.page.wait_for(f"{chip}.dataset.path === 'bridge'", what="the bridge")
         assert await caller.page.evaluate(f"{shown} === null")
@@ -109,8 +101,8 @@ async def test_who_wants_the_bridge_only_gets_it(
     people: Browsers, service: Service
 ) -> None:
     room = new_room()
-    ann = await enter(people, service, room, ANN)
-    ben = await enter(people, service, room, BEN)
+    ann = await enter(people, service, room, ANN, speaking=True)
+    ben = await enter(people, service, room, BEN, speaking=True)
     await on_path("direct", ann, ben)
     await ben.page.click(by_testid("path"))
     await ben.page.click(by_testid("allow-direct"))
@@ -134,9 +126,9 @@ async def test_a_stock_client_and_ours_are_connected_directly(
 
     if first == "stock":
         ben = await enter_stock()
-        ann = await enter(people, service, room, ANN)
+        ann = await enter(people, service, room, ANN, speaking=True)
     else:
-        ann = await enter(people, service, room, ANN)
+        ann = await enter(people, service, room, ANN, speaking=True)
         ben = await enter_stock()
     await on_path("direct", ann)
     await ben.wait_for("stock.direct", "a direct session")
@@ -151,7 +143,7 @@ async def test_a_stock_client_and_ours_are_connected_directly(
         await ann.page.click(by_testid(f"toggle-{kind}"))
         await ben.wait_for(f"{key} === false", f"Ann's {kind} unmuted")
     await ben.sees_and_hears(ANN)
-    eva = await enter(people, service, room, EVA)
+    eva = await enter(people, service, room, EVA, speaking=True)
     await on_path("bridge", ann)
     await ben.wait_for("!stock.direct", "the bridge")
     await ben.sees_and_hears(ANN, EVA)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.browser import people as folk
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, EVA, KIM, Person, preload
@@ -33,13 +33,8 @@ OTHERS = "xmppconf.participants.length"
 
 async def two_of(people: Browsers, service: Service, first: Person) -> list[Caller]:
     room = new_room()
-    callers = []
-    for person in (first, BEN):
-        page = await people.page(person, firefox=person is FIREFOX)
-        callers.append(Caller(person, page))
-        await callers[-1].open(service.url, room)
-        await callers[-1].join()
-        await folk.speak(page, True)
+    cast = (first, BEN)
+    callers = [await enter(people, service, room, one, speaking=True) for one in cast]
     for caller, other in (callers, callers[::-1]):
         await caller.sees([other])
     return callers
@@ -53,19 +48,25 @@ async def watch_others(caller: Caller) -> None:
     )
 
 
-async def back(caller: Caller, other: Caller, what: str, began: float) -> None:
-    """Wait until they see and hear each other, within the mark, and nobody is there twice."""
+async def back(caller: Caller, other: Caller, began: float) -> float:
+    """They see and hear each other, and nobody is there twice: seconds until they see."""
     await folk.speak(caller.page, True)
     await caller.sees([other])
     await other.sees([caller])
     took = time.monotonic() - began
     await other.hears([caller.person])
     await caller.hears([other.person])
-    record(Figure("browser", f"B3 {what}", f"{what}: until both see", took, "s", "≤ 5"))
     assert await caller.page.evaluate(OTHERS) == 1
     assert await other.page.evaluate(OTHERS) == 1
     assert await other.page.evaluate("testMost") == 1
-    assert took <= BACK
+    return took
+
+
+def judge(what: str, *took: float) -> None:
+    slowest = max(took)
+    name = f"{what}: until both see, slowest of {len(took)}"
+    record(Figure("browser", f"B3 {what}", name, slowest, "s", f"≤ {BACK:.0f}"))
+    assert slowest <= BACK
 
 
 @pytest.mark.parametrize("person", [ANN, KIM], ids=["chromium", "firefox"])
@@ -74,17 +75,22 @@ async def test_a_page_is_loaded_again(
 ) -> None:
     ann, ben = await two_of(people, service, person)
     await watch_others(ben)
+    took = []
     for _ in range(TIMES):
         began = time.monotonic()
-        await ann.page.evaluate("window.testOld = true, void setTimeout(() => location.reload())")
+        await ann.page.evaluate(
+            "window.testOld = true, void setTimeout(() => location.reload())"
+        )
         await ann.page.wait_for("window.testOld === undefined && !!window.xmppconf")
         await ann.join()
-        await back(ann, ben, f"reload, {person.name}", began)
+        took.append(await back(ann, ben, began))
+    judge(f"reload, {person.name}", *took)
 
 
 async def test_back_and_forward(people: Browsers, service: Service) -> None:
     ann, ben = await two_of(people, service, ANN)
     await watch_others(ben)
+    took = []
     for _ in range(TIMES):
         await ann.page.evaluate("void setTimeout(() => history.back())")
         await ben.wait_for_tile(ann, "tile === null", seconds=BACK)
@@ -93,37 +99,32 @@ async def test_back_and_forward(people: Browsers, service: Service) -> None:
         await ann.page.evaluate("void setTimeout(() => history.forward())")
         await ann.page.wait_for(f"!!document.querySelector('{by_testid('join')}')")
         await ann.join()
-        await back(ann, ben, "back and forward", began)
+        took.append(await back(ann, ben, began))
+    judge("back and forward", *took)
 
 
 async def test_one_person_in_two_tabs(people: Browsers, service: Service) -> None:
     ann, ben = await two_of(people, service, ANN)
     room = (await ann.page.evaluate("location.pathname")).strip("/")
-    again = Caller(ANN, await people.page(ANN))
-    await again.open(service.url, room)
-    await again.join()
+    again = await enter(people, service, room, ANN)
     assert again.id != ann.id
     await ben.sees([ann, again])
     await again.sees([ann, ben])
     await again.leave()
     await ben.wait_for_tile(again, "tile === null", seconds=BACK)
     await watch_others(ben)
-    await back(ann, ben, "second tab closed", time.monotonic())
+    judge("second tab closed", await back(ann, ben, time.monotonic()))
 
 
 @pytest.mark.parametrize("seconds", [20, 60] if count(0, 1) else [20])
-async def test_the_machine_sleeps(
-    people: Browsers, service: Service, seconds: int
-) -> None:
+async def test_the_machine_sleeps(people: Browsers, service: Service, seconds: int) -> None:
     room = new_room()
-    ben = Caller(BEN, await people.page(BEN))
+    ben = await enter(people, service, room, BEN, speaking=True)
     browser: Chromium = await people.new_chromium(EVA)
     try:
         eva = Caller(EVA, await browser.new_page(preload=preload(EVA, firefox=False)))
-        for caller in (ben, eva):
-            await caller.open(service.url, room)
-            await caller.join()
-            await folk.speak(caller.page, True)
+        await eva.open(service.url, room)
+        await eva.join()
         await eva.sees([ben])
         await ben.sees([eva])
         await watch_others(ben)
@@ -135,7 +136,7 @@ async def test_the_machine_sleeps(
         began = time.monotonic()
         await eva.page.wait_for("xmppconf.state === 'joined'")
         eva.id = await eva.page.evaluate("xmppconf.endpointId")
-        await back(eva, ben, f"sleep of {seconds} s", began)
+        judge(f"sleep of {seconds} s", await back(eva, ben, began))
         assert [*eva.page.observed.errors, *await eva.page.violations()] == []
     finally:
         await browser.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room, sit_down
 from tests.browser.conftest import Browsers
-from tests.browser.people import ANN, BEN, KIM, Person
+from tests.browser.people import ANN, BEN, KIM
 from tests.support.service import Service
 
 pytestmark = [
@@ -18,10 +18,6 @@ pytestmark = [
 
 CAST = (ANN, BEN)
 FIREFOX = KIM
-
-
-async def caller(people: Browsers, person: Person) -> Caller:
-    return Caller(person, await people.page(person, firefox=person is FIREFOX))
 
 
 LINE = f"document.querySelector('{by_testid('meeting-line')}')"
@@ -41,10 +37,8 @@ def toast(text: str) -> str:
 
 async def test_topic_newcomers_and_a_full_room(people: Browsers, service: Service) -> None:
     room = new_room()
-    ann, ben, kim = [await caller(people, person) for person in (ANN, BEN, KIM)]
-    for one in (ann, ben):
-        await one.open(service.url, room)
-        await one.join()
+    ann, ben = [await enter(people, service, room, person) for person in (ANN, BEN)]
+    kim = await sit_down(people, KIM)
     await open_security(ann)
     await ann.page.fill(by_testid("set-topic"), "Budget")
     await ann.page.click(by_testid("save-topic"))
@@ -70,10 +64,8 @@ async def test_a_report_reaches_the_moderator_and_is_counted(
     people: Browsers, service: Service
 ) -> None:
     room = new_room()
-    ann, ben, kim = [await caller(people, person) for person in (ANN, BEN, KIM)]
-    for one in (ann, ben, kim):
-        await one.open(service.url, room)
-        await one.join()
+    cast = (ANN, BEN, KIM)
+    ann, ben, kim = [await enter(people, service, room, person) for person in cast]
     counted = 'abuse_reports_total{kind="harassment"} '
     before = next(
         line for line in service.page("focus", "/metrics").splitlines() if counted in line

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, KIM
 from tests.support.service import Service
@@ -27,13 +27,7 @@ FIREFOX = KIM
 async def three(people: Browsers, service: Service) -> AsyncIterator[list[Caller]]:
     """Ann, Ben, and Kim with Firefox, in a room."""
     room = new_room()
-    callers = []
-    for person in (ANN, BEN, KIM):
-        page = await people.page(person, firefox=person is FIREFOX)
-        caller = Caller(person, page)
-        await caller.open(service.url, room)
-        await caller.join()
-        callers.append(caller)
+    callers = [await enter(people, service, room, person) for person in (ANN, BEN, KIM)]
     for caller in callers:
         await caller.page.wait_for("xmppconf.participants.length === 2")
     yield callers

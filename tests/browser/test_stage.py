@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import people as folk
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, EVA, KIM, Person
 from tests.support.service import Service
@@ -21,13 +21,6 @@ pytestmark = [
 
 CAST = (ANN, BEN, EVA)
 FIREFOX = KIM
-
-
-async def enter(people: Browsers, service: Service, room: str, person: Person) -> Caller:
-    caller = Caller(person, await people.page(person, firefox=person is FIREFOX))
-    await caller.open(service.url, room)
-    await caller.join()
-    return caller
 
 
 async def choose(caller: Caller, entry: str) -> None:

@@ -34,7 +34,10 @@ export class BridgeChannel extends Emitter<Events> {
       data.onmessage = (event) => this.receive(event.data);
       data.onclose = () => {
         if (this.using === 'data') this.using = 'none';
-        this.connectSocket();
+        if (this.closed) return;
+        // Not at once: a page that is being left loses its data channel before it knows.
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.connectSocket(), RETRY_MS / 2);
       };
     } else this.connectSocket();
   }
