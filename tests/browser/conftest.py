@@ -45,6 +45,10 @@ class Browsers:
             write_video(person, video)
         return await Chromium.start(video=str(video))
 
+    def chromium(self, person: Person) -> Chromium:
+        """The one of a person of the module's `CAST`."""
+        return self._chromiums[person.name]
+
     async def page(self, person: Person, *, firefox: bool = False) -> Page:
         """A new page before which this person sits."""
         browser: Browser | None = self._chromiums.get(person.name)
