@@ -73,6 +73,33 @@ def write_portrait(hue: int, path: Path) -> None:
                 file.write(np.clip(plane, 0, 255).astype(np.uint8).tobytes())
 
 
+#: Somebody's slide instead of the screen, which is empty where tests run.
+SLIDE = """void (() => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [1280, 720];
+    const brush = canvas.getContext("2d");
+    const draw = () => {
+        brush.fillStyle = "#fdfcf8";
+        brush.fillRect(0, 0, 1280, 720);
+        brush.fillStyle = "#1d3557";
+        brush.font = "bold 56px sans-serif";
+        brush.fillText("Members at the end of each year", 80, 120);
+        brush.font = "28px sans-serif";
+        [310, 420, 380, 560, 690].forEach((members, year) => {
+            const [x, height] = [120 + year * 220, members * 0.6];
+            brush.fillStyle = year === 4 ? "#e76f51" : "#2a9d8f";
+            brush.fillRect(x, 620 - height, 140, height);
+            brush.fillStyle = "#1d3557";
+            brush.fillText(String(2022 + year), x + 36, 665);
+            brush.fillText(String(members), x + 44, 605 - height);
+        });
+    };
+    draw();
+    setInterval(draw, 200);
+    navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(5);
+})()"""
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def pages(tmp_path: Path) -> AsyncIterator[dict[str, ChromiumPage]]:
     """A page for each sitter, each in a browser with a camera of its own."""
@@ -176,6 +203,32 @@ async def test_pictures(
     await ada.evaluate("document.activeElement.blur()")
     await dress(ada, dark=True)
     await shoot(ada, "call")
+    await ada.click(by_testid("toggle-chat"))
+    await chinua.click(by_testid("toggle-chat"))
+    await chinua.evaluate(SLIDE)
+    await chinua.click(by_testid("share"))
+    screen = "document.querySelector('[data-screen][data-large=true] video')"
+    await ada.wait_for(f"{screen}?.videoWidth >= 960", what="a sharp slide", seconds=30)
+    await asyncio.sleep(2)
+    await shoot(ada, "share")
+    await chinua.click(by_testid("share"))
+    await ada.wait_for("!document.querySelector('[data-screen]')")
+    await ada.click(by_testid("more"))
+    await ada.click(by_testid("layout"))
+    await asyncio.sleep(1)
+    await shoot(ada, "speaker")
+    await ada.click(by_testid("more"))
+    await ada.click(by_testid("layout"))
+    await dress(ada, dark=False)
+    await ada.click(by_testid("more"))
+    await ada.click(by_testid("toggle-breakout"))
+    for name in ("Kitchen", "Garden"):
+        await ada.fill(by_testid("breakout-name"), name)
+        await ada.click(by_testid("breakout-add"))
+        made = f"[...document.querySelectorAll('{by_testid('breakout')}')]"
+        await ada.wait_for(f"{made}.some((one) => one.textContent.includes({name!r}))")
+    await ada.evaluate("document.activeElement.blur()")
+    await shoot(ada, "breakout")
     await elif_.set_viewport(*PHONE)
     await in_the_call(elif_, 3)
     assert not await elif_.evaluate(scrolls), "on a phone, too"
