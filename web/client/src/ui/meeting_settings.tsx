@@ -1,5 +1,5 @@
 /** What a moderator sets besides who may come in: the topic, and how newcomers begin. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { t } from './i18n';
 import { attempt, isModerator, roomSettings, subject } from './meeting';
 import { conference } from './state';
@@ -9,7 +9,13 @@ const MAX_PEOPLE = 10_000;
 
 export function Topic() {
   const [text, setText] = useState(subject.value);
-  useEffect(() => setText(subject.value), [subject.value]);
+  const known = useRef(subject.value);
+  useEffect(() => {
+    // What one is typing is not taken away by somebody else's change.
+    const before = known.current;
+    known.current = subject.value;
+    setText((now) => (now.trim() === before ? subject.value : now));
+  }, [subject.value]);
   const submit = (event: Event) => {
     event.preventDefault();
     conference?.meeting.setSubject(text.trim());
