@@ -22,12 +22,13 @@ from tests.support.service import Service
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.stack,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(figures.count(180, 900)),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
 CAST = (ANN, BEN, EVA)
 FIREFOX = KIM
+TIMES = figures.count(1, 20)
 
 
 class Meeting:
@@ -53,6 +54,15 @@ class Meeting:
         self.callers.append(caller)
         return caller
 
+    async def end(self) -> None:
+        """Everybody closes the page, which has been quiet; another room is next."""
+        for caller in self.callers:
+            assert caller.page.observed.errors == []
+            await caller.page.close()
+            self.browsers.pages.remove(caller.page)
+        self.callers.clear()
+        self.room = new_room()
+
     async def all_see_all(self) -> None:
         for caller in self.callers:
             await caller.sees([other for other in self.callers if other is not caller])
@@ -75,23 +85,30 @@ async def meeting(people: Browsers, service: Service) -> AsyncIterator[Meeting]:
 async def test_everybody_sees_and_hears_everybody(
     meeting: Meeting, cast: tuple[Person, ...]
 ) -> None:
-    await meeting.enter(*cast)
-    await meeting.all_see_all()
-    await meeting.all_hear_all()
-    # The first one waited for company, not for the service.
-    for caller in meeting.callers[1:]:
-        timings = await caller.page.evaluate("xmppconf.timings")
-        first = timings["firstRemoteFrame"] - timings["joinStart"]
-        browser = "Firefox" if caller.person is FIREFOX else "Chromium"
+    slowest: dict[Person, float] = {}
+    for _ in range(TIMES):
+        await meeting.enter(*cast)
+        await meeting.all_see_all()
+        await meeting.all_hear_all()
+        # The first one waited for company, not for the service.
+        for caller in meeting.callers[1:]:
+            timings = await caller.page.evaluate("xmppconf.timings")
+            first = timings["firstRemoteFrame"] - timings["joinStart"]
+            slowest[caller.person] = max(slowest.get(caller.person, 0), first)
+        if TIMES > 1:
+            await meeting.end()
+    for person, first in slowest.items():
+        browser = "Firefox" if person is FIREFOX else "Chromium"
         company = f"{len(cast)} people" + (", one with Firefox" if FIREFOX in cast else "")
         figures.record(
             Figure(
                 "browser",
-                f"B1 {company}, {caller.person.name}",
-                f"{browser}: from pressing join to the first picture of somebody",
+                f"B1 {company}, {person.name}",
+                f"{browser}: from pressing join to the first picture of somebody,"
+                f" slowest of {TIMES}",
                 first,
                 "ms",
-                "≤ 1,500 on a quiet machine",
+                f"≤ {'2,000' if person is FIREFOX else '1,500'} on a quiet machine",
             )
         )
 
