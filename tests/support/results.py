@@ -24,7 +24,16 @@ TITLES = {
     "joins": "Many who join",
     "privacy": "Privacy",
     "stock-client": "Another project's client library in our rooms",
+    "stock-client-current": "The same library, built from newer sources",
     "strangers": "Strangers at the media port",
+}
+NOTES = {
+    "stock-client": """The build of 2022 that the npm registry has, taken by name, version
+and hash. What it has no methods for, in the rows that say "newer", is sent by hand over
+its connection.""",
+    "stock-client-current": """Its sources of 20 August 2026 (01daa07c), bundled by hand as
+they are made for; no registry has them. `XMPPCONF_STOCK_LIBRARY` names the script of such
+a build, which then fills these rows; without it they stay as they are.""",
 }
 HEAD = """# Results
 
@@ -47,6 +56,8 @@ def page(areas: dict[str, list[Figure]]) -> str:
     parts = [HEAD]
     for area, figures in sorted(areas.items()):
         parts.append(f"\n## {TITLES.get(area, area.capitalize())}\n")
+        if area in NOTES:
+            parts.append(f"{NOTES[area]}\n")
         parts.append("| row | what | measured | mark |\n|---|---|---|---|")
         parts += [
             f"| {figure.row} | {figure.what} | {_number(figure.value)} {figure.unit} "
