@@ -13,6 +13,9 @@ from typing import Any
 #: in which a focus records its running conferences for the next.
 FOCUS_RECORDS = "XMPPCONF_FOCUS_RECORDS"
 
+#: Resource of the focus's address in rooms, and of its session if it is an account.
+FOCUS_RESOURCE = "focus"
+
 #: Field metadata of settings that `xmppconf config` must not print; `repr` must not either.
 SECRET: dict[str, Any] = {"secret": True}
 
@@ -51,6 +54,9 @@ class XmppSettings:
     """Host of the bridges' accounts; empty: auth.<domain>."""
     focus_domain: str = ""
     """The focus's component; empty: focus.<domain>."""
+    services_domain: str = ""
+    """Host that clients ask which services rooms have, such as polls, where a server's own
+    modules are them; empty: the focus, which is all of them."""
     verify_certificate: bool = True
     """Check the server's certificate on c2s; not needed over loopback."""
 
@@ -61,6 +67,14 @@ class FocusSettings:
 
     component_secret: str = field(default="", metadata=SECRET, repr=False)
     """The component's shared secret (XEP-0114); empty: made at random by `serve`."""
+    account: str = ""
+    """Account (user@host) to log in with where there is no component; clients then write to
+    it.  There is no lobby without a component.  Empty: a component."""
+    password: str = field(default="", metadata=SECRET, repr=False)
+    """Password of that account; empty: made at random by `serve`."""
+    client_proxy: str = ""
+    """Component that passes clients' requests on to that account (stock set-ups have one);
+    its subscription is accepted.  Empty: none."""
     http_host: str = "127.0.0.1"
     """Address of conference requests over HTTP, health and metrics."""
     http_port: int = 0
@@ -393,23 +407,35 @@ class Names:
     internal: str
     accounts: str
     focus: str
+    """Where people write to: the focus's component, or its account's full address."""
+    focus_jid: str
+    """The bare JID that joins rooms; the rooms' host lists it as administrator."""
+    lobbies: str
+    """Host of the rooms' lobbies, which is the focus's component; empty: it is none."""
+    services: str
+    """Whom clients ask which services there are."""
 
     @classmethod
     def of(cls, settings: Settings) -> Names:
-        domain, xmpp = settings.domain, settings.xmpp
+        domain, xmpp, account = settings.domain, settings.xmpp, settings.focus.account
+        component = xmpp.focus_domain or f"focus.{domain}"
+        focus = f"{account}/{FOCUS_RESOURCE}" if account else component
         return cls(
             members=xmpp.members_domain or domain,
             guests=xmpp.guests_domain or f"guest.{domain}",
             rooms=xmpp.rooms_domain or f"muc.{domain}",
             internal=xmpp.internal_domain or f"internal.{domain}",
             accounts=xmpp.accounts_domain or f"auth.{domain}",
-            focus=xmpp.focus_domain or f"focus.{domain}",
+            focus=focus,
+            focus_jid=account or f"focus@{component}",
+            lobbies="" if account else component,
+            services=xmpp.services_domain or focus,
         )
 
     @property
-    def focus_jid(self) -> str:
-        """The bare JID that joins rooms; the rooms' host lists it as administrator."""
-        return f"focus@{self.focus}"
+    def focus_full_jid(self) -> str:
+        """Under which the focus is an occupant of rooms."""
+        return f"{self.focus_jid}/{FOCUS_RESOURCE}"
 
 
 def public_url(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xmppconf.config import LdapSettings, MembersSettings, Settings, TurnSettings
+from xmppconf.config import LdapSettings, MembersSettings, Names, Settings, TurnSettings
 from xmppconf.errors import SettingsError
 from xmppconf.turn import MAX_LIFETIME, server_from_url, split_address
 
@@ -35,7 +35,8 @@ JWT_ALGORITHMS = (
 #: What documents and other people's examples say, and people leave as it is.
 PUBLIC_SECRETS = frozenset(
     {
-        *("COMPONENT-SECRET", "BRIDGE-PASSWORD", "changeme", "change-me", "password"),
+        *("COMPONENT-SECRET", "BRIDGE-PASSWORD", "FOCUS-PASSWORD", "password"),
+        *("changeme", "change-me"),
         *("secret", "jitsi", "topsecret", "passw0rd", "from-the-provider"),
         "from-the-turn-server",
         *(
@@ -156,6 +157,7 @@ def check(settings: Settings) -> None:
         if codec not in VIDEO_CODECS:
             known = ", ".join(VIDEO_CODECS)
             raise SettingsError(f"focus.codecs: '{codec}' is not one of {known}")
+    _check_focus_account(settings)
     if settings.focus.admin_token and len(settings.focus.admin_token) < MIN_SECRET:
         raise SettingsError(f"focus.admin_token: shorter than {MIN_SECRET} characters")
     _check_turn(settings.turn)
@@ -165,6 +167,21 @@ def check(settings: Settings) -> None:
     if bool(settings.web.tls_certificate) != bool(settings.web.tls_key):
         missing = "tls_key" if settings.web.tls_certificate else "tls_certificate"
         raise SettingsError(f"web.{missing}: needed, because the other of the pair is set")
+
+
+def _check_focus_account(settings: Settings) -> None:
+    account, proxy = settings.focus.account, settings.focus.client_proxy
+    if account:
+        user, _, host = account.partition("@")
+        if not _NODE.fullmatch(user) or not _HOST_NAME.fullmatch(host):
+            raise SettingsError("focus.account: must be user@host in lower case")
+        accounts = Names.of(settings).accounts
+        if settings.xmpp.private and host != accounts:
+            raise SettingsError(f"focus.account: the private server has it at {accounts}")
+    if proxy and not account:
+        raise SettingsError("focus.client_proxy: needs focus.account")
+    if proxy and not _HOST_NAME.fullmatch(proxy):
+        raise SettingsError("focus.client_proxy: must be a host name in lower case")
 
 
 def _check_turn(turn: TurnSettings) -> None:

@@ -370,7 +370,7 @@ def _account(settings: Settings, running: Running) -> BridgeAccount:
         brewery=f"{options.brewery}@{names.internal}",
         nick=options.id,
         focus_domain=names.focus,
-        # A stock focus has an account beside the bridges'.
+        # A focus with an account, as stock ones are, has it beside the bridges'.
         focus_jids=frozenset(
             {names.focus_jid, f"focus@{names.accounts}", *options.focuses}
         ),

@@ -17,10 +17,11 @@ from aiohttp import web
 from xmppconf.config import Names, Settings
 from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
-from xmppconf.xmpp.stream import GuardedComponent, warn_about_old_expat
+from xmppconf.xmpp.stream import warn_about_old_expat
 from xmppconf_focus.codecs import check_codecs
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.focus import Focus
+from xmppconf_focus.io.account import make_stream
 from xmppconf_focus.io.admin import Operator
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.http import make_app
@@ -63,10 +64,7 @@ async def run(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     """A focus that connects, and connects again, until the block ends."""
     check_codecs(settings.focus.codecs)
-    if not settings.focus.component_secret or not settings.xmpp.component_port:
-        raise SettingsError(
-            "focus.component_secret, xmpp.component_port: needed to reach the server"
-        )
+    stream, port = make_stream(settings)
     warn_about_old_expat()
     membership = make_membership(settings)
     rooms = settings.rooms
@@ -74,7 +72,6 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
     kept = RoomFile(memory, rooms.folder)
     focus = Focus(settings, lambda: str(uuid.uuid4()), membership, memory)
     metrics = Metrics("xmppconf_focus")
-    stream = GuardedComponent(Names.of(settings).focus, settings.focus.component_secret)
     members = Members(settings.members, membership)
     counters = Counters(metrics, focus)
     on_xmpp = FocusOnXmpp(
@@ -98,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[FocusOnXmpp]:
             await site.start()
         except OSError as error:
             raise SettingsError(f"focus.http_port: {error.strerror}") from None
-        stream.open(settings.xmpp.host, settings.xmpp.component_port)
+        stream.open(settings.xmpp.host, port)
         log.info("focus started")
         yield on_xmpp
     finally:

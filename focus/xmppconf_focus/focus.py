@@ -73,7 +73,7 @@ class Focus:
         """Whether somebody calls `take_changed` after effects."""
         self._settings = settings.focus
         self._domains = Domains.of(settings.members, Names.of(settings))
-        self._initiator = f"{Names.of(settings).focus_jid}/focus"
+        self._initiator = Names.of(settings).focus_full_jid
         self._new_id = new_id
         self._cache = FeatureCache()
         self._requesters: dict[RoomJid, str] = {}

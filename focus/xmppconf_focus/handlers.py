@@ -27,7 +27,7 @@ class Origin(enum.Enum):
     PRESENT = "present"  # the real address of somebody who is in a room with a conference
     LOCAL = "local"  # an account or a guest of this service, or of a domain that may come
     BACKEND = "backend"  # a bridge's account, or an occupant of the brewery
-    FOCUS = "focus"  # our own component
+    FOCUS = "focus"  # our own component or account
     FOREIGN = "foreign"  # another server, or a server itself
 
 
@@ -119,7 +119,7 @@ def origin_of(
     `is_occupant` knows the occupants of our conferences, `is_present` their full real
     addresses.
     """
-    if sender.domain == names.focus:
+    if sender.domain == names.focus or sender.bare == names.focus_jid:
         return Origin.FOCUS
     if sender.domain == names.rooms:
         known = (

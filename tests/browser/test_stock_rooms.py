@@ -38,13 +38,15 @@ PORT = web.AppKey("port", int)
 class Table:
     """Counts what was seen to work; a check that fails ends the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, recorded: bool = True) -> None:
         self.rows = 0
         self._area = "stock-client-current" if stock.other_build() else "stock-client"
+        self._recorded = recorded
 
     def row(self, what: str) -> None:
         self.rows += 1
-        record(Figure(self._area, f"C{self.rows:02}", what, 1, "passed", "= 1"))
+        if self._recorded:
+            record(Figure(self._area, f"C{self.rows:02}", what, 1, "passed", "= 1"))
 
 
 def read(url: str) -> str:

@@ -24,6 +24,7 @@ PAGE = ROOT / "docs/operating/existing-server.md"
 MADE_UP = {
     "COMPONENT-SECRET": secrets.token_urlsafe(24),
     "BRIDGE-PASSWORD": secrets.token_urlsafe(24),
+    "FOCUS-PASSWORD": secrets.token_urlsafe(24),
 }
 
 
@@ -67,9 +68,15 @@ def answers(port: int) -> bool:
     return True
 
 
-def write_prosody(folder: Path, ports: dict[str, int], domain: str) -> Path:
+Change = Callable[[str], str]
+"""What is done to the page's lines before they are used."""
+
+
+def write_prosody(
+    folder: Path, ports: dict[str, int], domain: str, change: Change = str
+) -> Path:
     """A server as somebody may have it, with the page's lines in their places."""
-    hosts, limits, *_ = blocks("lua", domain)
+    hosts, limits, *_ = map(change, blocks("lua", domain))
     tls = make_certificate(folder, domain)
     federation = 'modules_disabled = { "s2s" }'
     if "server_port" in ports:
@@ -97,13 +104,13 @@ ssl = {{ certificate = "{tls["tls_certificate"]}", key = "{tls["tls_key"]}" }}
 
 
 def prosody(
-    folder: Path, ports: dict[str, int], domain: str = "localhost"
+    folder: Path, ports: dict[str, int], domain: str = "localhost", change: Change = str
 ) -> tuple[str, ...]:
-    """Register the bridge as the page says; the command that runs the server."""
-    config = write_prosody(folder, ports, domain)
-    [register, check] = blocks("sh", domain)[0].splitlines()
+    """Register accounts as the page says; the command that runs the server."""
+    config = write_prosody(folder, ports, domain, change)
+    *register, check = change(blocks("sh", domain)[0]).splitlines()
     tool = ["prosodyctl", "--root", "--config", str(config)]
-    for line in (register, check.partition("&&")[0]):
+    for line in (*register, check.partition("&&")[0]):
         done = subprocess.run(  # noqa: S603
             [*tool, *line.split()[1:]],
             capture_output=True,
@@ -116,18 +123,19 @@ def prosody(
 
 
 def ejabberd(
-    folder: Path, ports: dict[str, int], domain: str = "localhost"
+    folder: Path, ports: dict[str, int], domain: str = "localhost", change: Change = str
 ) -> tuple[str, ...]:
     """The same."""
-    yaml = blocks("yaml", domain)[0]
+    yaml = change(blocks("yaml", domain)[0])
     for name, usual in (
         ("client_port", "5222"),
         ("component_port", "5347"),
         ("http_port", "5280"),
     ):
         yaml = yaml.replace(f"port: {usual}", f"port: {ports[name]}")
-    [_, user, host, password] = blocks("sh", domain)[1].splitlines()[0].split()[1:]
-    return run_ejabberd(folder, yaml, (user, host, password))
+    *register, _ = change(blocks("sh", domain)[1]).splitlines()
+    accounts = [line.split()[2:] for line in register]
+    return run_ejabberd(folder, yaml, *((user, host, pw) for user, host, pw in accounts))
 
 
 def run_ejabberd(
@@ -174,10 +182,12 @@ def prepare(
     more: str = "",
     server_port: int = 0,
     through: Mapping[str, int] | None = None,
+    change: Change = str,
 ) -> Prepared:
     """Write the files as the page says, with `more` at the end of the settings.
 
-    `through` has other ports by which our parts reach the server.
+    `through` has other ports by which our parts reach the server; `change` is done to the
+    settings first.
     """
     names = ("client_port", "component_port", "http_port")
     *xmpp_ports, focus, bridge, web, udp = free_ports(7)
@@ -185,7 +195,7 @@ def prepare(
     if server_port:
         ports["server_port"] = server_port
     reached = ports | dict(through or {})
-    toml = blocks("toml", domain)[0]
+    toml = change(blocks("toml", domain)[0])
     for name in names:
         toml = toml.replace(f"{name} = 5", f"{name} = {reached[name]} # 5", 1)
     for before, after in (
@@ -197,10 +207,13 @@ def prepare(
         (f"wss://{domain}", f"ws://localhost:{web}"),
     ):
         toml = toml.replace(before, after)
+    given = dict(ports)
+    if "component_port" not in toml:
+        del ports["component_port"]
     path = folder / "xmppconf.toml"
     path.touch(mode=0o600)
     path.write_text(toml + more)
-    commands = {"server": server(folder, ports, domain)}
+    commands = {"server": server(folder, given, domain)}
     for part in ("focus", "bridge", "web"):
         command = (sys.executable, "-m", "xmppconf", part, "--config", str(path))
         commands[part] = command

@@ -14,7 +14,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement
 
 from tests.support.rtc_peer import Colour, RtcPeer
-from xmppconf.config import Settings
+from xmppconf.config import Names, Settings
 from xmppconf.jingle import Received
 from xmppconf.sources import MediaSource, Source, SourceSet
 from xmppconf.transport import IceTransport, Setup
@@ -68,7 +68,7 @@ class Peer:
         self.actions: list[str] = []
         """Jingle actions that the focus sent."""
         self.occupants: set[str] = set()
-        self._domain = settings.domain
+        self._focus = Names.of(settings).focus
         self._room = f"{room}@muc.{settings.domain}"
         self._inside = asyncio.Event()
         self._offer: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
@@ -91,7 +91,7 @@ class Peer:
         async with asyncio.timeout(TIMEOUT):
             await self._stream.session.wait()
             request = Element(f"{{{FOCUS}}}conference", room=self._room)
-            answer = await self._stream.ask(f"focus.{self._domain}", "set", request)
+            answer = await self._stream.ask(self._focus, "set", request)
             assert answer is not None
             assert answer.get("ready") == "true"
             self.knock(*extensions)

@@ -117,6 +117,7 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
         "anonymousdomain": "guest.meet.example",
         "muc": "muc.meet.example",
         "focus": "focus.meet.example",
+        "lobbies": "focus.meet.example",
     }
     assert (
         config["websocket"] == config["serviceUrl"] == "wss://meet.example/xmpp-websocket"
@@ -125,6 +126,23 @@ def test_the_configuration_is_what_stock_clients_read() -> None:
     assert "conferenceRequestUrl" not in config
     assert config["disableThirdPartyRequests"] is True
     assert "tokenAuthUrl" not in config
+
+
+def test_clients_write_to_the_account_of_a_focus_that_is_no_component() -> None:
+    focus = {"account": "focus@auth.meet.example", "password": "x"}
+    settings = parse(
+        {
+            "domain": "meet.example",
+            "xmpp": {"private": False, "services_domain": "meet.example"},
+            "focus": focus,
+        }
+    )
+    script = client_config(settings, "https://meet.example")
+    config = json.loads(script.partition("var config = ")[2].partition(";\n")[0])
+    assert config["hosts"]["focus"] == "focus@auth.meet.example/focus"
+    assert config["hosts"]["domain"] == "meet.example"
+    assert config["focusUserJid"] == "focus@auth.meet.example"
+    assert "lobbies" not in config["hosts"]
 
 
 def test_stock_clients_are_sent_to_the_page_that_makes_tokens() -> None:

@@ -24,11 +24,13 @@ def client_config(settings: Settings, base_url: str, *, sign_in: bool = False) -
     config: dict[str, Any] = {
         "hosts": {
             # Clients ask this one which components there are: they are all the focus.
-            "domain": names.focus,
+            "domain": names.services,
             "authdomain": names.members,
             "anonymousdomain": names.guests,
             "muc": names.rooms,
             "focus": names.focus,
+            # Ours alone reads this.
+            **({"lobbies": names.lobbies} if names.lobbies else {}),
         },
         "bosh": f"{base_url}/http-bind",
         "websocket": f"{sockets}/xmpp-websocket",

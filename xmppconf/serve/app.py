@@ -71,11 +71,16 @@ def check_machine(settings: Settings) -> None:
         if port:
             check_tcp(host, port, setting)
     if not xmpp.private:
+        needed: tuple[tuple[str, int | str], ...] = (
+            ("xmpp.component_port", xmpp.component_port),
+            ("focus.component_secret", settings.focus.component_secret),
+        )
+        if settings.focus.account:
+            needed = (("focus.password", settings.focus.password),)
         for setting, given in (
             ("xmpp.client_port", xmpp.client_port),
-            ("xmpp.component_port", xmpp.component_port),
             ("xmpp.http_port", xmpp.http_port),
-            ("focus.component_secret", settings.focus.component_secret),
+            *needed,
             ("bridge.password", settings.bridge.password),
         ):
             if not given:
@@ -119,6 +124,7 @@ def complete(settings: Settings) -> Settings:
     focus = replace(
         focus,
         component_secret=focus.component_secret or random_secret(),
+        password=focus.password or random_secret(),
         admin_token=focus.admin_token or random_secret(),
         http_port=focus.http_port or focus_http,
     )
@@ -159,6 +165,13 @@ def listen_host(settings: Settings) -> str:
     return "127.0.0.1" if settings.domain == "localhost" else ""
 
 
+def server_ports(settings: Settings) -> tuple[int, ...]:
+    """The XMPP server's ports that our parts connect to."""
+    xmpp = settings.xmpp
+    component = () if settings.focus.account else (xmpp.component_port,)
+    return (xmpp.client_port, *component, xmpp.http_port)
+
+
 def parts(
     settings: Settings, run_file: Path, files: prosody.Files, records: tuple[int, ...]
 ) -> tuple[list[Part], list[Part]]:
@@ -167,9 +180,7 @@ def parts(
     server = Part(
         "prosody",
         files.command,
-        functools.partial(
-            ports_answer, xmpp.host, (xmpp.client_port, xmpp.component_port, xmpp.http_port)
-        ),
+        functools.partial(ports_answer, xmpp.host, server_ports(settings)),
         rewrite=discreet,
     )
     focus, bridge, web = settings.focus, settings.bridge, settings.web

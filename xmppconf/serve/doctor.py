@@ -21,7 +21,7 @@ from pathlib import Path
 from xmppconf.config import Settings, public_url
 from xmppconf.config_file import load
 from xmppconf.errors import SettingsError
-from xmppconf.serve.app import listen_host
+from xmppconf.serve.app import listen_host, server_ports
 from xmppconf.serve.ports import check_tcp, check_udp, is_own_address
 
 WANTED_FILES = 4096
@@ -157,11 +157,14 @@ def received_packets(settings: Settings) -> float | None:
 
 def server_reachable(settings: Settings) -> Finding:
     xmpp = settings.xmpp
+    used = server_ports(settings)
     for setting, port in (
         ("component_port", xmpp.component_port),
         ("client_port", xmpp.client_port),
         ("http_port", xmpp.http_port),
     ):
+        if port not in used:
+            continue
         try:
             socket.create_connection((xmpp.host, port), TIMEOUT).close()
         except OSError as exc:
@@ -170,7 +173,8 @@ def server_reachable(settings: Settings) -> Finding:
                 f"the XMPP server does not accept on {xmpp.host} port {port}",
                 f"{exc.strerror or 'no answer'}; see xmpp.host, xmpp.{setting}",
             )
-    return Finding(Verdict.GOOD, "XMPP server accepts components, clients and HTTP")
+    kinds = "clients" if settings.focus.account else "components, clients"
+    return Finding(Verdict.GOOD, f"XMPP server accepts {kinds} and HTTP")
 
 
 def advertised_address(settings: Settings) -> Finding:

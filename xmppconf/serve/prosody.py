@@ -48,13 +48,15 @@ class Files:
 
 
 def write(settings: Settings, files: Files) -> None:
-    """Write configuration and the bridges' accounts; the folder is made if missing."""
+    """Write configuration and our parts' accounts; the folder is made if missing."""
     accounts = files.data / _encode(Names.of(settings).accounts) / "accounts"
     accounts.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Prosody looks for certificates beside its configuration and complains without.
     (files.folder / "certs").mkdir(mode=0o700, exist_ok=True)
     write_private(files.config, configuration(settings, files, as_root=os.geteuid() == 0))
     own = {settings.bridge.id: settings.bridge.password}
+    if settings.focus.account:
+        own[settings.focus.account.partition("@")[0]] = settings.focus.password
     for id, password in (settings.xmpp.more_bridges | own).items():
         write_private(
             accounts / f"{_encode(id)}.dat", account(password, salt=os.urandom(16).hex())
@@ -85,11 +87,10 @@ def configuration(settings: Settings, files: Files, *, as_root: bool) -> str:
         _host(f'Component {_lua(names.rooms)} "muc"', _rooms(settings, names)),
         "-- Focus and bridge own every room here, whoever is first; no one else gets in.",
         _host(f'Component {_lua(names.internal)} "muc"', _brewery(names, bridges)),
-        _host(
-            f"Component {_lua(names.focus)}",
-            {"component_secret": settings.focus.component_secret},
-        ),
     ]
+    if not settings.focus.account:
+        secret: Options = {"component_secret": settings.focus.component_secret}
+        parts.append(_host(f"Component {_lua(names.focus)}", secret))
     return "\n".join(parts)
 
 
@@ -152,7 +153,7 @@ def _server(
             "c2s": {"rate": "256kb/s", "burst": "4s"},
             "s2sin": {"rate": "1mb/s", "burst": "4s"},
         },
-        "unlimited_jids": bridges,
+        "unlimited_jids": [*bridges, *filter(None, [settings.focus.account])],
     }
     if as_root:
         options["run_as_root"] = True
@@ -182,7 +183,7 @@ def _members(names: Names) -> Options:
 def _rooms(settings: Settings, names: Names) -> Options:
     lobby: Options = {
         "modules_enabled": ["xmppconf_lobby"],
-        "xmppconf_focus": names.focus,
+        "xmppconf_focus": names.lobbies or names.focus_jid,
     }
     return {
         **(lobby if settings.rooms.lobby_module else {}),

@@ -48,7 +48,6 @@ MAX_SENT = 256 * 1024
 
 _COMPLAINTS = {
     "connection_failed": "the XMPP server does not answer: see xmpp.host and its port",
-    "failed_all_auth": "the XMPP server refuses the account: see bridge.password",
     "ssl_invalid_chain": "the XMPP server's certificate cannot be trusted",
 }
 
@@ -420,10 +419,12 @@ class GuardedClient(GuardedStream, ClientXMPP):
 
     With `verify` it logs in only over TLS and after a check of the server's certificate.
     Without, for loopback, TLS is used if the server offers it, and the password is proven
-    (SCRAM) but never sent.
+    (SCRAM) but never sent.  `setting` is where an operator finds the password.
     """
 
-    def __init__(self, jid: str, password: str, *, verify: bool) -> None:
+    def __init__(
+        self, jid: str, password: str, *, verify: bool, setting: str = "bridge.password"
+    ) -> None:
         login = {"encrypted_plain": verify, "unencrypted_scram": not verify}
         if verify:
             context = ssl.create_default_context()
@@ -438,6 +439,8 @@ class GuardedClient(GuardedStream, ClientXMPP):
             plugin_config={"feature_mechanisms": login},
             ssl_context=context,
         )
+        refused = f"the XMPP server refuses the account: see {setting}"
+        self.add_event_handler("failed_all_auth", partial(self._complain, refused))
 
 
 def _request(

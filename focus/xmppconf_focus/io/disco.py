@@ -43,7 +43,8 @@ COMPONENT_NODES = {
 
 def disco_of(names: Names, *, lobby_module: bool) -> DiscoInfo:
     """`lobby_module`: the server tells refused clients the way to the lobby."""
-    kinds = (*_COMPONENTS, *(("lobbyrooms",) if lobby_module else ()))
+    lobby = lobby_module and names.lobbies
+    kinds = (*_COMPONENTS, *(("lobbyrooms",) if lobby else ()))
     components = (Identity("component", kind, names.focus) for kind in kinds)
     own = Identity("component", "generic", "xmppconf focus")
     return DiscoInfo((own, *components), _FEATURES)

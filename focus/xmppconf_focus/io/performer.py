@@ -15,6 +15,7 @@ from typing import Any, assert_never
 from xml.etree.ElementTree import Element
 
 from xmppconf.colibri2 import ColibriRefused
+from xmppconf.config import Names
 from xmppconf.driver import Driver
 from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.jid import split
@@ -61,7 +62,7 @@ log = logging.getLogger(__name__)
 
 
 class Performer:
-    """`jid` is the focus's full address; `answer` gets the answers of conference requests.
+    """`answer` gets the answers of conference requests.
 
     With `has_module` the rooms' server has our module, which shows what we tell of rooms.
     `leaving` gets the rooms that are about to be left, `store` is called when what is kept
@@ -73,7 +74,7 @@ class Performer:
         self,
         machine: Focus,
         stream: GuardedStream,
-        jid: str,
+        names: Names,
         counters: Counters,
         answer: Callable[[do.AnswerRequest], None],
         leaving: Callable[[RoomJid], None],
@@ -85,8 +86,8 @@ class Performer:
         self.driver: Driver[Effect] = Driver(machine, self._perform)
         self._machine = machine
         self._stream = stream
-        self._jid = jid
-        self._domain = split(jid).domain
+        self._jid = names.focus_full_jid
+        self._names = names
         self._store = store
         self._counters = counters
         self._answer = answer
@@ -146,9 +147,9 @@ class Performer:
                 self.tell(room, destroy_to_xml(reason))
             case do.SendJson(to, value):
                 for jid in to:
-                    self._write(json_message_to_xml(jid, value, sender=self._domain))
+                    self._write(json_message_to_xml(jid, value, sender=self._names.focus))
             case do.LobbyPresence():
-                self._write(lobby_presence(effect, self._domain))
+                self._write(lobby_presence(effect, self._names.lobbies))
             case do.StoreRoom():
                 self._store()
             case do.AskFeatures():

@@ -29,6 +29,7 @@ from xmppconf.xmpp.xml import (
     tag,
 )
 from xmppconf_focus.admission import Refusal
+from xmppconf_focus.commands import ChangeSettings
 from xmppconf_focus.effects import LobbyPresence, RoomJid
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind
@@ -36,6 +37,7 @@ from xmppconf_focus.invitations import MAX_SINGLE_USE, Invitation
 from xmppconf_focus.io.commands import ROOM, command_from, lifetime_of, room_named
 from xmppconf_focus.lobby import MAX_EMAIL, MAX_NAME, Knock
 from xmppconf_focus.occupant import FOCUS_NICK
+from xmppconf_focus.room_settings import Access
 
 _MESSAGES = {
     handler.kind.value: handler for handler in HANDLERS if handler.type == "message"
@@ -66,7 +68,7 @@ class RoomsOnXmpp:
         now: Callable[[], float],
     ) -> None:
         self._names = names
-        self._own = f"{names.focus_jid}/{FOCUS_NICK}"
+        self._own = names.focus_full_jid
         self._focus = focus
         self._stream = stream
         self._check = check
@@ -98,8 +100,11 @@ class RoomsOnXmpp:
     # -- requests ----------------------------------------------------------------------
     async def command(self, request: Request) -> None:
         room, nick = RoomJid(request.sender.bare), request.sender.resource
-        kind = Kind(str(request.payload.tag))
-        self._focus.take(room, nick, command_from(kind, request.payload, room), self._now())
+        command = command_from(Kind(str(request.payload.tag)), request.payload, room)
+        wants_lobby = isinstance(command, ChangeSettings) and command.access is Access.LOBBY
+        if wants_lobby and not self._names.lobbies:
+            raise StanzaError("feature-not-implemented")
+        self._focus.take(room, nick, command, self._now())
 
     async def settings(self, request: Request) -> Element:
         room, nick = RoomJid(request.sender.bare), request.sender.resource
@@ -136,7 +141,7 @@ class RoomsOnXmpp:
         """Whether it was somebody's presence in a lobby."""
         to, sender = split(element.get("to", "")), split(element.get("from", ""))
         # What rooms tell us comes to our own full address.
-        if to.domain != self._names.focus or str(to) == self._own:
+        if to.domain != self._names.lobbies or str(to) == self._own:
             return False
         room = RoomJid(f"{to.local}@{self._names.rooms}")
         kind = element.get("type")
@@ -202,9 +207,9 @@ def _handler(payload: Element) -> tuple[Handler, Element] | None:
     return None if handler is None else (handler, payload)
 
 
-def lobby_presence(effect: LobbyPresence, focus_domain: str) -> Element:
+def lobby_presence(effect: LobbyPresence, lobbies: str) -> Element:
     """How one presence in the lobby looks (XEP-0045, 7)."""
-    lobby = f"{split(effect.room).local}@{focus_domain}"
+    lobby = f"{split(effect.room).local}@{lobbies}"
     role = ("moderator", "owner") if effect.moderator else ("visitor", "none")
     item = {
         "jid": effect.jid,

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -52,6 +53,7 @@ from xmppconf_focus.effects import RoomJid, Ticket
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_of
 from xmppconf_focus.invitations import InvitationInvalid
+from xmppconf_focus.io.account import Account
 from xmppconf_focus.io.brewery import BreweryRoom
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.disco import COMPONENT_NODES, DISCO_NODE, disco_of
@@ -73,7 +75,7 @@ log = logging.getLogger(__name__)
 
 
 class FocusOnXmpp:
-    """Construct before the stream connects; `stream` must be the focus's component.
+    """Construct before the stream connects; `stream` is that of `make_stream`.
 
     `store` is called when what is kept of rooms has changed.
     """
@@ -98,14 +100,15 @@ class FocusOnXmpp:
             "authentication": "false" if settings.members.open else "true",
             "sipGatewayEnabled": "false",
         }
-        self.jid = f"{self.names.focus_jid}/focus"
+        self.jid = self.names.focus_full_jid
         self.machine = focus
         self.stream = stream
+        self._account = Account(settings, stream)
         self._counters = counters
         self._leaving: set[RoomJid] = set()
         """Rooms whose good-bye the server has not confirmed yet."""
         self._out = Performer(
-            *(focus, stream, self.jid, counters),
+            *(focus, stream, self.names, counters),
             self._answer_request,
             self._leaving.add,
             store,
@@ -173,6 +176,8 @@ class FocusOnXmpp:
 
     # -- connection -------------------------------------------------------------------
     def _connected(self, _: object) -> None:
+        if not self._account.begin():
+            return
         # The server does not notice that a component's addresses went: say it.
         for room in self._left_behind:
             self._out.leave(room)
@@ -327,6 +332,7 @@ class FocusOnXmpp:
 
     def _add(self, handler: Handler, answer: Any) -> None:
         async def checked(request: Request) -> Element | None:
+            request = replace(request, sender=self._account.asker(request.sender))
             try:
                 self._check(handler, request.sender)
                 result: Element | None = await answer(request)
@@ -380,7 +386,7 @@ class FocusOnXmpp:
         address = element.get("from", "")
         room = RoomJid(address.partition("/")[0])
         now = self._out.driver.now()
-        if self._rooms.presence(element):
+        if self._rooms.presence(element) or self._account.presence(element):
             pass
         elif room == self._brewery.room:
             self._brewery.presence(presence_from_xml(element), element, now)

@@ -78,6 +78,7 @@ test('room names from addresses', () => {
 test('config.js: hosts and addresses, with defaults from the page', () => {
   const config = readConfig({ hosts: { domain: 'd', anonymousdomain: 'guest.d', muc: 'muc.d' }, websocket: 'wss://d/xmpp-websocket' }, 'https://d');
   assert.deepEqual([config.loginDomain, config.rooms, config.focus], ['guest.d', 'muc.d', 'focus.d']);
+  assert.equal(config.lobbies, undefined);
   const plain = readConfig(undefined, 'http://localhost:8080');
   assert.equal(plain.websocket, 'ws://localhost:8080/xmpp-websocket');
 });

@@ -1,6 +1,7 @@
 -- Shows stock Jitsi clients the way to the lobby, which the focus itself plays.
 --
--- Load it on the rooms' host and set  xmppconf_focus = "focus.meet.example"  there.
+-- Load it on the rooms' host and set  xmppconf_focus = "focus.meet.example"  there; or to the
+-- focus's account, which is no lobby: then it does the last of these things only.
 -- Four things that only the server can do:
 --   * the refusal of a join names the lobby,
 --   * the room's disco#info names it too, so that moderators look in,
@@ -13,6 +14,7 @@ local st = require "util.stanza";
 
 local focus = module:get_option_string("xmppconf_focus");
 assert(focus, "xmppconf_focus is not set: the focus's component, such as focus.meet.example");
+local has_lobby = not jid.node(focus);
 
 local function lobby_of(room)
 	return jid.join(jid.node(room.jid), focus);
@@ -27,7 +29,7 @@ end
 module:hook("muc-occupant-pre-join", function (event)
 	local room, stanza, origin = event.room, event.stanza, event.origin;
 	local from = stanza.attr.from;
-	if not room:get_members_only() or may_enter(room, from) then return; end
+	if not has_lobby or not room:get_members_only() or may_enter(room, from) then return; end
 	if room:get_affiliation(from) == "outcast" then return; end
 
 	local password = room:get_password();
@@ -47,7 +49,7 @@ module:hook("muc-occupant-pre-join", function (event)
 end, -4);
 
 module:hook("muc-disco#info", function (event)
-	if not event.room:get_members_only() then return; end
+	if not has_lobby or not event.room:get_members_only() then return; end
 	table.insert(event.form, { name = "muc#roominfo_lobbyroom", label = "Lobby", value = "" });
 	event.formdata["muc#roominfo_lobbyroom"] = lobby_of(event.room);
 end);
@@ -60,7 +62,7 @@ local told = {
 };
 
 module:hook("muc-config-form", function (event)
-	if jid.host(event.actor) ~= focus then return; end
+	if jid.host(event.actor) ~= focus and jid.bare(event.actor) ~= focus then return; end
 	for _, name in ipairs(told) do
 		table.insert(event.form, { name = name, type = "text-single", value = event.room._data[name] or "" });
 	end

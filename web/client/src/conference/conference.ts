@@ -77,7 +77,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     super();
     this.local = local;
     this.roomJid = `${room}@${config.rooms}`;
-    this.meeting = new Meeting(config.focus, local);
+    this.meeting = new Meeting(config.focus, config.lobbies, local);
     this.entrance = new Entrance(config, this.roomJid, credentials, (waiting) => this.setState('waiting', undefined, waiting));
     local.on('changed', (kind) => {
       this.publish();

@@ -5,13 +5,15 @@ export interface ConferenceConfig {
   readonly loginDomain: string;
   readonly rooms: string;
   readonly focus: string;
+  /** Host of the rooms' lobbies; undefined where there are none. */
+  readonly lobbies?: string;
   /** Absolute; undefined where the server offers none. */
   readonly websocket?: string;
   readonly bosh?: string;
 }
 
 interface RawConfig {
-  hosts?: { domain?: unknown; anonymousdomain?: unknown; muc?: unknown; focus?: unknown };
+  hosts?: { domain?: unknown; anonymousdomain?: unknown; muc?: unknown; focus?: unknown; lobbies?: unknown };
   websocket?: unknown;
   bosh?: unknown;
 }
@@ -37,6 +39,7 @@ export function readConfig(raw: unknown, origin: string): ConferenceConfig {
     loginDomain: str(hosts.anonymousdomain) ?? domain,
     rooms: str(hosts.muc) ?? `muc.${domain}`,
     focus: str(hosts.focus) ?? `focus.${domain}`,
+    lobbies: str(hosts.lobbies),
     websocket: absolute(str(config.websocket) ?? '/xmpp-websocket', origin, true),
     bosh: absolute(str(config.bosh) ?? '/http-bind', origin, false),
   };

@@ -66,8 +66,9 @@ export class Entrance {
 
   /** Until the lobby lets us in, or we know the password. */
   private async wait(xmpp: XmppConnection, name: string, signal: AbortSignal): Promise<void> {
+    if (!this.config.lobbies) throw new RequestRefused('members-only');
     const leaving = new AbortController();
-    const visit = { xmpp, room: this.roomJid, lobby: `${this.roomJid.split('@')[0]}@${this.config.focus}`, nick: newEndpointId() };
+    const visit = { xmpp, room: this.roomJid, lobby: `${this.roomJid.split('@')[0]}@${this.config.lobbies}`, nick: newEndpointId() };
     let byPassword = false;
     this.given = () => {
       byPassword = true;

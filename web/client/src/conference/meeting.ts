@@ -43,9 +43,14 @@ export class Meeting extends Emitter<MeetingEvents> {
 
   private begun = false;
 
-  constructor(private readonly focus: string, private readonly local: LocalMedia) {
+  constructor(private readonly focus: string, private readonly lobbies: string | undefined, private readonly local: LocalMedia) {
     super();
     local.on('changed', (kind) => this.onLocal(kind));
+  }
+
+  /** Whether rooms can have a lobby here. */
+  get hasLobby(): boolean {
+    return this.lobbies !== undefined;
   }
 
   attach(xmpp: XmppConnection, room: Room): void {
@@ -217,9 +222,9 @@ export class Meeting extends Emitter<MeetingEvents> {
 
   private watchLobby(): void {
     const { xmpp, room } = this;
-    const wanted = this.settings.lobby && room?.moderator === true;
+    const wanted = this.hasLobby && this.settings.lobby && room?.moderator === true;
     if (wanted && !this.watch && xmpp) {
-      const lobby = `${room.jid.split('@')[0]}@${this.focus}`;
+      const lobby = `${room.jid.split('@')[0]}@${this.lobbies}`;
       this.watch = new LobbyWatch({ xmpp, room: room.jid, lobby, nick: room.id });
       this.watch.on('changed', (visitors) => this.emit('lobby', visitors));
     } else if (!wanted && this.watch) {

@@ -42,7 +42,7 @@ export function SecurityDialog() {
       {may ? null : <p class="note" data-testid="security-read-only">{t('security.readOnly')}</p>}
       <fieldset class="choices" disabled={!may}>
         <legend>{t('security.access')}</legend>
-        {ACCESS.map((access) => (
+        {ACCESS.filter((access) => access !== 'lobby' || meeting?.hasLobby).map((access) => (
           <label key={access} class="check">
             <input type="radio" name="access" data-testid={`access-${access}`} checked={current?.access === access} onChange={() => attempt(meeting?.change({ access }))} />
             <span><b>{t(`security.${access}`)}</b><small>{t(`security.${access}Text`)}</small></span>
