@@ -66,8 +66,9 @@ async function start({ websocket, domain, room, name, codec, focus, direct }) {
     const tracks = await stock.createLocalTracks({ devices: ["audio", "video"] });
     const connection = new stock.JitsiConnection(null, null, {
         hosts: {
-            // As our /config.js has it: components are asked for at the focus.
-            domain: focus ?? `focus.${domain}`,
+            // As our /config.js has it: components are asked for at the focus.  A stock
+            // focus is none, and its own answer to what it does not know ends its stream.
+            domain: focus ? domain : `focus.${domain}`,
             anonymousdomain: `guest.${domain}`, muc: `muc.${domain}`,
             focus: focus ?? `focus.${domain}`,
         },

@@ -63,14 +63,23 @@ class StockFocus:
 @contextmanager
 def running(home: Path, folder: Path) -> Iterator[StockFocus]:
     """Start Prosody, bridge, gateway and the Jicofo unpacked in `home`; end them all."""
-    web_port, bridge_port, focus_port, client, component, http, udp = free_ports(7)
+    web_port, bridge_port, focus_port, client, http, udp = free_ports(6)
     plain = Settings()
     settings = replace(
         plain,
         xmpp=replace(
-            plain.xmpp, client_port=client, component_port=component, http_port=http
+            plain.xmpp,
+            client_port=client,
+            http_port=http,
+            # A stock focus does not answer for services: the server does.
+            services_domain=plain.domain,
         ),
-        focus=replace(plain.focus, component_secret="unused", http_port=focus_port),
+        focus=replace(
+            plain.focus,
+            account=f"focus@{Names.of(plain).accounts}",
+            password=PASSWORD,
+            http_port=focus_port,
+        ),
         bridge=replace(
             plain.bridge, password="bridge-password", udp_port=udp, http_port=bridge_port
         ),
@@ -86,7 +95,7 @@ def running(home: Path, folder: Path) -> Iterator[StockFocus]:
     run_file = folder / "run.toml"
     write_private(run_file, to_toml(settings, secrets=True))
     files = prosody.Files(folder / "prosody")
-    _write_server(settings, files)
+    prosody.write(settings, files)
     stock = folder / "jicofo.conf"
     stock.write_text(
         CONFIGURATION.format(
@@ -134,20 +143,6 @@ def running(home: Path, folder: Path) -> Iterator[StockFocus]:
         _wait_for(f"http://127.0.0.1:{focus_port}/about/health")
         _wait_for(f"http://localhost:{web_port}/")
         yield StockFocus(f"http://localhost:{web_port}/", settings, folder)
-
-
-def _write_server(settings: Settings, files: prosody.Files) -> None:
-    """The private server's files, with the focus as an account that owns the rooms."""
-    names = Names.of(settings)
-    prosody.write(settings, files)
-    text = files.config.read_text()
-    write_private(files.config, text.replace(names.focus_jid, f"focus@{names.accounts}"))
-    accounts = files.data / names.accounts / "accounts"
-    for path in files.data.glob("*/accounts"):
-        accounts = path
-    write_private(
-        accounts / "focus.dat", prosody.account(PASSWORD, salt=os.urandom(16).hex())
-    )
 
 
 def _wait_for(url: str) -> None:

@@ -59,7 +59,7 @@ async def enter_stock(
     person: Person,
     codec: str,
 ) -> Stock:
-    focus = f"focus@{Names.of(jicofo.settings).accounts}/focus"
+    focus = Names.of(jicofo.settings).focus
     domain = jicofo.settings.domain
     return await enter(people, jicofo.url, domain, page, room, person, codec, focus)
 
