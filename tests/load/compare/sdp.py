@@ -81,7 +81,7 @@ def offer(own: Own, sections: list[Section]) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-_KEPT = re.compile(r"a=(mid|rtpmap|fmtp|rtcp-fb|extmap|rtcp-mux|rtcp-rsize)\b")
+_KEPT = re.compile(r"a=(mid|rtpmap|fmtp|rtcp-fb|extmap|rtcp-mux|rtcp-rsize|sctp-port)\b")
 
 
 def answer(offered: str, own: Own, *, direction: str = "recvonly") -> str:
