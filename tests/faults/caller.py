@@ -88,9 +88,11 @@ class Caller(Peer):
 
 
 @asynccontextmanager
-async def call(settings: Settings, room: str) -> AsyncIterator[tuple[Caller, Caller]]:
-    """Two people in a room who see and hear each other."""
-    ann, ben = Caller(settings, room, RED), Caller(settings, room, BLUE)
+async def call(
+    settings: Settings, room: str, *, others: Settings | None = None
+) -> AsyncIterator[tuple[Caller, Caller]]:
+    """Two people in a room who see and hear each other; the first one with `others`."""
+    ann, ben = Caller(others or settings, room, RED), Caller(settings, room, BLUE)
     try:
         await ann.enter()
         await ben.enter()

@@ -70,12 +70,14 @@ class Line:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._target = 0
+        self.port = 0
+        """Where it begins."""
 
     async def listen(self) -> int:
         """Returns the port."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self.port
 
     def lead_to(self, port: int) -> None:
         self._target = port

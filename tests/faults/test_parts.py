@@ -39,7 +39,7 @@ def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Stage:
-    """A whole service, and the lines by which focus and bridge reach the server."""
+    """A whole service, and lines by which focus, bridge and a person reach the server."""
 
     def __init__(self, parts: Parts, lines: dict[str, Line]) -> None:
         self.parts = parts
@@ -48,11 +48,16 @@ class Stage:
         port = parts.prepared.ports["client_port"]
         self.settings = replace(settings, xmpp=replace(settings.xmpp, client_port=port))
         """As people use it: past the lines."""
+        self.on_line = replace(
+            settings, xmpp=replace(settings.xmpp, client_port=lines["person"].port)
+        )
+        """As somebody uses it whose line can be cut."""
 
 
 @pytest_asyncio.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    lines = {"focus": Line(), "bridge": Line()}
+    lines = {name: Line() for name in ("focus", "bridge", "person")}
+    await lines["person"].listen()
     records = MEMORY / f"xmppconf-test-{os.getpid()}"
     through = {
         "component_port": await lines["focus"].listen(),
@@ -63,7 +68,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     text = text.replace("[focus]", f'[focus]\nrecords = "{records}"', 1)
     prepared.settings_file.write_text(text)
     lines["focus"].lead_to(prepared.ports["component_port"])
-    lines["bridge"].lead_to(prepared.ports["client_port"])
+    for name in ("bridge", "person"):
+        lines[name].lead_to(prepared.ports["client_port"])
     parts = Parts(prepared, tmp_path)
     try:
         for name in PARTS:
@@ -115,9 +121,9 @@ async def test_f8_a_part_that_is_asked_to_end_does_so_and_no_call_is_lost(
 
 
 @pytest.mark.parametrize("seconds", [5, 20, 60] if count(0, 1) else [5])
-@pytest.mark.parametrize("name", ["focus", "bridge"])
+@pytest.mark.parametrize("name", ["focus", "bridge", "person"])
 async def test_f9_cut_off_from_the_server(stage: Stage, name: str, seconds: int) -> None:
-    async with call(stage.settings, "cut") as (ann, ben):
+    async with call(stage.settings, "cut", others=stage.on_line) as (ann, ben):
         stage.lines[name].cut()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -130,6 +136,10 @@ async def test_f9_cut_off_from_the_server(stage: Stage, name: str, seconds: int)
             fresh = time.monotonic() - end
         await talking(ann, ben, session=1, within=PATIENCE)
         sessions = max(ann.sessions, ben.sessions)
+        # Nobody is there twice or stays as a ghost.
+        others = {ann.id, ben.id, "focus"}
+        assert ben.occupants <= others
+        assert {ann.id, ben.id} <= ben.occupants
     what = f"{name} cut off from the server for {seconds} s"
     figure(f"F9 {name} {seconds} s", f"{what}: until all are well", back, "≤ 3")
     figure(f"F9 {name} {seconds} s, room", f"{what}: until a new room talks", fresh, "")
