@@ -118,6 +118,11 @@ class Focus:
             self.membership.may_open(identity)
         )
 
+    def main_of(self, room: RoomJid) -> RoomJid:
+        """The room itself, or that whose breakout room it is."""
+        main = self._families.main_of(room)
+        return room if main is None else main.room
+
     def identity_changed(self, bare_jid: str, now: float) -> None:
         """Somebody signed in, or is no member any more."""
         for conference in list(self.conferences.values()):

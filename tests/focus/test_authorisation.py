@@ -12,12 +12,14 @@ from xml.etree.ElementTree import Element
 import pytest
 from xmppconf_focus.app import make_membership
 from xmppconf_focus.brewery import BridgeStats
+from xmppconf_focus.commands import AddBreakout
 from xmppconf_focus.effects import BridgeJid, RoomJid, Ticket
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.xmpp import FocusOnXmpp
+from xmppconf_focus.membership import Admission, SessionInvalid
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
@@ -26,8 +28,11 @@ from xmppconf_focus.room_settings import Access, RoomSettings
 from tests.focus.support import MODERN, ROOM
 from tests.support.xmpp import ComponentStream, component_stream
 from xmppconf.config import MembersSettings, Settings
+from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId
+from xmppconf.jid import Jid, split
 from xmppconf.metrics import Metrics
+from xmppconf.xmpp.conference_request import ConferenceRequest
 
 OTHER = RoomJid("milk@muc.localhost")
 
@@ -343,3 +348,26 @@ async def test_an_answer_from_somebody_else_is_none(stand: Stand) -> None:
     assert offered == []
     for conference in stand.focus.conferences.values():
         assert all(p.session is None for p in conference.media.participants.values())
+
+
+async def test_what_lets_into_a_room_lets_into_its_breakout_rooms(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.fill()
+    stand.focus.take(ROOM, "ann", AddBreakout("Kitchen"), 1.0)
+    [side] = stand.focus._families._mains
+    assert stand.focus.main_of(side) == ROOM
+    asked_for: list[str] = []
+
+    async def admit(asked: ConferenceRequest, _: Jid) -> Admission:
+        asked_for.append(asked.room.bare)
+        raise SessionInvalid("enough is known")
+
+    monkeypatch.setattr(stand.members, "admit", admit)
+    for room in (ROOM, OTHER, side):
+        with pytest.raises(PeerError):
+            await stand.on_xmpp.serve(
+                ConferenceRequest(split(room), token="t"),
+                split("bob@guest.localhost/web"),
+            )
+    assert asked_for == [ROOM, OTHER, ROOM]

@@ -214,8 +214,10 @@ class FocusOnXmpp:
         """
         if asked.room.domain != self.names.rooms:
             raise PeerError("room is not on our rooms' host")
+        # What lets somebody into a room, such as a token, is for its breakout rooms too.
+        main = split(self.machine.main_of(RoomJid(asked.room.bare)))
         try:
-            admission = await self.members.admit(asked, sender)
+            admission = await self.members.admit(replace(asked, room=main), sender)
         except SessionInvalid:
             raise session_invalid() from None
         except SourceUnavailable:
