@@ -22,7 +22,8 @@ from typing import Any
 
 from xmppconf.config import LdapSettings, MembersSettings, Names, Settings, TurnSettings
 from xmppconf.errors import SettingsError
-from xmppconf.turn import MAX_LIFETIME, server_from_url, split_address
+from xmppconf.host_port import split_address
+from xmppconf.turn import MAX_LIFETIME, server_from_url
 
 MAX_FILE = 256 * 1024  # bytes
 

@@ -21,6 +21,7 @@ from typing import Any
 from xmppconf.config import Settings
 from xmppconf.config_file import load
 from xmppconf.errors import SettingsError
+from xmppconf.host_port import join_address
 
 TIMEOUT = 5.0  # seconds
 INTERVAL = 2.0  # seconds between two looks of --watch
@@ -55,7 +56,7 @@ class Focus:
 
     def __init__(self, settings: Settings) -> None:
         focus = settings.focus
-        self._base = f"http://{focus.http_host}:{focus.http_port}"
+        self._base = f"http://{join_address(focus.http_host, focus.http_port)}"
         self._token = focus.admin_token
 
     def ask(self, path: str, *, post: bool = False) -> tuple[int, dict[str, Any]]:
@@ -117,10 +118,12 @@ def _figures(settings: Settings, focus: Focus) -> dict[str, Any]:
     tls = "https" if web.tls_certificate else "http"
     parts = {"focus": bool(stats.get("healthy"))}
     if bridge.http_port:
-        parts["bridge"] = _answers(f"http://{bridge.http_host}:{bridge.http_port}/health")
+        parts["bridge"] = _answers(
+            f"http://{join_address(bridge.http_host, bridge.http_port)}/health"
+        )
     if web.port:
         host = web.host or "localhost"
-        parts["web"] = _answers(f"{tls}://{host}:{web.port}/health")
+        parts["web"] = _answers(f"{tls}://{join_address(host, web.port)}/health")
     selector = stats.get("bridge_selector", {})
     return {
         "healthy": all(parts.values()) and selector.get("operational_bridge_count", 0) > 0,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
 from dataclasses import dataclass
@@ -92,18 +91,6 @@ def password_of(secret: str, username: str, unix: float) -> str | None:
     if not re.fullmatch(r"[0-9]{1,12}", until) or int(until) <= unix:
         return None
     return _password(secret, username)
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Read `192.0.2.1:10000` or `[2001:db8::1]:10000`; raises `ValueError`."""
-    host, _, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"{text!r}: write an IPv6 address in brackets")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} has no port")
-    return str(ipaddress.ip_address(host)), int(port)
 
 
 def _password(secret: str, username: str) -> str:

@@ -18,6 +18,7 @@ from aiohttp import (
 )
 from aiohttp.test_utils import BaseTestServer, TestServer
 from xmppconf_web.app import make_app
+from xmppconf_web.io import state
 
 from xmppconf.config import Settings
 
@@ -298,6 +299,26 @@ async def test_conference_requests_are_carried(
     async with browser.options("/conference-request/v1", headers=token) as answer:
         assert answer.status == 200
         assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/http-bind", "/conference-request/v1", "/login/oidc/finish"]
+)
+async def test_slow_bodies_are_not_waited_for(
+    gateway: BaseTestServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(state, "BODY_TIMEOUT", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    own = f"http://127.0.0.1:{gateway.port}"
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nOrigin: {own}\r\n"
+        "Content-Length: 100\r\nContent-Type: application/json\r\n\r\n<b".encode()
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("path", ["/conference-request/v1", "/http-bind"])

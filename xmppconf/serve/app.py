@@ -14,6 +14,7 @@ from pathlib import Path
 from xmppconf.config import FOCUS_RECORDS, Settings, public_url
 from xmppconf.config_file import check, to_toml
 from xmppconf.errors import SettingsError
+from xmppconf.host_port import join_address
 from xmppconf.serve import prosody
 from xmppconf.serve.ports import check_tcp, check_udp, free_ports
 from xmppconf.serve.probe import is_healthy, ports_answer
@@ -136,10 +137,11 @@ def complete(settings: Settings) -> Settings:
         http_port=bridge.http_port or bridge_http,
         websocket_base=bridge.websocket_base or sockets,
     )
-    own_bridge = {bridge.id: f"http://{bridge.http_host}:{bridge.http_port}"}
+    own_bridge = {bridge.id: f"http://{join_address(bridge.http_host, bridge.http_port)}"}
     web = replace(
         settings.web,
-        focus_url=settings.web.focus_url or f"http://{focus.http_host}:{focus.http_port}",
+        focus_url=settings.web.focus_url
+        or f"http://{join_address(focus.http_host, focus.http_port)}",
         bridges=own_bridge | settings.web.bridges,
     )
     # The focus may die and come back: who signed in stays so until the service ends.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import ClientError, ClientTimeout, web
 
 from xmppconf import clock
 from xmppconf_web.fairness import source_of
-from xmppconf_web.io.state import BODY_TIMEOUT, GATEWAY, check_origin, cors_headers
+from xmppconf_web.io.state import GATEWAY, check_origin, cors_headers, read_body
 
 MAX_BODY = 16 * 1024  # bytes
 TIMEOUT = ClientTimeout(total=20.0, sock_connect=3.0)
@@ -22,12 +20,7 @@ async def request_conference(request: web.Request) -> web.Response:
     if not gateway.requests.take(source_of(request.remote), clock.monotonic()):
         gateway.refused.increment("requests")
         raise web.HTTPTooManyRequests(headers={"Retry-After": "5", **cors})
-    if (request.content_length or 0) > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
-    async with asyncio.timeout(BODY_TIMEOUT):
-        body = await request.read()
-    if len(body) > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    body = await read_body(request, MAX_BODY)
     headers = {"Content-Type": "application/json"}
     if token := request.headers.get("Authorization"):
         headers["Authorization"] = token

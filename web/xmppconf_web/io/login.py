@@ -6,7 +6,6 @@ gets in the answer, which only a page of ours can read.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -17,7 +16,7 @@ from xmppconf.errors import PeerError
 from xmppconf.strict_json import as_object, loads
 from xmppconf_web.fairness import source_of
 from xmppconf_web.io.pages import page
-from xmppconf_web.io.state import BODY_TIMEOUT, GATEWAY, base_url, check_own_origin
+from xmppconf_web.io.state import GATEWAY, base_url, check_own_origin, read_body
 
 MAX_BODY = 16 * 1024  # bytes
 TIMEOUT = ClientTimeout(total=30.0, sock_connect=3.0)  # longer than any source may take
@@ -78,10 +77,7 @@ async def _read(request: web.Request, *, tries: bool = False) -> dict[str, Any]:
             content_type="application/json",
             headers={"Retry-After": "30"},
         )
-    if (request.content_length or 0) > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
-    async with asyncio.timeout(BODY_TIMEOUT):
-        raw = await request.read()
+    raw = await read_body(request, MAX_BODY)
     try:
         return as_object(loads(raw.decode(), MAX_BODY), "body")
     except (UnicodeDecodeError, PeerError):

@@ -5,19 +5,18 @@ The server learns nothing about the browser from us: no address, no header.
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import ClientError, ClientTimeout, web
 
+from xmppconf.host_port import join_address
 from xmppconf_web.io.socket_tokens import tell, token_of, token_watch
 from xmppconf_web.io.sockets import carry
 from xmppconf_web.io.state import (
-    BODY_TIMEOUT,
     GATEWAY,
     Gateway,
     check_origin,
     cors_headers,
     hold,
+    read_body,
 )
 
 MAX_IN = 512 * 1024  # bytes; Prosody itself takes stanzas of 256 KiB
@@ -50,10 +49,7 @@ async def exchange_body(request: web.Request) -> web.Response:
     cors = cors_headers(check_origin(request))
     if request.method == "OPTIONS":
         return web.Response(headers=cors)
-    async with asyncio.timeout(BODY_TIMEOUT):
-        body = await request.read()
-    if len(body) > MAX_IN:
-        raise web.HTTPRequestEntityTooLarge(MAX_IN, len(body))
+    body = await read_body(request, MAX_IN)
     with hold(request):
         status, text = await _post(gateway, _query(request), body)
         asked, answer = (part.decode(errors="replace") for part in (body, text))
@@ -99,7 +95,7 @@ def routes() -> list[web.RouteDef]:
 
 def _url(gateway: Gateway, path: str) -> str:
     xmpp = gateway.settings.xmpp
-    return f"http://{xmpp.host}:{xmpp.http_port}{path}"
+    return f"http://{join_address(xmpp.host, xmpp.http_port)}{path}"
 
 
 def _query(request: web.Request) -> str:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterable
 
 from xmppconf.config import BridgeSettings
-from xmppconf.turn import split_address
+from xmppconf.host_port import split_address
 from xmppconf_web.turn.messages import Address
 
 
