@@ -8,13 +8,14 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
 
 from tests.serve import account
-from tests.serve.existing import ROOT, Prepared, existing_service, prepare
+from tests.serve.existing import ROOT, Prepared, existing_service, prepare, process
 from tests.support.peer import peers
 from tests.support.rtc_peer import Colour, use_loopback
 from xmppconf.config import Names, Settings
@@ -174,3 +175,34 @@ def test_the_doctor_finds_it_well(prepared: Prepared, tmp_path: Path) -> None:
     )
     assert "XMPP server accepts clients and HTTP" in done.stdout, done.stdout
     assert done.returncode == 0, done.stdout
+
+
+async def test_a_proxy_finds_the_focus_again_when_the_server_restarts(
+    tmp_path: Path,
+) -> None:
+    change = functools.partial(account.settings_lines, proxy=True)
+    made = prepare(tmp_path, account.prosody_with_proxy, change=change)
+    server = made.commands.pop("server")
+    with ExitStack() as stack:
+        for part, command in made.commands.items():
+            stack.enter_context(process(tmp_path / f"{part}.log", *command))
+        for _ in range(2):
+            with process(tmp_path / "server.log", *server):
+                async with asyncio.timeout(60):
+                    while not await asyncio.to_thread(made.is_whole):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                    settings = load(made.settings_file)
+                    guest = Guest(settings, f"room-{secrets.token_hex(4)}")
+                    try:
+                        # The proxy is told a little later than the focus is there.
+                        while not await served(guest, settings.focus.client_proxy):  # noqa: ASYNC110
+                            await asyncio.sleep(0.1)
+                    finally:
+                        await guest.stream.close()
+
+
+async def served(guest: Guest, address: str) -> bool:
+    try:
+        return (await guest.ask(address)).ready
+    except StanzaError:
+        return False
