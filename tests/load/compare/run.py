@@ -25,6 +25,7 @@ from xmppconf_bridge.generator.report import Report, report
 
 from tests.load.compare.janus import Janus
 from tests.load.compare.livekit import LiveKit
+from tests.load.compare.mediasoup import Mediasoup
 from tests.load.compare.ours import Ours
 from tests.load.compare.target import LOAD_CORE, NotInstalled, Target
 
@@ -40,6 +41,7 @@ SERVERS: dict[str, Callable[[Path, Path], Target]] = {
     "ours": lambda *a: Ours(*a, settings=SETTINGS),
     "ours-2": lambda *a: Ours(*a, settings=TWO_WORKERS, name="xmppconf, 2 workers"),
     "janus": Janus,
+    "mediasoup": Mediasoup,
     "livekit": LiveKit,
     "janus-loop": lambda *a: Janus(*a, loops=1),
 }
