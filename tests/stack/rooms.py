@@ -14,7 +14,6 @@ from xml.etree.ElementTree import Element, tostring
 from xmppconf_focus.app import running
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 
-from tests.support.prosody import RunningProsody
 from xmppconf.config import MembersSettings, RoomsSettings, Settings
 from xmppconf.serve.ports import free_ports
 from xmppconf.xmpp.conference_request import (
@@ -43,6 +42,7 @@ class Person:
 
     def __init__(self, settings: Settings, room: str, nick: str, uid: str = "") -> None:
         self.nick, self.room = nick, room
+        self.display_name = f"Name of {nick}"
         self.uid = uid or secrets.token_hex(16)
         self.session: str | None = None
         """Of whom it has signed in as."""
@@ -66,7 +66,8 @@ class Person:
     def _presence(self, element: Element) -> None:
         self.presences.append(element)
         seen = presence_from_xml(element)
-        if seen.room == self.room:
+        # ejabberd's rooms have a presence of their own, without a nickname.
+        if seen.room == self.room and seen.nick:
             if seen.available:
                 self.roles[seen.nick] = seen.role
             elif seen.error is None:
@@ -120,7 +121,7 @@ class Person:
                 "presence",
                 {"to": f"{to or self.room}/{self.nick}"},
                 build(MUC, "x", None, *secret),
-                build(NICK, "nick", text=f"Name of {self.nick}"),
+                build(NICK, "nick", text=self.display_name),
             )
         )
 
@@ -246,9 +247,14 @@ class House:
         for number, person in enumerate(people):
             await person.join()
             if not number:
-                await until(lambda: people[0].roles[people[0].nick] == "moderator")
+                await until(
+                    lambda: people[0].roles[people[0].nick] == "moderator", person.shown
+                )
         for person in people:
-            await until(lambda p=person: len(p.roles) == len(nicks) + 1)  # type: ignore[misc]
+            await until(
+                lambda p=person: len(p.roles) == len(nicks) + 1,  # type: ignore[misc]
+                person.shown,
+            )
         return people
 
     async def all_left(self, *people: Person) -> None:
@@ -267,13 +273,12 @@ class House:
 
 @asynccontextmanager
 async def house(
-    server: RunningProsody,
+    settings: Settings,
     folder: str = "",
     *,
     open: bool = True,
     lobby_module: bool = False,
 ) -> AsyncIterator[House]:
-    settings = server.settings
     [port] = free_ports(1)
     settings = replace(
         settings,

@@ -29,7 +29,7 @@ def fields(info: DiscoInfo) -> dict[str, tuple[str, ...]]:
 
 
 async def test_the_refusal_and_the_room_name_the_lobby(server: RunningProsody) -> None:
-    async with house(server) as here:
+    async with house(server.settings) as here:
         (ann,) = await here.joined("ann")
         info = info_from_xml(await ann.stream.ask(here.room, "get", info_query()))
         assert "muc#roominfo_lobbyroom" not in fields(info)
@@ -49,7 +49,7 @@ async def test_the_refusal_and_the_room_name_the_lobby(server: RunningProsody) -
 
 
 async def test_who_knows_the_password_need_not_wait(server: RunningProsody) -> None:
-    async with house(server) as here:
+    async with house(server.settings) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby", password="tea time")
         bob, eve = here.person("bob"), here.person("eve")
@@ -64,7 +64,7 @@ async def test_who_knows_the_password_need_not_wait(server: RunningProsody) -> N
 
 
 async def test_the_focus_says_that_there_is_a_lobby(server: RunningProsody) -> None:
-    async with house(server, lobby_module=True) as here:
+    async with house(server.settings, lobby_module=True) as here:
         ann = here.person("ann")
         await ann.request()
         info = info_from_xml(await ann.stream.ask(FOCUS, "get", info_query()))
@@ -78,7 +78,7 @@ async def test_the_focus_says_that_there_is_a_lobby(server: RunningProsody) -> N
 async def test_the_room_says_when_it_began_and_that_it_is_a_breakout_room(
     server: RunningProsody,
 ) -> None:
-    async with house(server, lobby_module=True) as here:
+    async with house(server.settings, lobby_module=True) as here:
         ann, bob = await here.joined("ann", "bob")
         info = info_from_xml(await ann.stream.ask(here.room, "get", info_query()))
         [began] = fields(info)["muc#roominfo_created_timestamp"]
@@ -101,7 +101,7 @@ async def test_the_room_says_when_it_began_and_that_it_is_a_breakout_room(
 
 
 async def test_nobody_but_the_focus_says_it(server: RunningProsody) -> None:
-    async with house(server, lobby_module=True) as here:
+    async with house(server.settings, lobby_module=True) as here:
         (ann,) = await here.joined("ann")
         await until(lambda: ann.roles["ann"] == "moderator")
         name = "muc#roominfo_created_timestamp"

@@ -1,4 +1,4 @@
-"""Rooms on a real Prosody: who gets in, who is moderator, and what is remembered."""
+"""Rooms on real servers: who gets in, who is moderator, and what is remembered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from xmppconf_focus.effects import RoomJid
 
 from tests.stack.rooms import FOCUS, House, Person, condition_of, house, until
-from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from tests.stack.servers import server  # noqa: F401
+from xmppconf.config import Settings
 from xmppconf.xmpp.conference_request import ConferenceRequest, request_to_xml
 from xmppconf.xmpp.disco import info_from_xml, info_query
 from xmppconf.xmpp.jids import parse_bare_jid
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.stack
 
 
 async def test_the_lobby_lets_in_turns_away_and_forgets_who_went(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
-    async with house(prosody) as here:
+    async with house(server) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby")
         await ann.told(type="room_metadata")
@@ -63,10 +64,10 @@ async def test_the_lobby_lets_in_turns_away_and_forgets_who_went(
 
 
 async def test_who_waits_gets_no_media_and_no_secret(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
     """S23: by direct Jingle, by another nickname, by speaking to the components."""
-    async with house(prosody) as here:
+    async with house(server) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby", password="earl grey")
         await ann.ask("settings", access="locked")
@@ -96,10 +97,10 @@ async def test_who_waits_gets_no_media_and_no_secret(
 
 
 async def test_a_failed_second_session_leaves_the_first_alone(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
     """S24: the same browser asks again, with what is not good."""
-    async with house(prosody) as here:
+    async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
         await ann.ask("settings", password="earl grey")
         second = here.person("ann2", ann.uid)
@@ -119,9 +120,9 @@ async def test_a_failed_second_session_leaves_the_first_alone(
 
 
 async def test_switching_the_lobby_off_opens_it_for_all(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
-    async with house(prosody) as here:
+    async with house(server) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby")
         bob = here.person("bob")
@@ -139,11 +140,11 @@ async def test_switching_the_lobby_off_opens_it_for_all(
 
 
 async def test_hosts_are_not_locked_out_by_their_own_lobby(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
     tmp_path: Path,
 ) -> None:
     """And nobody who comes early goes round it, after a restart neither."""
-    async with house(prosody, str(tmp_path)) as here:
+    async with house(server, str(tmp_path)) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="lobby", password="tea time")
         await until(
@@ -155,7 +156,7 @@ async def test_hosts_are_not_locked_out_by_their_own_lobby(
     assert "tea" not in kept
     assert room not in kept
     assert (tmp_path / "rooms.json").stat().st_mode & 0o777 == 0o600
-    async with house(prosody, str(tmp_path)) as here:
+    async with house(server, str(tmp_path)) as here:
         early = here.person("early", room=room)
         assert (await early.request()).ready
         assert await early.refused() == "registration-required"
@@ -177,9 +178,9 @@ async def test_hosts_are_not_locked_out_by_their_own_lobby(
 
 
 async def test_a_password_set_by_a_stock_client_is_kept(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
-    async with house(prosody) as here:
+    async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
         form = configuration_to_xml(
             {
@@ -200,8 +201,8 @@ async def test_a_password_set_by_a_stock_client_is_kept(
         await eve.join("s3cret")
 
 
-async def test_kicked_people_do_not_come_back(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_kicked_people_do_not_come_back(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         await ann.kick("bob")
         assert 307 in (await bob.gone())[0]
@@ -218,9 +219,9 @@ async def test_kicked_people_do_not_come_back(prosody: RunningProsody) -> None: 
 
 
 async def test_roles_survive_a_reconnect_and_revoking_lasts(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
-    async with house(prosody) as here:
+    async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         await ann.set_affiliation(bob.bare_jid, "owner")
         await until(lambda: ann.roles["bob"] == "moderator")
@@ -244,8 +245,8 @@ async def test_roles_survive_a_reconnect_and_revoking_lasts(
         await until(lambda: bob.roles["bob"] == "participant")
 
 
-async def test_invitations(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_invitations(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="locked")
 
@@ -276,9 +277,9 @@ async def test_invitations(prosody: RunningProsody) -> None:  # noqa: F811
 
 
 async def test_full_rooms_and_rooms_without_their_host(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
-    async with house(prosody) as here:
+    async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
         await ann.ask("settings", max_participants="2")
         eve = here.person("eve")
@@ -299,8 +300,8 @@ async def test_full_rooms_and_rooms_without_their_host(
         await eve.join()
 
 
-async def test_a_meeting_is_ended_for_everybody(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_a_meeting_is_ended_for_everybody(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
         bob.tell("end_conference", bare=True)
         await until(lambda: any(m.get("type") == "error" for m in bob.messages))
@@ -311,8 +312,8 @@ async def test_a_meeting_is_ended_for_everybody(prosody: RunningProsody) -> None
         await until(lambda: here.room not in here.focus.machine.conferences)
 
 
-async def test_breakout_rooms(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_breakout_rooms(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         event = "features/breakout-rooms/{}".format
         ann.tell("breakout_rooms", bare=True, type=event("add"), subject="One")
@@ -359,8 +360,8 @@ async def test_breakout_rooms(prosody: RunningProsody) -> None:  # noqa: F811
         await bob.join()
 
 
-async def test_features_of_a_room(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_features_of_a_room(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         await moderation(here, ann, bob, eve)
         await polls(ann, bob)
@@ -431,8 +432,8 @@ async def speaker_stats(here: House, ann: Person, bob: Person) -> None:
     assert told["users"]["bob"]["displayName"] == "Name of bob"
 
 
-async def test_the_focus_names_its_components(prosody: RunningProsody) -> None:  # noqa: F811
-    async with house(prosody) as here:
+async def test_the_focus_names_its_components(server: Settings) -> None:  # noqa: F811
+    async with house(server) as here:
         ann = here.person("ann")
         await ann.request()
         info = info_from_xml(await ann.stream.ask(FOCUS, "get", info_query()))

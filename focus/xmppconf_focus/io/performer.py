@@ -60,6 +60,10 @@ GOOD_BYE = "good-bye"
 
 log = logging.getLogger(__name__)
 
+#: Every room's configuration (XEP-0045, 10.2).  In a moderated one ejabberd lets people in
+#: by the role that they had once, also those who were banned since.
+_ALWAYS = {"muc#roomconfig_whois": "anyone", "muc#roomconfig_moderatedroom": "0"}
+
 
 class Performer:
     """`answer` gets the answers of conference requests.
@@ -221,7 +225,7 @@ class Performer:
     async def _configure(self, room: RoomJid, fields: dict[str, str]) -> None:
         if self._has_module:
             fields |= self._machine.info(room)
-        visible = configuration_to_xml({"muc#roomconfig_whois": "anyone", **fields})
+        visible = configuration_to_xml({**_ALWAYS, **fields})
         # Both are on their way at once: everybody who joins waits for this.
         form, done = await asyncio.gather(
             self._ask(room, configuration_query(), "get"),

@@ -430,6 +430,8 @@ class FocusOnXmpp:
                 return
             if presence.error is not None:
                 self.machine.room_failed(room, presence.error.condition)
+            elif presence.destroyed and presence.real_jid is None:
+                self.machine.removed(room)  # ejabberd does not say whom it tells
             elif SELF not in presence.status and presence.real_jid != self.jid:
                 return  # somebody who took our nickname while we were away
             elif presence.available:
