@@ -316,6 +316,15 @@ class Focus:
             return settings
         return replace(settings, password="")
 
+    def starts_muted(self, room: RoomJid) -> dict[str, bool]:
+        """Which media newcomers begin muted with; empty: none."""
+        conference = self.conferences.get(room)
+        if conference is None:
+            return {}
+        settings = conference.access.settings
+        muted = {"audio": settings.start_audio_muted, "video": settings.start_video_muted}
+        return muted if any(muted.values()) else {}
+
     def invite(self, room: RoomJid, nick: str, invitation: Invitation) -> str:
         """The token of an invitation that a moderator makes; raises `PeerError`."""
         self._serving(room).check_moderator(nick)

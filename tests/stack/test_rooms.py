@@ -96,6 +96,21 @@ async def test_who_waits_gets_no_media_and_no_secret(
         assert set(conference.occupants) == set(conference.media.participants) == {"ann"}
 
 
+async def test_who_begins_muted_is_told_before_it_enters(
+    prosody: RunningProsody,  # noqa: F811
+) -> None:
+    """Stock clients do not heed it any more once they are in the room."""
+    async with house(prosody) as here:
+        (ann,) = await here.joined("ann")
+        bob, eve = here.person("bob"), here.person("eve")
+        assert (await bob.request()).ready
+        assert bob.json == []
+        await ann.ask("settings", **{"start-audio-muted": "true"})
+        assert (await eve.request()).ready
+        muted = {"startMuted": {"audio": True, "video": False}}
+        assert eve.json == [{"type": "room_metadata", "metadata": muted}]
+
+
 async def test_a_failed_second_session_leaves_the_first_alone(
     server: Settings,  # noqa: F811
 ) -> None:

@@ -33,6 +33,7 @@ from xmppconf.xmpp.external_services import services_to_xml, wanted_type
 from xmppconf.xmpp.jingle import (
     jingle_from_xml,
 )
+from xmppconf.xmpp.json_message import json_message_to_xml
 from xmppconf.xmpp.muc import (
     BANNED,
     CONFIGURED,
@@ -224,11 +225,11 @@ class FocusOnXmpp:
             # Clients give up at an error; this one may be over when they ask again.
             return ConferenceAnswer(asked.room.bare, False, self.names.focus_jid)
         answer: do.AnswerRequest | None = None
+        room = RoomJid(asked.room.bare)
         if self.stream.session.is_set():
             ticket = Ticket(next(self._tickets))
             self._requests[ticket] = asyncio.get_running_loop().create_future()
             try:
-                room = RoomJid(asked.room.bare)
                 start_muted = start_muted_from(asked.properties)
                 now = self._out.driver.now()
                 requester = self._requester(asked, sender, room, admission.identity)
@@ -241,6 +242,8 @@ class FocusOnXmpp:
                 del self._requests[ticket]
         if answer is not None and answer.refusal is not None:
             raise refused_entry(answer.refusal)
+        if answer is not None and answer.ready and sender.local:
+            self._tell_newcomer(room, sender)
         properties = self._properties
         if answer is not None and answer.password is not None:
             properties = {**properties, "password": answer.password}
@@ -252,6 +255,13 @@ class FocusOnXmpp:
             admission.shown,
             properties,
         )
+
+    def _tell_newcomer(self, room: RoomJid, sender: Jid) -> None:
+        """Say before the answer what stock clients heed only until they are in the room."""
+        if muted := self.machine.starts_muted(room):
+            value = {"type": "room_metadata", "metadata": {"startMuted": muted}}
+            message = json_message_to_xml(str(sender), value, sender=self.names.focus)
+            self.stream.write(message)
 
     def _requester(
         self, asked: ConferenceRequest, sender: Jid, room: RoomJid, identity: Identity
