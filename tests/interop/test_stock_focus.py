@@ -25,6 +25,10 @@ pytestmark = [
 CAST = (ANN, BEN, EVA)
 FIREFOX = None
 
+#: Jicofo invites two at once, and the second now and then before it has read from the
+#: bridge's first answer which streams of its own the bridge has; nobody misses those.
+NO_FEEDBACK = "No SSRC lines found in remote SDP"
+
 
 @pytest.fixture(scope="module")
 def jicofo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stock_focus.StockFocus]:
@@ -61,7 +65,10 @@ async def enter_stock(
 ) -> Stock:
     focus = Names.of(jicofo.settings).focus
     domain = jicofo.settings.domain
-    return await enter(people, jicofo.url, domain, page, room, person, codec, focus)
+    return await enter(
+        *(people, jicofo.url, domain, page, room, person, codec, focus),
+        forgiven=[NO_FEEDBACK],
+    )
 
 
 async def test_three_of_ours(people: Browsers, jicofo: stock_focus.StockFocus) -> None:
