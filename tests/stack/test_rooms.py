@@ -97,10 +97,10 @@ async def test_who_waits_gets_no_media_and_no_secret(
 
 
 async def test_who_begins_muted_is_told_before_it_enters(
-    prosody: RunningProsody,  # noqa: F811
+    server: Settings,  # noqa: F811
 ) -> None:
     """Stock clients do not heed it any more once they are in the room."""
-    async with house(prosody) as here:
+    async with house(server) as here:
         (ann,) = await here.joined("ann")
         bob, eve = here.person("bob"), here.person("eve")
         assert (await bob.request()).ready
