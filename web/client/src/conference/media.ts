@@ -43,6 +43,7 @@ export class RoomMedia extends Emitter<Events> {
   private view: View = { sizes: new Map(), onStage: [], audioOnly: false };
   private bridgeMedia: 'none' | 'connected' | 'interrupted' = 'none';
   private speaker: string | undefined;
+  private bridgeSpeaker: string | undefined;
 
   constructor(private readonly link: Link, private readonly roster: Roster, tracks: () => Tracks, private readonly videoTypes: VideoTypes) {
     super();
@@ -109,6 +110,7 @@ export class RoomMedia extends Emitter<Events> {
 
   /** Who is in the room changed, or what is known of them. */
   occupantsChanged(directAllowed: boolean): void {
+    this.followBridgeSpeaker();
     if (this.roster.size > 0) this.invitation.expect();
     else this.invitation.expectNothing();
     this.invitation.setCodec(this.roster.commonCodec());
@@ -169,6 +171,7 @@ export class RoomMedia extends Emitter<Events> {
     });
     invitation.on('session', (session) => {
       this.roster.forwarded = undefined;
+      this.bridgeSpeaker = undefined;
       if (session) {
         this.emit('offered', undefined);
         this.listen(session);
@@ -188,6 +191,7 @@ export class RoomMedia extends Emitter<Events> {
     });
     paths.on('path', (path) => {
       this.directSpeaker.follow(path === 'direct' ? direct.session : undefined, direct.peer);
+      this.followBridgeSpeaker();
       this.report();
       this.tellMedia();
       this.emit('changed', undefined);
@@ -219,7 +223,8 @@ export class RoomMedia extends Emitter<Events> {
     });
     channel.on('mapped', (sources) => media.add(sources));
     channel.on('dominantSpeaker', ({ id }) => {
-      if (this.paths.path === 'bridge') this.setSpeaker(this.roster.has(id) || id === this.room.id ? id : undefined);
+      this.bridgeSpeaker = id;
+      this.followBridgeSpeaker();
     });
     channel.on('forwarded', (names) => {
       this.roster.forwarded = names;
@@ -233,6 +238,12 @@ export class RoomMedia extends Emitter<Events> {
       this.emit('changed', undefined);
     });
     channel.on('endpointMessage', (message) => this.emit('endpointMessage', message));
+  }
+
+  /** The bridge tells of a change once: perhaps before the one is in the room for us, or while another path is used. */
+  private followBridgeSpeaker(): void {
+    const id = this.bridgeSpeaker;
+    if (this.paths.path === 'bridge' && id !== undefined && (this.roster.has(id) || id === this.room.id)) this.setSpeaker(id);
   }
 
   private setSpeaker(id: string | undefined): void {
