@@ -45,7 +45,10 @@ class Caller:
         """Say one's name and go in."""
         await self.page.fill(by_testid("display-name"), self.person.name)
         await self.page.click(by_testid("join"))
-        await self.page.wait_for("xmppconf.state === 'joined'", what="joined")
+        try:
+            await self.page.wait_for("xmppconf.state === 'joined'", what="joined")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self.state()}") from error
         self.id = await self.page.evaluate("xmppconf.endpointId")
 
     async def sees(self, others: list[Caller], *, seconds: float = 20.0) -> None:
@@ -109,7 +112,8 @@ class Caller:
         """What the client says of itself, for messages about failures."""
         return await self.page.evaluate(
             "JSON.stringify({state: xmppconf.state, media: xmppconf.media,"
-            " connection: xmppconf.connection, participants: xmppconf.participants})"
+            " connection: xmppconf.connection, timings: xmppconf.timings,"
+            " participants: xmppconf.participants})"
         )
 
 

@@ -49,13 +49,13 @@ class Browsers:
         """The one of a person of the module's `CAST`."""
         return self._chromiums[person.name]
 
-    async def page(self, person: Person, *, firefox: bool = False) -> Page:
-        """A new page before which this person sits."""
+    async def page(self, person: Person, *, firefox: bool = False, more: str = "") -> Page:
+        """A new page before which this person sits; `more` runs before its own scripts."""
         browser: Browser | None = self._chromiums.get(person.name)
         if firefox:
             browser = self._firefox
         assert browser is not None, f"{person.name} is not in the module's CAST"
-        page = await browser.new_page(preload=preload(person, firefox=firefox))
+        page = await browser.new_page(preload=preload(person, firefox=firefox) + more)
         self.pages.append(page)
         return page
 

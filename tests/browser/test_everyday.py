@@ -103,6 +103,24 @@ async def test_back_and_forward(people: Browsers, service: Service) -> None:
     judge("back and forward", *took)
 
 
+#: Joins in the moment in which that is possible.
+QUICK = """
+new MutationObserver((_, observer) => {
+    const button = document.querySelector("[data-testid=join]");
+    if (button) [observer.disconnect(), button.click()];
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+@pytest.mark.parametrize("person", [ANN, KIM], ids=["chromium", "firefox"])
+async def test_nobody_is_too_quick(
+    people: Browsers, service: Service, person: Person
+) -> None:
+    page = await people.page(person, firefox=person is KIM, more=QUICK)
+    await page.go(f"{service.url}{new_room()}")
+    await page.wait_for("xmppconf.state === 'joined'")
+
+
 async def test_one_person_in_two_tabs(people: Browsers, service: Service) -> None:
     ann, ben = await two_of(people, service, ANN)
     room = (await ann.page.evaluate("location.pathname")).strip("/")

@@ -1,5 +1,5 @@
 /** The pages of a room; the call's own code comes while one looks at oneself. */
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { isGoing } from './go_to';
 import { lazy } from './lazy';
 import './meeting';
@@ -13,7 +13,8 @@ const WaitingPage = lazy(() => import('./waiting').then((module) => module.Waiti
 const CallPage = lazy(() => import('./call').then((module) => module.CallPage));
 
 export function RoomPages() {
-  useEffect(() => {
+  // Before anything of the page can be clicked: who joined sooner would be set back to its beginning.
+  useLayoutEffect(() => {
     enterPrejoin();
     if (isGoing()) join(settings.value.name);
     void CallPage.preload();
