@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from typing import Any
 
@@ -130,6 +131,24 @@ class ChromiumPage(Page):
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+
+    async def key(self, code: str, key: str, *, down: bool) -> None:
+        """Press a key of the keyboard, or let it go."""
+        kind = "keyDown" if down else "keyUp"
+        await self.command("Input.dispatchKeyEvent", type=kind, code=code, key=key)
+
+    async def finger(self, selector: str, *, down: bool) -> None:
+        """Touch the middle of an element, or take the finger off."""
+        await self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
+        x, y = await self.call(
+            """(selector) => {
+                const box = document.querySelector(selector).getBoundingClientRect();
+                return [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+            }""",
+            selector,
+        )
+        kind, points = ("touchStart", [{"x": x, "y": y}]) if down else ("touchEnd", [])
+        await self.command("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     async def close(self) -> None:
         await self._wire.command("Target.closeTarget", targetId=self._target)

@@ -103,26 +103,6 @@ async def test_a_voice_is_made_quieter_and_its_quality_told(
     await ann.page.wait_for(f"{quality}?.textContent.includes('320')", what="a size")
 
 
-async def test_a_key_is_held_to_talk(people: Browsers, service: Service) -> None:
-    room = new_room()
-    ann = await enter(people, service, room, ANN)
-    ben = await enter(people, service, room, BEN)
-
-    async def key(kind: str, code: str) -> None:
-        await ann.page.evaluate(
-            f"document.body.dispatchEvent(new KeyboardEvent({kind!r}, {{code: {code!r},"
-            " key: ' ', bubbles: true, cancelable: true}))"
-        )
-
-    muted = "tile.dataset.audioMuted === '{}'"
-    await ann.page.click(by_testid("toggle-audio"))
-    await ben.wait_for_tile(ann, muted.format("true"))
-    await key("keydown", "Space")
-    await ben.wait_for_tile(ann, muted.format("false"))
-    await key("keyup", "Space")
-    await ben.wait_for_tile(ann, muted.format("true"))
-
-
 async def test_pictures_of_the_stage(
     people: Browsers, service: Service, screenshots: Path
 ) -> None:
