@@ -40,7 +40,6 @@ const voice = (real) => {
         real.enabled = speaking;
         return real;
     }
-    const { deviceId } = real.getSettings();
     real.stop();
     if (!gain) {
         const context = new AudioContext();
@@ -51,13 +50,18 @@ const voice = (real) => {
     }
     const out = new MediaStreamAudioDestinationNode(gain.context);
     gain.connect(out);
-    const [track] = out.stream.getAudioTracks();
+    return insteadOf(real, out.stream.getAudioTracks()[0]);
+};
+
+const insteadOf = (real, track) => {
+    const { deviceId } = real.getSettings();
     const settings = track.getSettings.bind(track);
     track.getSettings = () => ({ ...settings(), deviceId });
     return track;
 };
 
-const camera = () => {
+const camera = (real) => {
+    real.stop();
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [PERSON.width, PERSON.height];
     const brush = canvas.getContext("2d");
@@ -81,7 +85,7 @@ const camera = () => {
         clearInterval(timer);
         stop();
     };
-    return track;
+    return insteadOf(real, track);
 };
 
 if (navigator.mediaDevices) {
@@ -93,8 +97,7 @@ if (navigator.mediaDevices) {
             if (track.kind === "audio") {
                 stream.addTrack(voice(track));
             } else if (PERSON.camera) {
-                track.stop();
-                stream.addTrack(camera());
+                stream.addTrack(camera(track));
             } else {
                 stream.addTrack(track);
             }
