@@ -123,6 +123,42 @@ class Page(ABC):
             text,
         )
 
+    async def select(self, selector: str, value: str) -> None:
+        """Choose an option of a list as if it were clicked."""
+        await self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
+        await self.call(
+            """(selector, value) => {
+                const select = document.querySelector(selector);
+                select.value = value;
+                select.dispatchEvent(new Event("change", { bubbles: true }));
+            }""",
+            selector,
+            value,
+        )
+
+    async def saved(self, selector: str) -> tuple[str, str]:
+        """Click what saves a text file: its name, and what is in it."""
+        await self.evaluate(
+            """(() => {
+                const make = URL.createObjectURL;
+                URL.createObjectURL = (blob) => {
+                    window.testSaved = blob.text();
+                    return make(blob);
+                };
+                HTMLAnchorElement.prototype.click = function () {
+                    window.testName = this.download;
+                };
+            })()"""
+        )
+        await self.click(selector)
+        name, text = await self.evaluate("Promise.all([testName, testSaved])")
+        return name, text
+
+    async def text(self, selector: str) -> str:
+        """What stands in an element, once it is there."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        return str(await self.wait_for(f"{found}?.textContent", what=selector))
+
 
 class PageError(Exception):
     """The page's JavaScript threw."""

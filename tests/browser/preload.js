@@ -88,6 +88,8 @@ const camera = (real) => {
     return insteadOf(real, track);
 };
 
+// Tracks of cameras and microphones, as the page has got them.
+window.testCaptured = [];
 if (navigator.mediaDevices) {
     const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
     navigator.mediaDevices.getUserMedia = async (constraints) => {
@@ -102,6 +104,7 @@ if (navigator.mediaDevices) {
                 stream.addTrack(track);
             }
         }
+        window.testCaptured.push(...stream.getTracks());
         return stream;
     };
     // What was shared, so that a test can end it as the browser's own button does.

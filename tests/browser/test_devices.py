@@ -32,11 +32,6 @@ SENT = """(kind) => testPeers.filter((peer) => peer.connectionState === "connect
 OPTIONS = """(selector) =>
     [...document.querySelectorAll(`${selector} option`)].map((one) => one.value)
 """
-CHOOSE = """(selector, value) => {
-    const select = document.querySelector(selector);
-    select.value = value;
-    select.dispatchEvent(new Event("change", { bubbles: true }));
-}"""
 
 #: As after somebody has pressed "never", until `testAllow`.
 DENIED = """
@@ -92,12 +87,12 @@ async def test_devices_are_changed_during_the_call(
             for one in await two_cameras.call(OPTIONS, by_testid(name))
             if one not in (before, "default")
         ]
-        await two_cameras.call(CHOOSE, by_testid(name), others[0])
+        await two_cameras.select(by_testid(name), others[0])
         await two_cameras.wait_for(f"({SENT})({kind!r}) === {others[0]!r}", what=name)
     await goes_on(ann)
     await ann.hears([BEN])
     speaker = (await two_cameras.call(OPTIONS, by_testid("select-speaker")))[-1]
-    await two_cameras.call(CHOOSE, by_testid("select-speaker"), speaker)
+    await two_cameras.select(by_testid("select-speaker"), speaker)
     voices = f"[...document.querySelectorAll('audio[data-id=\"{ann.id}\"]')]"
     await two_cameras.wait_for(
         f"{voices}.length > 0 && {voices}.every((one) => one.sinkId === {speaker!r})",

@@ -1,4 +1,4 @@
-"""What people do beside talking: writing, replying, raising hands, reacting, inviting."""
+"""What people do beside talking: writing, replying, raising hands, reacting."""
 
 from __future__ import annotations
 
@@ -42,18 +42,6 @@ def shown(text: str, *, private: bool = False) -> str:
     )
 
 
-async def choose(caller: Caller, select: str, value: str) -> None:
-    await caller.page.call(
-        """(selector, value) => {
-            const select = document.querySelector(selector);
-            select.value = value;
-            select.dispatchEvent(new Event("change", { bubbles: true }));
-        }""",
-        by_testid(select),
-        value,
-    )
-
-
 async def test_messages_replies_and_private_ones_reach_whom_they_are_for(
     three: list[Caller],
 ) -> None:
@@ -77,11 +65,11 @@ async def test_messages_replies_and_private_ones_reach_whom_they_are_for(
             f"{shown('in a minute')}?.querySelector('{by_testid('chat-quote')}')"
             "?.textContent.includes('shall we begin?')"
         )
-    await choose(kim, "chat-to", ben.id)
+    await kim.page.select(by_testid("chat-to"), ben.id)
     await kim.say("between us")
     await ben.page.wait_for(f"!!{shown('between us', private=True)}")
     await kim.page.wait_for(f"!!{shown('between us', private=True)}")
-    await choose(kim, "chat-to", "")
+    await kim.page.select(by_testid("chat-to"), "")
     await kim.say("for all again")
     await ann.page.wait_for(f"!!{shown('for all again')}")
     assert "between us" not in await ann.page.evaluate("document.body.textContent")
@@ -92,22 +80,9 @@ async def test_the_chat_can_be_saved_and_is_gone_after_leaving(three: list[Calle
     await ann.say("first line\nsecond line")
     await ben.page.click(by_testid("toggle-chat"))
     await ben.page.wait_for(f"!!document.querySelector('{by_testid('chat-message')}')")
-    await ben.page.evaluate(
-        """(() => {
-            const make = URL.createObjectURL;
-            URL.createObjectURL = (blob) => {
-                window.testSaved = blob.text();
-                return make(blob);
-            };
-            HTMLAnchorElement.prototype.click = function () {
-                window.testName = this.download;
-            };
-        })()"""
-    )
-    await ben.page.click(by_testid("chat-export"))
-    saved = await ben.page.evaluate("testSaved")
+    name, saved = await ben.page.saved(by_testid("chat-export"))
     assert saved.endswith("] Ann: first line\n    second line\n")
-    assert (await ben.page.evaluate("testName")).endswith(".txt")
+    assert name.endswith(".txt")
     await ben.leave()
     assert "first line" not in await ben.page.evaluate("document.documentElement.outerHTML")
 
@@ -141,18 +116,3 @@ async def test_a_reaction_floats_before_everybody(three: list[Caller]) -> None:
     await ann.page.click(by_testid("react-clap"))
     for caller in (ann, ben, kim):
         await caller.page.wait_for(f"!!document.querySelector('{by_testid('reaction')}')")
-
-
-async def test_the_invitation_is_the_bare_link(three: list[Caller]) -> None:
-    ann = three[0]
-    await ann.page.click(by_testid("more"))
-    await ann.page.click(by_testid("copy-link"))
-    mail = await ann.page.wait_for(
-        f"document.querySelector('{by_testid('invite-mail')}')?.href"
-    )
-    link = await ann.page.evaluate("location.href")
-    assert mail.startswith("mailto:?subject=")
-    found = await ann.page.evaluate(f"decodeURIComponent({mail!r}).includes({link!r})")
-    assert found
-    assert "?" not in link
-    assert await ann.page.evaluate(f"!!document.querySelector('{by_testid('qr')} path')")
