@@ -119,7 +119,8 @@ async def test_a_phone_turns_its_camera(
         last = sorted(seen)
         now = f"({SENT})('video')"
         await two_cameras.wait_for(
-            f"{now} && ({last}.length > 1 || {now} !== {last[0]!r})", what="the other camera"
+            f"{now} && ({last}.length > 1 || {now} !== {last[0]!r})",
+            what="the other camera",
         )
         seen.add(await two_cameras.call(SENT, "video"))
         await goes_on(ann)

@@ -23,7 +23,9 @@ CAST = (ANN, BEN)
 FIREFOX = KIM
 
 #: What is copied goes here: in a test nobody is asked whether a page may read it again.
-CLIPBOARD = "navigator.clipboard.writeText = async (text) => void (window.testCopied = text)"
+CLIPBOARD = (
+    "navigator.clipboard.writeText = async (text) => void (window.testCopied = text)"
+)
 
 
 async def invite(people: Browsers, service: Service) -> Caller:
@@ -80,7 +82,9 @@ async def test_a_link_makes_one_moderator_once(people: Browsers, service: Servic
     await ann.page.click(by_testid("close-dialog"))
     for one in ("more", "open-security-menu", "access-lobby"):
         await ann.page.click(by_testid(one))
-    await ann.page.wait_for(f"document.querySelector('{by_testid('access-lobby')}')?.checked")
+    await ann.page.wait_for(
+        f"document.querySelector('{by_testid('access-lobby')}')?.checked"
+    )
     ben, kim = await sit_down(people, BEN), await sit_down(people, KIM)
     for caller in (ben, kim):
         await caller.page.go(link)

@@ -1,8 +1,7 @@
-"""Moderators and the others: password, lobby, muting, roles, polls, the end."""
+"""Moderators and the others: muting, roles, polls, the end."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +9,8 @@ import pytest_asyncio
 
 from tests.browser.call import Caller, by_testid, new_room
 from tests.browser.conftest import Browsers
-from tests.browser.people import ANN, BEN, KIM, Person
+from tests.browser.house import House, act, ended, menu, moderates
+from tests.browser.people import ANN, BEN, KIM
 from tests.support.service import Service
 
 pytestmark = [
@@ -24,107 +24,9 @@ CAST = (ANN, BEN)
 FIREFOX = KIM
 
 
-class House:
-    """A room, whose first visitor moderates it."""
-
-    def __init__(self, people: Browsers, service: Service) -> None:
-        self.people, self.service, self.room = people, service, new_room()
-
-    async def knock(self, person: Person) -> Caller:
-        """Bring somebody to the door; who may come in at once is in."""
-        page = await self.people.page(person, firefox=person is FIREFOX)
-        caller = Caller(person, page)
-        await caller.open(self.service.url, self.room)
-        await page.fill(by_testid("display-name"), person.name)
-        await page.click(by_testid("join"))
-        return caller
-
-    async def enter(self, person: Person) -> Caller:
-        caller = await self.knock(person)
-        await inside(caller)
-        return caller
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def house(people: Browsers, service: Service) -> AsyncIterator[House]:
     yield House(people, service)
-
-
-async def inside(caller: Caller) -> None:
-    await caller.page.wait_for("xmppconf.state === 'joined'", what="joined")
-    caller.id = await caller.page.evaluate("xmppconf.endpointId")
-
-
-async def waits(caller: Caller, what: str) -> None:
-    await caller.page.wait_for(
-        f"document.querySelector('{by_testid('waiting-page')}')?.dataset.for === {what!r}"
-    )
-
-
-async def ended(caller: Caller, reason: str) -> None:
-    await caller.page.wait_for(
-        f"document.querySelector('{by_testid('left-page')}')?.dataset.reason === {reason!r}"
-    )
-
-
-async def menu(caller: Caller, *ids: str) -> None:
-    for one in ids:
-        await caller.page.click(by_testid(one))
-
-
-async def act(caller: Caller, other: Caller, action: str) -> None:
-    """Choose an action in another person's menu."""
-    page = caller.page
-    if not await page.evaluate(f"!!document.querySelector('{by_testid('people')}')"):
-        await page.click(by_testid("toggle-people"))
-    row = f"{by_testid('person')}[data-id='{other.id}']"
-    await page.click(f"{row} {by_testid('person-menu')}")
-    await page.click(f"{row} {by_testid(action)}")
-
-
-async def moderates(caller: Caller) -> None:
-    await caller.page.click(by_testid("toggle-people"))
-    own = f"{by_testid('person')}[data-id=local]"
-    await caller.page.wait_for(
-        f"document.querySelector({json.dumps(own)})?.dataset.moderator === 'true'"
-    )
-
-
-async def test_a_password_is_asked_for_until_it_is_right(house: House) -> None:
-    ann = await house.enter(ANN)
-    await moderates(ann)
-    await menu(ann, "more", "open-security-menu")
-    await ann.page.fill(by_testid("set-password"), "open sesame")
-    await ann.page.click(by_testid("save-password"))
-    await ann.page.wait_for(f"!!document.querySelector('{by_testid('clear-password')}')")
-    ben = await house.knock(BEN)
-    await waits(ben, "password")
-    await ben.page.fill(by_testid("room-password"), "open barley")
-    await ben.page.click(by_testid("give-password"))
-    await waits(ben, "wrong-password")
-    await ben.page.fill(by_testid("room-password"), "open sesame")
-    await ben.page.click(by_testid("give-password"))
-    await inside(ben)
-
-
-async def test_the_lobby_lets_in_and_refuses(house: House) -> None:
-    ann = await house.enter(ANN)
-    await moderates(ann)
-    await ann.page.click(by_testid("close-people"))
-    await menu(ann, "more", "open-security-menu", "access-lobby")
-    await ann.page.wait_for(
-        f"document.querySelector('{by_testid('access-lobby')}')?.checked", what="the lobby"
-    )
-    await ann.page.click(by_testid("close-dialog"))
-    ben = await house.knock(BEN)
-    await waits(ben, "lobby")
-    await menu(ann, "open-lobby", "admit")
-    await inside(ben)
-    kim = await house.knock(KIM)
-    await waits(kim, "lobby")
-    await ann.page.click(by_testid("deny"))
-    await ended(kim, "denied")
-    await ann.page.wait_for(f"!document.querySelector('{by_testid('visitor')}')")
 
 
 async def test_muting_asking_and_the_right_to_speak(house: House) -> None:
@@ -241,7 +143,7 @@ async def test_the_connection_is_tried_through_the_bridge(
     people: Browsers, service: Service
 ) -> None:
     for person in (ANN, KIM):
-        page = await people.page(person, firefox=person is FIREFOX)
+        page = await people.page(person, firefox=person is KIM)
         caller = Caller(person, page)
         await caller.open(service.url, new_room())
         await page.click(by_testid("test-connection"))

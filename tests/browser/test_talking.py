@@ -1,4 +1,4 @@
-"""A key or a button that is held, to talk or to be silent, and a moderator who is stronger."""
+"""Held to talk or to be silent: a key or a button, and a moderator who is stronger."""
 
 from __future__ import annotations
 

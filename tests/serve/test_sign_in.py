@@ -90,6 +90,14 @@ class Socket:
             f"{room}@muc.localhost/{nick}",
         )
 
+    async def knock(self, room: str, nick: str) -> None:
+        """Wait in the lobby."""
+        await self._talk(
+            f"<presence xmlns='jabber:client' to='{room}@focus.localhost/{nick}'>"
+            "<x xmlns='http://jabber.org/protocol/muc'/></presence>",
+            f"{room}@focus.localhost/{nick}",
+        )
+
     async def until(self, expected: str) -> str:
         while True:
             answer: str = await self._socket.receive_str(timeout=10)
