@@ -53,6 +53,11 @@ async def menu(caller: Caller, *ids: str) -> None:
         await caller.page.click(by_testid(one))
 
 
+async def checked(caller: Caller, choice: str) -> None:
+    found = f"document.querySelector('{by_testid(choice)}')"
+    await caller.page.wait_for(f"{found}?.checked", what=choice)
+
+
 async def act(caller: Caller, other: Caller, action: str) -> None:
     """Choose an action in another person's menu."""
     page = caller.page

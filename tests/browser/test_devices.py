@@ -52,7 +52,7 @@ async def two_cameras() -> AsyncIterator[ChromiumPage]:
     """Before which Ben sits."""
     count = "--use-fake-device-for-media-stream=device-count=2"
     browser = await Chromium.start(flags=(count,))
-    # What a fake camera that is opened later shows is older: the encoder waits for its clock.
+    # Pictures of a fake camera opened later are older: encoders wait for its clock.
     script = preload(BEN, firefox=False) + "PERSON.camera = true;"
     try:
         yield await browser.new_page(preload=script)
@@ -120,7 +120,7 @@ async def test_a_phone_turns_its_camera(
         now = f"({SENT})('video')"
         await two_cameras.wait_for(
             f"{now} && ({last}.length > 1 || {now} !== {last[0]!r})",
-            what="the other camera",
+            what="the other one",
         )
         seen.add(await two_cameras.call(SENT, "video"))
         await goes_on(ann)

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.browser.call import Caller, by_testid
 from tests.browser.conftest import Browsers
-from tests.browser.house import House, act, ended, inside, menu, moderates, waits
+from tests.browser.house import House, act, checked, ended, inside, menu, moderates, waits
 from tests.browser.people import ANN, BEN, KIM
 from tests.serve.test_sign_in import Socket, http_session
 from tests.support.service import Service
@@ -38,9 +38,7 @@ async def with_access(house: House, access: str) -> Caller:
     await ann.page.click(by_testid("close-people"))
     choice = f"access-{access}"
     await menu(ann, "more", "open-security-menu", choice)
-    await ann.page.wait_for(
-        f"document.querySelector('{by_testid(choice)}')?.checked", what=access
-    )
+    await checked(ann, choice)
     await ann.page.click(by_testid("close-dialog"))
     return ann
 
@@ -108,9 +106,7 @@ async def test_a_closed_room_says_why(house: House, access: str, reason: str) ->
     ben = await house.knock(BEN)
     await ended(ben, reason)
     await menu(ann, "more", "open-security-menu", "access-open")
-    await ann.page.wait_for(
-        f"document.querySelector('{by_testid('access-open')}')?.checked"
-    )
+    await checked(ann, "access-open")
     await menu(ben, "return", "join")
     await inside(ben)
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.call import Caller, by_testid, enter, new_room, sit_down
 from tests.browser.conftest import Browsers
+from tests.browser.house import checked, menu
 from tests.browser.people import ANN, BEN, KIM
 from tests.support.service import Service
 
@@ -23,17 +24,14 @@ CAST = (ANN, BEN)
 FIREFOX = KIM
 
 #: What is copied goes here: in a test nobody is asked whether a page may read it again.
-CLIPBOARD = (
-    "navigator.clipboard.writeText = async (text) => void (window.testCopied = text)"
-)
+CLIPBOARD = "navigator.clipboard.writeText = async (text) => { testCopied = text; }"
 
 
 async def invite(people: Browsers, service: Service) -> Caller:
     """Ann, who has opened a room and its invitations."""
     ann = await enter(people, service, new_room(), ANN)
     await ann.page.evaluate(f"void ({CLIPBOARD})")
-    for one in ("more", "copy-link"):
-        await ann.page.click(by_testid(one))
+    await menu(ann, "more", "copy-link")
     return ann
 
 
@@ -80,11 +78,8 @@ async def test_a_link_makes_one_moderator_once(people: Browsers, service: Servic
     await ann.page.select(select, "moderator")
     link = await copied(ann, "make-invite")
     await ann.page.click(by_testid("close-dialog"))
-    for one in ("more", "open-security-menu", "access-lobby"):
-        await ann.page.click(by_testid(one))
-    await ann.page.wait_for(
-        f"document.querySelector('{by_testid('access-lobby')}')?.checked"
-    )
+    await menu(ann, "more", "open-security-menu", "access-lobby")
+    await checked(ann, "access-lobby")
     ben, kim = await sit_down(people, BEN), await sit_down(people, KIM)
     for caller in (ben, kim):
         await caller.page.go(link)
