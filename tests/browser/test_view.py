@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.chromium import ChromiumPage
 from tests.browser.conftest import Browsers
 from tests.browser.house import menu
-from tests.browser.people import ANN, BEN, speak
+from tests.browser.people import ANN, BEN, EVA, speak
 from tests.support.service import Service
 
 pytestmark = [
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
-CAST = (ANN, BEN)
+CAST = (ANN, BEN, EVA)
 FIREFOX = None
 
 SELF = "document.querySelector('[data-testid=tile][data-local]')"
@@ -160,3 +161,44 @@ async def test_over_a_weak_link_doing_without_videos_is_offered(
     await page.evaluate("testLose(0)")
     await page.click(f"{banner} button")
     await ann.sees([ben])
+
+
+#: `testTell` lets the bridge say something to this page.
+BRIDGE_SAYS = """
+{
+    const channels = [];
+    const create = RTCPeerConnection.prototype.createDataChannel;
+    RTCPeerConnection.prototype.createDataChannel = function (...rest) {
+        const channel = create.apply(this, rest);
+        channels.push(channel);
+        return channel;
+    };
+    window.testTell = (message) => {
+        const [open] = channels.filter((one) => one.readyState === "open").slice(-1);
+        open.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(message) }));
+    };
+}
+"""
+
+
+async def test_a_picture_for_which_there_is_no_bandwidth_is_said_to_be_paused(
+    people: Browsers, service: Service
+) -> None:
+    room = new_room()
+    ben = await enter(people, service, room, BEN)
+    eva = await enter(people, service, room, EVA)
+    page = await people.page(ANN, more=BRIDGE_SAYS)
+    ann = Caller(ANN, page)
+    await ann.open(service.url, room)
+    await ann.join()
+    await ann.sees([ben, eva])
+    covered = "!!tile.querySelector('.paused')"
+    await ann.wait_for_tile(ben, f"!({covered})")
+    left = {"colibriClass": "ForwardedSources", "forwardedSources": [f"{eva.id}-v0"]}
+    await page.evaluate(f"testTell({json.dumps(left)})")
+    await ann.wait_for_tile(ben, covered)
+    assert "paused" in await page.text(f"[data-testid=tile][data-id='{ben.id}'] .paused")
+    await ann.wait_for_tile(eva, f"!({covered})")
+    back = left | {"forwardedSources": [f"{eva.id}-v0", f"{ben.id}-v0"]}
+    await page.evaluate(f"testTell({json.dumps(back)})")
+    await ann.wait_for_tile(ben, f"!({covered})")

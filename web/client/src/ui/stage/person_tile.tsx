@@ -19,6 +19,8 @@ export interface PersonTileProps extends Placement {
   readonly audioMuted: boolean;
   readonly status?: string;
   readonly whole: boolean;
+  /** The bridge has no bandwidth for it now. */
+  readonly paused: boolean;
 }
 
 function shown(): void {
@@ -34,7 +36,7 @@ export function useSource(source: string, seen: boolean, height: number): void {
 }
 
 export function PersonTile(props: PersonTileProps) {
-  const { id, name, stream, audioMuted, seen, whole } = props;
+  const { id, name, stream, audioMuted, seen, whole, paused } = props;
   const speaking = dominantSpeaker.value === id && !audioMuted;
   useSource(sourceName(id, 'v0'), seen, props.height);
   const label = [name, audioMuted && t('call.microphoneOff'), speaking && t('call.speaking')].filter(Boolean).join(', ');
@@ -43,6 +45,7 @@ export function PersonTile(props: PersonTileProps) {
       data={{ 'data-id': id, 'data-speaking': speaking, 'data-audio-muted': audioMuted, 'data-video': stream ? 'on' : 'off' }}
       tools={<button type="button" class="tile-tool" data-testid="inspect" aria-label={t('stage.more', { name })} title={t('stage.more', { name })} onClick={() => inspect(id)}><Icon name="more" /></button>}>
       {stream && seen ? <Picture stream={stream} whole={whole || props.large} onFrame={shown} /> : <Avatar id={id} name={name} />}
+      {stream && seen && paused ? <span class="paused"><Avatar id={id} name={name} /><span>{t('call.paused')}</span></span> : null}
     </Frame>
   );
 }

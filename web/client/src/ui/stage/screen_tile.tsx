@@ -7,6 +7,7 @@ import { Frame } from './frame';
 import { Picture } from './picture';
 import { useSource } from './person_tile';
 import type { Placement } from './place';
+import { audioOnly } from './view';
 
 export interface ScreenTileProps extends Placement {
   readonly source: string;
@@ -21,7 +22,7 @@ export function ScreenTile(props: ScreenTileProps) {
   useSource(source, seen, props.height);
   return (
     <Frame place={props} name={name} label={name} classes="screen" data={{ 'data-screen': owner, 'data-source': source, 'data-video': stream ? 'on' : 'off' }}>
-      {stream && seen ? <Picture stream={stream} whole /> : <span class="waiting"><Icon name="screen" />{t('share.coming')}</span>}
+      {stream && seen ? <Picture stream={stream} whole /> : <span class="waiting"><Icon name="screen" />{audioOnly.value ? t('link.soundOnly') : t('share.coming')}</span>}
     </Frame>
   );
 }

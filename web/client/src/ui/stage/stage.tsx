@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { useSize } from '../hooks';
 import { t } from '../i18n';
 import { media, nameOf, participants, path } from '../state';
-import { arrangement, followStage, items, mode, pins } from './view';
+import { arrangement, audioOnly, followStage, items, mode, pins } from './view';
 import { Frame } from './frame';
 import { SELF, type StageItem } from './items';
 import { PersonTile } from './person_tile';
@@ -17,13 +17,13 @@ function tileOf(item: StageItem, at: Placement) {
     case 'person':
       return owner && (
         <PersonTile {...at} key={item.key} id={owner.id} name={nameOf(owner)} audioMuted={owner.audioMuted} whole={owner.videoType === 'desktop'}
-          stream={owner.videoMuted ? undefined : owner.video}
+          stream={owner.videoMuted || audioOnly.value ? undefined : owner.video} paused={path.value === 'bridge' && !owner.forwarded}
           status={media.value === 'none' ? t('call.connecting') : owner.active || path.value === 'direct' ? undefined : t('call.weak')} />
       );
     case 'screen':
       return owner && (
         <ScreenTile {...at} key={item.key} source={item.source!} owner={owner.id} name={nameOf(owner)}
-          stream={owner.screens.find((screen) => screen.source === item.source)?.stream} />
+          stream={audioOnly.value ? undefined : owner.screens.find((screen) => screen.source === item.source)?.stream} />
       );
     case 'own-screen':
       return <OwnScreenTile {...at} key={item.key} />;
