@@ -67,3 +67,22 @@ async def test_people_go_to_a_room_of_their_own_and_come_back(
     await ann.sees([ben, kim])
     await ann.page.click(by_testid("breakout-remove"))
     await ann.page.wait_for(f"!document.querySelector('{other}')")
+
+
+async def test_people_are_spread_by_chance(people: Browsers, service: Service) -> None:
+    room = new_room()
+    cast = (ANN, BEN, KIM)
+    ann, *others = [await enter(people, service, room, person) for person in cast]
+    await open_panel(ann)
+    made = f"document.querySelectorAll('{by_testid('breakout')}[data-main=false]').length"
+    for number, name in enumerate(("Kitchen", "Garden", "Attic"), 1):
+        await ann.page.fill(by_testid("breakout-name"), name)
+        await ann.page.click(by_testid("breakout-add"))
+        await ann.page.wait_for(f"{made} === {number}")
+    await ann.page.click(by_testid("breakout-deal"))
+    bar = f"document.querySelector('{by_testid('breakout-bar')}')?.textContent"
+    where = set()
+    for caller in (ann, *others):
+        await again(caller)
+        where.add(await caller.page.wait_for(bar, what="a room of one's own"))
+    assert len(where) == 3

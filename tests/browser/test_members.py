@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.call import Caller, by_testid, new_room
+from tests.browser.call import Caller, by_testid, new_room, sit_down
 from tests.browser.conftest import Browsers
-from tests.browser.people import ANN, BEN
+from tests.browser.people import ANN, BEN, KIM, Person
+from tests.stack.test_member_servers import Provider, provider  # noqa: F401
 from tests.support.service import ROOT, Service, running_service
 
 pytestmark = [
@@ -24,18 +25,23 @@ pytestmark = [
 ]
 
 CAST = (ANN, BEN)
-FIREFOX = None
+FIREFOX = KIM
 
 PASSWORD = "correct horse"
 
 
 @pytest.fixture(scope="module")
-def closed(stock_page: str) -> Iterator[Service]:
+def closed(
+    stock_page: str,
+    provider: Provider,  # noqa: F811
+) -> Iterator[Service]:
     """A service on which members open rooms: Ann is on its list, Mia has an account."""
     settings = (
         f'[web]\norigins = ["{stock_page.rstrip("/")}"]\n'
         "max_requests_per_minute = 100000\nmax_sign_ins_per_minute = 1000\n"
-        "[members]\nopen = false\n"
+        '[members]\nopen = false\ninternal_hosts = ["127.0.0.1"]\n'
+        f'[members.oidc]\nissuer = "{provider.issuer}"\nclient_id = "xmppconf"\n'
+        'client_secret = "client-secret"\n'
     )
     with (
         tempfile.TemporaryDirectory(prefix="xmppconf-members-") as folder,
@@ -90,6 +96,53 @@ async def test_a_guest_waits_until_a_member_has_signed_in(
         caller.id = await caller.page.evaluate("xmppconf.endpointId")
     await host.sees([guest])
     await guest.sees([host])
+
+
+async def signed_in(caller: Caller, name: str) -> None:
+    text = f"document.querySelector('{by_testid('signed-in')}')?.textContent"
+    await caller.page.wait_for(f"{text}?.includes({name!r})", what=f"signed in as {name}")
+
+
+@pytest.mark.parametrize("person", [ANN, KIM], ids=["chromium", "firefox"])
+async def test_a_single_sign_on_leads_there_and_back(
+    people: Browsers, closed: Service, person: Person
+) -> None:
+    host = await sit_down(people, person)
+    page, room = host.page, new_room()
+    await host.open(closed.url, room)
+    # The provider's page is not ours, and in vain wants to look better.
+    page.observed.forgiven += ["ERR_NAME_NOT_RESOLVED", "favicon.ico"]
+    for one in ("member", "sign-in-oidc"):
+        await page.click(by_testid(one))
+    await page.wait_for("!!document.querySelector('input[name=sub]')", what="the provider")
+    await page.fill("input[name=sub]", "ann")
+    await page.click("button[type=submit], input[type=submit], form button")
+    await page.wait_for(
+        f"window.xmppconf && !!document.querySelector('{by_testid('preview')}')",
+        what="the room again",
+    )
+    page.observed.outside.clear()
+    assert await page.evaluate("location.pathname + location.search") == f"/{room}"
+    await signed_in(host, "Ann")
+    await host.join()
+    await page.click(by_testid("leave"))
+    await page.click(by_testid("return"))
+    await signed_in(host, "Ann")
+    await page.click(by_testid("sign-out"))
+    await page.wait_for(f"!document.querySelector('{by_testid('signed-in')}')")
+    assert "sessionId" not in await page.evaluate("JSON.stringify(localStorage)")
+
+
+async def test_a_single_sign_on_that_failed_is_no_dead_end(
+    people: Browsers, closed: Service
+) -> None:
+    ann = await sit_down(people, ANN)
+    ann.page.observed.forgiven += ["403", "400"]
+    await ann.page.go(f"{closed.url}login/callback?code=wrong&state=wrong")
+    await ann.page.wait_for("!!document.querySelector('[role=alert]')", what="why not")
+    assert await ann.page.evaluate("location.search") == "", "the code is in no history"
+    await ann.page.click(by_testid("home"))
+    await ann.page.wait_for(f"!!document.querySelector('{by_testid('start-page')}')")
 
 
 #: What an application on the stock library does when its user says: I am the host.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 
 from tests.browser.call import Caller, by_testid, enter, new_room
 from tests.browser.conftest import Browsers
-from tests.browser.people import ANN, BEN, KIM
+from tests.browser.house import act
+from tests.browser.people import ANN, BEN, KIM, pause, speak
+from tests.serve.test_sign_in import Socket, http_session
 from tests.support.service import Service
 
 pytestmark = [
@@ -116,3 +120,55 @@ async def test_a_reaction_floats_before_everybody(three: list[Caller]) -> None:
     await ann.page.click(by_testid("react-clap"))
     for caller in (ann, ben, kim):
         await caller.page.wait_for(f"!!document.querySelector('{by_testid('reaction')}')")
+
+
+async def test_people_are_looked_for_by_name(people: Browsers, service: Service) -> None:
+    room = new_room()
+    ann = await enter(people, service, room, ANN)
+    names = ("Zoë Ångström", "Li Wei", "Zora", "Ивана", "Bo", "Amina")
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(http_session())
+        for number, name in enumerate(names):
+            socket = await stack.enter_async_context(Socket(http, service, ""))
+            await socket.join(room, f"person{number}", name)
+        await ann.page.click(by_testid("toggle-people"))
+        shown = (
+            f"[...document.querySelectorAll('{by_testid('person')}:not([data-id=local])"
+            " .name')].map((one) => one.textContent)"
+        )
+        await ann.page.wait_for(f"{shown}.length === {len(names)}")
+        for wanted, found in (
+            ("zo", ["Zoë Ångström", "Zora"]),
+            ("ANGST", ["Zoë Ångström"]),
+            ("иван", ["Ивана"]),
+            ("nobody", []),
+        ):
+            await ann.page.fill(by_testid("people-search"), wanted)
+            listed = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+            await ann.page.wait_for(f"JSON.stringify({shown}) === {listed!r}")
+        assert await ann.page.text("[data-testid=people] .empty") != ""
+
+
+async def test_it_is_counted_how_long_each_has_spoken(three: list[Caller]) -> None:
+    ann, ben, kim = three
+    for caller in (ann, ben):
+        await caller.page.wait_for("xmppconf.connection?.channel !== 'none'", seconds=30)
+    await speak(ben.page, True)
+    await ann.page.wait_for(f"xmppconf.dominantSpeaker === {ben.id!r}", seconds=20)
+    for one in ("more", "open-speakers"):
+        await ann.page.click(by_testid(one))
+    row = f"document.querySelector('{by_testid('speaker-time')}[data-id=\"{ben.id}\"]')"
+    await ann.page.wait_for(f"/Ben.*0:0[2-9]/.test({row}?.textContent)", seconds=20)
+    silent = f"document.querySelector('{by_testid('speaker-time')}[data-id=\"{kim.id}\"]')"
+    assert await ann.page.evaluate(f"{silent} === null")
+
+
+async def test_who_is_asked_to_speak_may_say_no(three: list[Caller]) -> None:
+    ann, ben, _ = three
+    await ben.page.click(by_testid("toggle-audio"))
+    await ann.wait_for_tile(ben, "tile.dataset.audioMuted === 'true'")
+    await act(ann, ben, "ask-audio")
+    await ben.page.click(by_testid("asked-no"))
+    await ben.page.wait_for(f"!document.querySelector('{by_testid('asked')}')")
+    await pause(0.5)
+    assert await ben.page.evaluate("xmppconf.local.audioMuted")

@@ -83,10 +83,11 @@ class Socket:
         await self._socket.send_str(text)
         return await self.until(expected)
 
-    async def join(self, room: str, nick: str) -> None:
+    async def join(self, room: str, nick: str, name: str = "") -> None:
         await self._talk(
             f"<presence xmlns='jabber:client' to='{room}@muc.localhost/{nick}'>"
-            "<x xmlns='http://jabber.org/protocol/muc'/></presence>",
+            "<x xmlns='http://jabber.org/protocol/muc'/>"
+            f"<nick xmlns='http://jabber.org/protocol/nick'>{name}</nick></presence>",
             f"{room}@muc.localhost/{nick}",
         )
 
