@@ -201,11 +201,15 @@ const amplitude = (samples, tone, rate) => {
     return (2 * Math.hypot(real, imaginary)) / samples.length;
 };
 
+// Firefox does not answer for a connection that is closed meanwhile.
+const statsOf = (peer) =>
+    Promise.race([peer.getStats(), new Promise((resolve) => setTimeout(resolve, 1000, new Map()))]);
+
 window.testDecoded = async () => {
     const counts = {};
     for (const peer of window.testPeers) {
         if (peer.connectionState === "closed") continue;
-        for (const report of (await peer.getStats()).values()) {
+        for (const report of (await statsOf(peer)).values()) {
             if (report.type === "inbound-rtp" && report.kind === "video") {
                 counts[report.ssrc] = report.framesDecoded ?? 0;
             }
@@ -228,7 +232,7 @@ window.testCodecs = async () => {
     const found = { out: new Set(), in: new Set() };
     for (const peer of window.testPeers) {
         if (peer.connectionState === "closed") continue;
-        const reports = await peer.getStats();
+        const reports = await statsOf(peer);
         for (const report of reports.values()) {
             const codec = reports.get(report.codecId)?.mimeType.split("/")[1];
             if (report.kind !== "video" || !codec) continue;

@@ -203,6 +203,30 @@ async def test_xmpp_is_carried_both_ways(
     assert not {"Origin", "X-Forwarded-For", "Forwarded", "Cookie"} & set(sent)
 
 
+async def test_a_new_socket_ends_the_one_it_replaces(
+    browser: ClientSession, behind: tuple[Behind, Settings]
+) -> None:
+    old, new = "ab" * 16, "cd" * 16
+    path = "/xmpp-websocket?room=tea&stream="
+    sockets = behind[0].sockets
+    async with browser.ws_connect(path + old, protocols=["xmpp"]) as first:
+        await first.send_str("open")
+        await first.receive_str()
+        # What nobody can have named so ends nothing, and no name is taken twice.
+        for query in (f"{new}&replaces=ab", f"{old}&replaces={new}"):
+            async with browser.ws_connect(path + query, protocols=["xmpp"]):
+                pass
+        assert not sockets[0].closed
+        query = f"{new}&replaces={old}"
+        async with browser.ws_connect(path + query, protocols=["xmpp"]) as second:
+            assert sockets[0].closed, "before the new one is open"
+            await second.send_str("open")
+            assert await second.receive_str() == "<open>"
+            assert (await first.receive()).type is WSMsgType.CLOSE
+    # The server learns nothing of it.
+    assert {path for _, path, _, _ in behind[0].seen} == {"/xmpp-websocket?room=tea"}
+
+
 async def test_leaving_is_passed_on(
     browser: ClientSession, behind: tuple[Behind, Settings]
 ) -> None:

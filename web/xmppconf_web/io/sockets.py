@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from aiohttp import ClientError, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
 
-from xmppconf_web.io.state import GATEWAY, check_origin, hold
+from xmppconf_web.io.state import GATEWAY, Gateway, check_origin, hold
 
 CONNECT_TIMEOUT = ClientTimeout(total=None, sock_connect=5.0)
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -34,15 +34,24 @@ async def carry(
     max_in: int,
     max_out: int,
     look: Look | None = None,
+    name: str = "",
 ) -> web.WebSocketResponse:
     """Connect to `url`, then accept the browser, then carry frames until one side ends.
 
     `max_in` and `max_out` bound a message from and to the browser, in bytes.  `look` sees
-    each text from the server before the browser does, until it has seen enough.
+    each text from the server before the browser does, until it has seen enough.  `name` is
+    what `end_stream` knows it by, unless another one that lives has that name.
     """
     check_origin(request)
     with hold(request):
-        return await _carry(request, url, protocols, headers, max_in, max_out, look)
+        return await _carry(request, url, protocols, headers, max_in, max_out, look, name)
+
+
+async def end_stream(gateway: Gateway, name: str) -> None:
+    """Say good-bye to the server for a client whose old network is no more."""
+    far = gateway.streams.pop(name, None)
+    if far is not None:
+        await _close(far, 1000, b"")
 
 
 async def _carry(
@@ -53,6 +62,7 @@ async def _carry(
     max_in: int,
     max_out: int,
     look: Look | None,
+    name: str,
 ) -> web.WebSocketResponse:
     gateway = request.app[GATEWAY]
     near = web.WebSocketResponse(
@@ -76,11 +86,15 @@ async def _carry(
         raise web.HTTPBadGateway(
             text="the server behind this one does not answer\n"
         ) from None
+    if name:
+        gateway.streams.setdefault(name, far)
     try:
         await near.prepare(request)
         await _exchange(near, far, look)
     finally:
         gateway.sockets.discard(near)
+        if gateway.streams.get(name) is far:
+            del gateway.streams[name]
         await _close(far, 1000, b"")
     return near
 

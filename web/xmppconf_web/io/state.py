@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, ClientWebSocketResponse, web
 
 from xmppconf.config import Settings
 from xmppconf.metrics import Counter, Metrics
@@ -29,6 +29,8 @@ class Gateway:
     requests: Allowance
     sign_ins: Allowance
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    streams: dict[str, ClientWebSocketResponse] = field(default_factory=dict)
+    """The server's ends of XMPP sockets, by the names that their clients gave them."""
     bosh: BoshWatches = field(default_factory=BoshWatches)
 
 

@@ -5,11 +5,13 @@ The server learns nothing about the browser from us: no address, no header.
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import ClientError, ClientTimeout, web
 
 from xmppconf.host_port import join_address
 from xmppconf_web.io.socket_tokens import tell, token_of, token_watch
-from xmppconf_web.io.sockets import carry
+from xmppconf_web.io.sockets import carry, end_stream
 from xmppconf_web.io.state import (
     GATEWAY,
     Gateway,
@@ -23,6 +25,9 @@ MAX_IN = 512 * 1024  # bytes; Prosody itself takes stanzas of 256 KiB
 MAX_OUT = 4 * 1024 * 1024  # bytes; the server's escaping makes stanzas longer
 BOSH_TIMEOUT = ClientTimeout(total=150.0, sock_connect=5.0)  # `wait` is 60 s, 120 at most
 
+OWN_PARAMETERS = ("stream", "replaces")
+_STREAM = re.compile("[0-9a-f]{32}")
+
 
 async def open_stream(request: web.Request) -> web.StreamResponse:
     origin = check_origin(request)
@@ -32,6 +37,9 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     if "xmpp" not in _offered(request):
         raise web.HTTPBadRequest(text="the subprotocol must be xmpp\n")
     gateway = request.app[GATEWAY]
+    # In another network the old socket is dead, but the server does not know it yet, and
+    # would not let its owner into the room under the same nickname.
+    await end_stream(gateway, _stream(request, "replaces"))
     url = _url(gateway, gateway.settings.xmpp.websocket_path)
     return await carry(
         request,
@@ -41,6 +49,7 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
         max_in=MAX_IN,
         max_out=MAX_OUT,
         look=token_watch(request),
+        name=_stream(request, "stream"),
     )
 
 
@@ -98,9 +107,15 @@ def _url(gateway: Gateway, path: str) -> str:
     return f"http://{join_address(xmpp.host, xmpp.http_port)}{path}"
 
 
+def _stream(request: web.Request, key: str) -> str:
+    """A client's own name of a socket, which nobody else can guess; empty: none."""
+    name = request.query.get(key, "")
+    return name if _STREAM.fullmatch(name) else ""
+
+
 def _query(request: web.Request) -> str:
     """`token`, `previd` and `room` mean something to servers; they go on as they came."""
-    query = request.rel_url.raw_query_string
+    query = request.rel_url.without_query_params(*OWN_PARAMETERS).raw_query_string
     if len(query) > 8000:
         raise web.HTTPRequestURITooLong(text="query too long\n")
     return f"?{query}" if query else ""

@@ -57,6 +57,8 @@ export class Conference extends Emitter<ConferenceEvents> {
   private current: ConferenceEvents['state'] = { state: 'idle' };
   private connection: Promise<XmppConnection> | undefined;
   private xmpp: XmppConnection | undefined;
+  /** The name of the last connection. */
+  private stream: string | undefined;
   private room: Room | undefined;
   private media: RoomMedia | undefined;
   private readonly roster = new Roster((source) => this.media?.stream(source));
@@ -190,8 +192,10 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.retryTimer = undefined;
       void this.enter();
     } else {
-      void this.xmpp?.probe();
-      this.media?.networkChanged();
+      const answered = this.xmpp?.probe() ?? Promise.resolve();
+      void this.media?.networkChanged(answered);
+      // Who has just found out that the network is another one need not wait for it to come back.
+      void answered.then(() => this.retryTimer !== undefined && this.retryNow());
     }
   }
 
@@ -202,7 +206,9 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   private connect(): Promise<XmppConnection> {
     if (!this.connection) {
-      const attempt: Promise<XmppConnection> = XmppConnection.open(this.config).then((xmpp) => {
+      const name = randomHex(16);
+      const attempt: Promise<XmppConnection> = XmppConnection.open(this.config, name, this.stream).then((xmpp) => {
+        this.stream = name;
         if (this.connection !== attempt) {
           xmpp.close(); // We left or began anew meanwhile.
           throw new Error('superseded');

@@ -138,6 +138,11 @@ export class DirectCall extends Emitter<Events> {
     this.plan();
   }
 
+  /** Nothing comes over it any more. */
+  giveUp(): void {
+    if (this.call) this.broke(this.call, 'connectivity-error');
+  }
+
   /** The other path is heard: a session that is being left may end. */
   release(): void {
     if (this.current !== 'leaving') return;

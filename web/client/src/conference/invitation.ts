@@ -1,6 +1,7 @@
 /** Our side of the focus's invitations (Jingle): offers are answered, broken media is repaired. */
 import { BridgeChannel } from './channel';
 import { Emitter } from './emitter';
+import { StanzaError } from './errors';
 import { requestIceServers } from './ice_servers';
 import { jingleOf, NS, readOffer, readSources, sessionAccept, sessionTerminate, sourceAdd } from './jingle';
 import type { Link } from './link';
@@ -34,9 +35,8 @@ const INTERRUPTED_MS = 8_000;
 const OFFER_MS = 15_000;
 /** Repairs that follow each other faster do not help. */
 const REPAIR_MS = 5_000;
-/** Consent checks come every few seconds even where no media flows (RFC 7675, 5.1). */
-const CHECK_MS = 3_500;
-const LOOK_MS = 250;
+/** How a focus refuses what is about a session that it does not know. */
+const NO_SESSION: ReadonlySet<string> = new Set(['bad-request', 'item-not-found']);
 const START_MUTED = 'http://jitsi.org/jitmeet/start-muted';
 const DATA_CHANNEL = 'JVB data channel';
 const DATA_PROTOCOL = 'http://jitsi.org/protocols/colibri';
@@ -110,17 +110,9 @@ export class Invitation extends Emitter<Events> {
     this.current?.media.setCodec(codec);
   }
 
-  /** The network may be another one: asks for a new session soon if nothing comes over this one any more. */
-  async check(): Promise<void> {
-    const session = this.current?.media;
-    if (!session || session.pc.connectionState === 'connecting') return;
-    const before = await received(session);
-    if (before === undefined) return; // This browser does not count answers: its own verdict comes later.
-    for (let waited = 0; waited < CHECK_MS; waited += LOOK_MS) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      if (this.current?.media !== session || ((await received(session)) ?? Infinity) > before) return;
-    }
-    await this.repair(session);
+  /** Nothing comes over this session any more, and the focus can be reached: asks it for a new one. */
+  async renew(session: MediaSession): Promise<void> {
+    if (session.pc.connectionState !== 'connecting') await this.repair(session);
   }
 
   /** We are in the room again, with the session that runs or about to get a new one. */
@@ -225,8 +217,10 @@ export class Invitation extends Emitter<Events> {
     if (this.closed) return;
     try {
       await this.send(sessionTerminate(session.offer, 'connectivity-error', true));
-    } catch {
-      if (!this.closed && !this.current) this.emit('lost', undefined);
+    } catch (error) {
+      // If the focus knows nothing of the old one any more, the offer of a new one is on its way.
+      const unknown = error instanceof StanzaError && NO_SESSION.has(error.condition);
+      if (!unknown && !this.closed && !this.current) this.emit('lost', undefined);
     }
   }
 
@@ -257,14 +251,4 @@ export class Invitation extends Emitter<Events> {
   private send(payload: Xml): Promise<Xml> {
     return this.xmpp.request(xml('iq', { type: 'set', to: this.room.focusAddress }, { ...payload, ns: NS.jingle }));
   }
-}
-
-/** A number that grows with whatever comes in: media, or answers to consent checks; undefined if the browser counts none. */
-async function received(session: MediaSession): Promise<number | undefined> {
-  let sum: number | undefined;
-  (await session.pc.getStats()).forEach((report: { type: string; bytesReceived?: number; responsesReceived?: number }) => {
-    if (report.type !== 'candidate-pair' || report.responsesReceived === undefined) return;
-    sum = (sum ?? 0) + (report.bytesReceived ?? 0) + report.responsesReceived;
-  });
-  return sum;
 }

@@ -10,7 +10,8 @@ import { PathSwitch } from './path_switch';
 import { Reporter } from './reporter';
 import type { Room } from './room';
 import type { Roster } from './roster';
-import type { Tracks } from './session';
+import type { MediaSession, Tracks } from './session';
+import { fellSilent } from './silence';
 import type { Kind, Path, SourceKey, Statistics, View } from './types';
 import type { Xml } from './xml';
 import type { XmppConnection } from './xmpp';
@@ -31,6 +32,9 @@ interface Events {
   lost: void;
 }
 
+/** Media that came so short a time ago are expected to go on. */
+const FLOWED_MS = 5_000;
+
 /** What is announced of our own video sources. */
 type VideoTypes = () => ReadonlyMap<SourceKey, 'camera' | 'desktop' | 'none'>;
 
@@ -44,6 +48,12 @@ export class RoomMedia extends Emitter<Events> {
   private bridgeMedia: 'none' | 'connected' | 'interrupted' = 'none';
   private speaker: string | undefined;
   private bridgeSpeaker: string | undefined;
+  /** When media last came, in ms. */
+  private flowedAt = -Infinity;
+  /** We are without the server. */
+  private away = false;
+  /** A session over which nothing came any more while we were away. */
+  private silent: MediaSession | undefined;
 
   constructor(private readonly link: Link, private readonly roster: Roster, tracks: () => Tracks, private readonly videoTypes: VideoTypes) {
     super();
@@ -73,6 +83,7 @@ export class RoomMedia extends Emitter<Events> {
 
   /** The connection to the server is lost: what runs through the bridge goes on. */
   signallingLost(): void {
+    this.away = true;
     this.direct.interrupt();
   }
 
@@ -83,7 +94,10 @@ export class RoomMedia extends Emitter<Events> {
   }
 
   returned(): void {
+    this.away = false;
     this.invitation.returned();
+    if (this.silent) void this.invitation.renew(this.silent);
+    this.silent = undefined;
   }
 
   /** Direct only while nothing of ours goes over the bridge too, as it does at both ends of a direct session. */
@@ -138,9 +152,16 @@ export class RoomMedia extends Emitter<Events> {
     return this.invitation.channel?.send({ colibriClass: 'EndpointMessage', to, msgPayload: payload }) ?? false;
   }
 
-  networkChanged(): void {
+  /** The network may be another one; `answered` resolves once it is known whether the server is still there. */
+  async networkChanged(answered: Promise<void>): Promise<void> {
     this.direct.tryAgain();
-    void this.invitation.check();
+    const [used, withBridge] = [this.session, this.invitation.session];
+    if (!used || !(await fellSilent(used, performance.now() - this.flowedAt < FLOWED_MS))) return;
+    await answered;
+    if (used === this.direct.session) this.direct.giveUp();
+    if (!withBridge) return;
+    if (this.away) this.silent = withBridge;
+    else await this.invitation.renew(withBridge);
   }
 
   leave(): void {
@@ -211,6 +232,7 @@ export class RoomMedia extends Emitter<Events> {
     const { session } = this;
     this.reporter = session && new Reporter(session, this.paths.path, this.invitation.channel, (statistics) => {
       this.directSpeaker.heardOwn(statistics.ownAudioLevel);
+      if (statistics.receiveBitrate > 0) this.flowedAt = performance.now();
       this.emit('statistics', statistics);
     });
   }

@@ -21,9 +21,9 @@ const IQ_MS = 10_000;
 const PING_INTERVAL_MS = 10_000;
 const PING_MS = 5_000;
 const PING_FAILURES = 2;
-/** After sleep or in a new network there is little patience. */
 /** How often a BOSH request is repeated. */
 const RETRIES = 5;
+/** After sleep or in a new network there is little patience. */
 const PROBE_MS = 2_000;
 
 export class XmppConnection extends Emitter<Events> {
@@ -39,12 +39,20 @@ export class XmppConnection extends Emitter<Events> {
     this.strophe = new Strophe.Connection(service);
   }
 
-  /** Connects and logs in; rejects if neither transport works. */
-  static async open(config: ConferenceConfig): Promise<XmppConnection> {
+  /**
+   * Connects and logs in; rejects if neither transport works.  `stream` is a new name that nobody can
+   * guess; the connection that was opened as `replaces` is ended, should the server still hold it.
+   */
+  static async open(config: ConferenceConfig, stream: string, replaces?: string): Promise<XmppConnection> {
     let failure: unknown = new Error('config.js names no XMPP transport');
     for (const service of [config.websocket, config.bosh]) {
       if (!service) continue;
-      const connection = new XmppConnection(service, config.loginDomain, config.domain);
+      const url = new URL(service);
+      if (service === config.websocket) {
+        url.searchParams.set('stream', stream);
+        if (replaces) url.searchParams.set('replaces', replaces);
+      }
+      const connection = new XmppConnection(url.href, config.loginDomain, config.domain);
       try {
         await connection.login();
         return connection;
@@ -108,7 +116,7 @@ export class XmppConnection extends Emitter<Events> {
     if (!this.handled) this.refuse(stanza, 'cancel', 'service-unavailable');
   }
 
-  /** Ends the connection at once if the server does not answer: after sleep, or in a new network. */
+  /** Ends the connection if the server does not answer soon: after sleep, or in a new network.  Resolves when that is known. */
   async probe(): Promise<void> {
     if (!this.connected) return;
     this.failures = PING_FAILURES - 1;
