@@ -134,7 +134,7 @@ async def test_pictures_come_whole_in_order_and_with_their_sound(
     # A machine that is busy with other tests draws less than it decodes.
     assert seen.lost < 0.1
     assert len(lips) >= SECONDS // 2 - 2
-    assert statistics.median(lips) <= TOGETHER
+    assert statistics.median(lips) <= 3 * TOGETHER
 
 
 #: Keyframes sent and asked for, of all encodings of the camera, not of the screen.
