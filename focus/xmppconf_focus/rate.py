@@ -22,3 +22,25 @@ class TokenBucket:
             return False
         self._used += 1
         return True
+
+
+@dataclass(slots=True)
+class Pace:
+    """Pauses before work that is done again and again, so that it takes no more than
+    `share` of the time, unless that means a pause of more than `longest` seconds.
+    """
+
+    share: float
+    shortest: float
+    longest: float
+    _took: float = field(default=0.0, init=False)
+
+    def took(self, seconds: float) -> None:
+        """It has just been done, in so much time."""
+        self._took = seconds
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it may be done again."""
+        wanted = self._took * (1 - self.share) / self.share
+        return min(max(self.shortest, wanted), self.longest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+import pytest
 from xmppconf_focus.effects import RoomJid, SendColibri, SendOffer
-from xmppconf_focus.rate import TokenBucket
+from xmppconf_focus.rate import Pace, TokenBucket
 
 from tests.focus.support import BRIDGE, MODERN, OTHER_BRIDGE, Stage
 
@@ -72,3 +73,12 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert [bucket.take(10.0) for _ in range(5)] == [True, True, True, False, False]
     assert [bucket.take(10.5), bucket.take(10.5)] == [True, False]
     assert [bucket.take(9.0), bucket.take(1000.0)] == [False, True]
+
+
+def test_work_that_takes_long_is_done_less_often() -> None:
+    pace = Pace(share=0.05, shortest=0.02, longest=2.0)
+    pauses = []
+    for took in (0.0, 0.0005, 0.01, 0.1, 1.0, 0.0001):
+        pace.took(took)
+        pauses.append(pace.pause)
+    assert pauses == pytest.approx([0.02, 0.02, 0.19, 1.9, 2.0, 0.02])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -66,11 +67,14 @@ from xmppconf_focus.io.records import RecordStore
 from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
 from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
 from xmppconf_focus.occupant import FOCUS_NICK
+from xmppconf_focus.rate import Pace
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.services import services
 
-#: Seconds from a change to its record; what happens together is recorded once.
-SAVE_DELAY = 0.02
+#: Seconds from a change to its record; what happens together is recorded once, and what
+#: is large not so often that calls wait for it.
+SAVE_DELAY, LONGEST_SAVE_DELAY = 0.02, 2.0
+SAVE_SHARE = 0.05  # of the time
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +130,7 @@ class FocusOnXmpp:
         )
         self._records = records
         self._saving: asyncio.TimerHandle | None = None
+        self._save_pace = Pace(SAVE_SHARE, SAVE_DELAY, LONGEST_SAVE_DELAY)
         self._handing_over = False
         if records is not None:
             focus.recording = True
@@ -198,14 +203,16 @@ class FocusOnXmpp:
     def _acted(self) -> None:
         if self._records is not None and self._saving is None:
             loop = asyncio.get_running_loop()
-            self._saving = loop.call_later(SAVE_DELAY, self._save)
+            self._saving = loop.call_later(self._save_pace.pause, self._save)
 
     def _save(self) -> None:
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
         if self._records is not None:
+            began = time.perf_counter()
             self._records.save(self.machine.take_changed())
+            self._save_pace.took(time.perf_counter() - began)
 
     # -- conference requests ------------------------------------------------------------
     async def serve(self, asked: ConferenceRequest, sender: Jid) -> ConferenceAnswer:
