@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tests.browser.call import Caller, new_room
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import Browsers
 from tests.browser.firefox import Firefox
+from tests.browser.namespace import add_interface, own_network, run
 from tests.browser.page import Browser
 from tests.browser.people import ANN, BEN, EVA, Person, preload, write_video
 from tests.support.figures import Figure, record
@@ -47,11 +47,6 @@ PATH = """(async () => {
     }
     return "no path";
 })()"""
-
-#: Its packets are lost without a word, as in a firewall.
-own_network = pytest.mark.skipif(
-    "OWN_NETWORK" not in os.environ, reason="run by script/narrow, in a namespace"
-)
 
 
 @pytest.fixture(scope="module")
@@ -123,25 +118,18 @@ async def test_a_firefox_that_uses_relays_only(service: Service, people: Browser
 
 def lose_udp_of(user: int) -> None:
     """Send the datagrams of a user where nobody is; everything else stays as it is."""
-    for command in (
-        # An address besides loopback's, to which sending itself would fail.
-        "address add 198.18.0.1/32 dev lo",
-        "link add nowhere type veth peer name behind",
-        "link set nowhere up arp off",
-        "link set behind up",
-        *(
-            f"{family} {command}"
-            for family in ("-4", "-6")
-            for command in (
-                "route add default dev nowhere table 100",
-                f"rule add pref 1 uidrange {user}-{user} ipproto udp lookup 100",
-                # What is on this machine comes first otherwise.
-                "rule add pref 2 lookup local",
-                "rule del pref 0",
-            )
-        ),
-    ):
-        subprocess.run(["ip", *command.split()], check=True)  # noqa: S603, S607
+    add_interface()
+    # An address besides loopback's, to which sending itself would fail.
+    run("ip address add 198.18.0.1/32 dev lo")
+    for family in ("-4", "-6"):
+        for command in (
+            "route add default dev nowhere table 100",
+            f"rule add pref 1 uidrange {user}-{user} ipproto udp lookup 100",
+            # What is on this machine comes first otherwise.
+            "rule add pref 2 lookup local",
+            "rule del pref 0",
+        ):
+            run(f"ip {family} {command}")
 
 
 @own_network

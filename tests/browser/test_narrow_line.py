@@ -7,8 +7,6 @@ Shapes the loopback interface, so it wants a network namespace of its own: `scri
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from tests.browser.call import Caller, new_room
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import Browsers
+from tests.browser.namespace import own_network, run
 from tests.browser.page import Page
 from tests.browser.people import ANN, BEN, EVA, preload
 from tests.support.figures import Figure, record
@@ -29,9 +28,7 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.skipif(
-        "OWN_NETWORK" not in os.environ, reason="run by script/narrow, in a namespace"
-    ),
+    own_network,
 ]
 
 WIDTH, HEIGHT, RATE = 640, 360, 30
@@ -74,25 +71,21 @@ def write_noise(path: Path) -> None:
             file.write(bytes([128]) * (WIDTH * HEIGHT // 2))
 
 
-def tc(command: str) -> None:
-    subprocess.run(["tc", *command.split()], check=True)  # noqa: S603, S607
-
-
 class Line:
     """What goes to one UDP port passes a bottleneck with 200 ms of buffer."""
 
     def __init__(self, port: int) -> None:
-        tc("qdisc add dev lo root handle 1: htb default 1")
-        tc("class add dev lo parent 1: classid 1:1 htb rate 10gbit quantum 60000")
+        run("tc qdisc add dev lo root handle 1: htb default 1")
+        run("tc class add dev lo parent 1: classid 1:1 htb rate 10gbit quantum 60000")
         self.carry(WIDE, "add")
         match = f"match ip protocol 17 0xff match ip dport {port} 0xffff"
-        tc(f"filter add dev lo parent 1: protocol ip prio 1 u32 {match} flowid 1:2")
+        run(f"tc filter add dev lo parent 1: protocol ip prio 1 u32 {match} flowid 1:2")
 
     def carry(self, kbps: int, verb: str = "replace") -> None:
         """So much from now on."""
         rate = f"rate {kbps}kbit burst 3000 cburst 3000 quantum 3000"
-        tc(f"class {verb} dev lo parent 1: classid 1:2 htb {rate}")
-        tc(f"qdisc {verb} dev lo parent 1:2 handle 20: bfifo limit {kbps * 25}")
+        run(f"tc class {verb} dev lo parent 1: classid 1:2 htb {rate}")
+        run(f"tc qdisc {verb} dev lo parent 1:2 handle 20: bfifo limit {kbps * 25}")
 
 
 async def watch(page: Page, seconds: float) -> list[Sample]:

@@ -5,8 +5,6 @@ Drops packets of the loopback interface, so it wants a namespace: `script/narrow
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +14,7 @@ import pytest
 from tests.browser.call import Caller, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.firefox import Firefox
+from tests.browser.namespace import add_interface, own_network, run
 from tests.browser.page import Browser
 from tests.browser.people import ANN, BEN, KIM, Person, pause, preload, speak
 from tests.support.figures import Figure, count, record
@@ -26,9 +25,7 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.skipif(
-        "OWN_NETWORK" not in os.environ, reason="run by script/narrow, in a namespace"
-    ),
+    own_network,
 ]
 
 CAST = (BEN,)
@@ -52,19 +49,13 @@ PORTS = """(async () => {
 CAME = "void dispatchEvent(new Event('online'))"
 
 
-def run(command: str) -> None:
-    subprocess.run(command.split(), check=True)  # noqa: S603
-
-
 class Cut:
     """Loses what goes to and from certain ports of this machine, without a word."""
 
     def __init__(self) -> None:
         # Firefox looks for its addresses where the default route leads.
         run("ip address add 198.18.0.1/32 dev lo")
-        run("ip link add nowhere type veth peer name behind")
-        run("ip link set nowhere up arp off")
-        run("ip link set behind up")
+        add_interface()
         run("ip route add default dev nowhere src 198.18.0.1")
         run("tc qdisc add dev lo root handle 1: htb default 1")
         run("tc class add dev lo parent 1: classid 1:1 htb rate 10gbit quantum 60000")
