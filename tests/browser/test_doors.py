@@ -132,7 +132,7 @@ async def test_a_lobby_is_full(house: House, service: Service) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_session())
         for number in range(LOBBY):
-            socket = await stack.enter_async_context(Socket(http, service, ""))
+            socket = await stack.enter_async_context(Socket(http, service.url, ""))
             await socket.ask(house.room)
             await socket.knock(house.room, f"waiting{number}")
         ben = await house.knock(BEN)

@@ -129,7 +129,7 @@ async def test_people_are_looked_for_by_name(people: Browsers, service: Service)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_session())
         for number, name in enumerate(names):
-            socket = await stack.enter_async_context(Socket(http, service, ""))
+            socket = await stack.enter_async_context(Socket(http, service.url, ""))
             await socket.join(room, f"person{number}", name)
         await ann.page.click(by_testid("toggle-people"))
         shown = (

@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.faults.caller import call, talking
 from tests.faults.figure import figure
 from tests.faults.parts import PATIENCE, Line, Parts
 from tests.serve.existing import prepare, prosody
+from tests.serve.test_sign_in import Socket, http_session
 from tests.support.figures import count
 from tests.support.rtc_peer import use_loopback
 from xmppconf.config import Settings
@@ -39,7 +41,7 @@ def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Stage:
-    """A whole service, and lines by which focus, bridge and a person reach the server."""
+    """A whole service, and lines by which its parts and a person reach the server."""
 
     def __init__(self, parts: Parts, lines: dict[str, Line]) -> None:
         self.parts = parts
@@ -56,18 +58,20 @@ class Stage:
 
 @pytest_asyncio.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    lines = {name: Line() for name in ("focus", "bridge", "person")}
+    lines = {name: Line() for name in ("focus", "bridge", "person", "web")}
     await lines["person"].listen()
     records = MEMORY / f"xmppconf-test-{os.getpid()}"
     through = {
         "component_port": await lines["focus"].listen(),
         "client_port": await lines["bridge"].listen(),
+        "http_port": await lines["web"].listen(),
     }
     prepared = prepare(tmp_path, prosody, through=through)
     text = prepared.settings_file.read_text()
     text = text.replace("[focus]", f'[focus]\nrecords = "{records}"', 1)
     prepared.settings_file.write_text(text)
     lines["focus"].lead_to(prepared.ports["component_port"])
+    lines["web"].lead_to(prepared.ports["http_port"])
     for name in ("bridge", "person"):
         lines[name].lead_to(prepared.ports["client_port"])
     parts = Parts(prepared, tmp_path)
@@ -146,6 +150,42 @@ async def test_f9_cut_off_from_the_server(stage: Stage, name: str, seconds: int)
     figure(f"F9 {name} {seconds} s, sessions", f"{what}: sessions of each", sessions, "")
     if seconds == 5:
         assert sessions == 1
+
+
+@pytest.mark.parametrize("seconds", [5, 20, 60] if count(0, 1) else [5])
+async def test_f9_the_gateway_is_cut_off_from_the_server(
+    stage: Stage, seconds: int
+) -> None:
+    """Who is there over its WebSocket stays, and nobody new is lost."""
+    url = f"http://127.0.0.1:{stage.settings.web.port}/"
+    async with http_session() as http, call(stage.settings, "cut") as (ann, ben):
+        async with Socket(http, url, "") as eva:
+            await eva.ask("cut")
+            await eva.join("cut", "e1e1e1e1")
+            stage.lines["web"].cut()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                await talking(ann, ben, session=1)
+                # Who does not read answers no sign of life either.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await eva.until("nothing of the kind")
+            stage.lines["web"].mend()
+            began = time.monotonic()
+            await eva.ask("cut")
+            back = time.monotonic() - began
+            async with Socket(http, url, "") as newcomer:
+                await newcomer.ask("cut")
+                await newcomer.join("cut", "f2f2f2f2")
+                fresh = time.monotonic() - began
+            assert ben.occupants >= {ann.id, ben.id, "focus", "e1e1e1e1"}
+        async with asyncio.timeout(PATIENCE):
+            while ben.occupants != {ann.id, ben.id, "focus"}:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await talking(ann, ben, session=1)
+    what = f"web cut off from the server for {seconds} s"
+    figure(f"F9 web {seconds} s", f"{what}: until one who was there is heard", back, "≤ 3")
+    figure(f"F9 web {seconds} s, new", f"{what}: until somebody new is in", fresh, "")
 
 
 async def served(settings: Settings) -> bool:

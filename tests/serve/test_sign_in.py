@@ -52,10 +52,8 @@ def service(
 class Socket:
     """A browser's XMPP socket through the gateway, by hand, as stock clients open it."""
 
-    def __init__(self, http: aiohttp.ClientSession, service: Service, query: str) -> None:
-        self._connect = http.ws_connect(
-            f"{service.url}xmpp-websocket{query}", protocols=("xmpp",)
-        )
+    def __init__(self, http: aiohttp.ClientSession, url: str, query: str) -> None:
+        self._connect = http.ws_connect(f"{url}xmpp-websocket{query}", protocols=("xmpp",))
 
     async def __aenter__(self) -> Socket:
         self._socket = await self._connect
@@ -160,7 +158,8 @@ async def test_a_listed_member_signs_in_opens_a_room_and_is_out_when_removed(
         assert (signed_in["identity"], signed_in["name"]) == ("ann", "Ann")
         assert signed_in["expires"] > time.time()
         session = signed_in["sessionId"]
-        async with Socket(http, service, "") as guest, Socket(http, service, "") as ann:
+        url = service.url
+        async with Socket(http, url, "") as guest, Socket(http, url, "") as ann:
             assert "not-authorized" in await guest.ask("tea")
             answer_ = await ann.ask("tea", **{"session-id": session})
             assert re.search(r"ready=['\"]true", answer_)
@@ -194,7 +193,7 @@ async def test_a_login_at_a_provider_opens_a_room(
             if status == 200:
                 assert (signed_in["room"], signed_in["name"]) == ("coffee", "Ann")
                 session = signed_in["sessionId"]
-        async with Socket(http, service, "") as ann:
+        async with Socket(http, service.url, "") as ann:
             answer = await ann.ask("coffee", **{"session-id": session})
             assert re.search(r"ready=['\"]true", answer)
 
@@ -203,13 +202,13 @@ async def test_a_token_on_the_socket_makes_a_member(service: Service) -> None:
     good = hs({**CLAIMS, "room": "tee", "exp": time.time() + 60, "nbf": 0})
     bad = hs({**CLAIMS, "room": "tee", "exp": time.time() - 60, "nbf": 0})
     async with http_session() as http:
-        async with Socket(http, service, f"?room=tee&token={bad}") as eve:
+        async with Socket(http, service.url, f"?room=tee&token={bad}") as eve:
             assert "not-authorized" in await eve.ask("tee")
             assert "not-authorized" in await eve.ask("tee", token=bad)
-        async with Socket(http, service, f"?room=tee&token={good}") as mia:
+        async with Socket(http, service.url, f"?room=tee&token={good}") as mia:
             assert "not-authorized" in await mia.ask("other")
             assert re.search(r"ready=['\"]true", await mia.ask("tee"))
-        async with Socket(http, service, "") as lee:
+        async with Socket(http, service.url, "") as lee:
             other = good.replace(".", ".", 1)
             assert "not-authorized" in await lee.ask("tee2", token=other)
 
@@ -313,7 +312,7 @@ def command(service: Service, *words: str, code: int = 0) -> str:
 
 async def test_the_operator_sees_locks_and_ends_rooms(service: Service) -> None:
     good = hs({**CLAIMS, "room": "ops", "exp": time.time() + 60, "nbf": 0})
-    async with http_session() as http, Socket(http, service, "") as mia:
+    async with http_session() as http, Socket(http, service.url, "") as mia:
         assert re.search(r"ready=['\"]true", await mia.ask("ops", token=good))
         await mia.join("ops", "mia")
 
