@@ -55,13 +55,18 @@ def main(options: argparse.Namespace, settings: Settings, state: Path) -> int:
     return 0
 
 
+def random_password() -> str:
+    """128 random bits as text."""
+    return secrets.token_urlsafe(16)
+
+
 def _make(user: str, options: argparse.Namespace) -> Entry:
     try:
         expires = parse_expiry(options.expires or "")
     except ValueError:
         raise SettingsError("--expires: must be a day such as 2027-12-31") from None
     if options.generate:
-        password = secrets.token_urlsafe(12)
+        password = random_password()
         print(password)
     elif sys.stdin.isatty():
         password = getpass.getpass("Password: ")
