@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,20 +196,28 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return fp
 
 
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+PROGRAM = "from oidc_provider_mock.__main__ import run; run()"
+#: Of itself it takes clients with a secret only; what it is made of can do both.
+WITHOUT_SECRETS = (
+    "from oidc_provider_mock import _app;"
+    " _app.AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS = ['none'];"
+)
+
+
+@contextmanager
+def running_provider(log: Path, before: str = "") -> Iterator[Provider]:
+    """`before` is what its process does first."""
     [port] = free_ports(1)
-    log = tmp_path_factory.mktemp("oidc") / "log"
     claims = (
         '{"sub": "ann", "name": "Ann", "groups": ["staff", "chairs"]}',
         '{"sub": "bob", "groups": ["staff"]}',
         '{"sub": "eve", "groups": ["others"]}',
     )
-    program = str(Path(sys.executable).with_name("oidc-provider-mock"))
+    program = [sys.executable, "-c", before + PROGRAM]
     options = [word for claim in claims for word in ("--user-claims", claim)]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
-            [program, "--port", str(port), "--require-nonce", "true", *options],
+            [*program, "--port", str(port), "--require-nonce", "true", *options],
             stdout=output,
             stderr=output,
         )
@@ -226,6 +235,12 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    with running_provider(tmp_path_factory.mktemp("oidc") / "log") as running:
+        yield running
 
 
 BACK = "https://meet.example/login/callback"
@@ -260,6 +275,20 @@ async def test_a_login_at_a_provider(provider: Provider, fetcher: Fetcher) -> No
         # A code is good once, and so is the flow.
         with pytest.raises(TokenRefused):
             await login.finish(back["code"], back["state"], MACHINE)
+
+
+async def test_a_client_without_a_secret(
+    provider: Provider, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    with running_provider(tmp_path / "log", WITHOUT_SECRETS) as public:
+        login = oidc(public, fetcher, client_secret="")
+        back = public.log_in(await login.start(MACHINE, BACK, "tea"), "ann")
+        member, _ = await login.finish(back["code"], back["state"], MACHINE)
+        assert member == Member("oidc", "ann", "Ann", True)
+    login = oidc(provider, fetcher, client_secret="")
+    back = provider.log_in(await login.start(MACHINE, BACK, "tea"), "ann")
+    with pytest.raises(TokenRefused):
+        await login.finish(back["code"], back["state"], MACHINE)
 
 
 async def test_who_is_in_none_of_the_groups_is_no_member(
