@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -95,6 +97,34 @@ def test_a_damaged_record_hides_nothing_before_it(files: Files) -> None:
     end = os.fstat(current).st_size
     os.pwrite(current, b"\0", end - 3)
     assert rooms(RecordStore(files)) == {"a@m": "m"}
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may be longer, in bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_there_is_no_room_for_is_saved_once_there_is(files: Files) -> None:
+    store = RecordStore(files)
+    store.save([(RoomJid("a@m"), record("a@m"))])
+    size = os.fstat(files[0]).st_size + os.fstat(files[1]).st_size
+    with room_for(size + 20):
+        for meeting in ("one", "two"):
+            changed = [(RoomJid(r), record(r, meeting)) for r in ("b@m", "c@m")]
+            with pytest.raises(OSError, match=r"No space|too large"):
+                store.save(changed)
+            # What stops in the middle hides nothing that was there.
+            assert rooms(RecordStore(files)) == {"a@m": "m"}
+    store.save([])
+    assert rooms(RecordStore(files)) == {"a@m": "m", "b@m": "two", "c@m": "two"}
+    store.save([(RoomJid("b@m"), None)])
+    assert rooms(RecordStore(files)) == {"a@m": "m", "c@m": "two"}
 
 
 def test_bytes_from_anywhere_are_no_records(files: Files) -> None:

@@ -8,6 +8,7 @@ memory, never of a disk: descriptors inherited from the supervisor, or files on 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import struct
@@ -38,7 +39,13 @@ class RecordStore:
         self._current = generations.index(max(generations))
         self._number = generations[self._current]
         self._valid: dict[bytes, bytes] = {}
-        self._end = self._read() if self._number else self._start(0)
+        self._end = _HEADER.size
+        self._behind = False
+        """Something valid is not in the current file, for want of room."""
+        if self._number:
+            self._end = self._read()
+        else:
+            self._start(0)
 
     def load(self) -> list[ConferenceRecord]:
         """What is there; unreadable records are left out."""
@@ -51,7 +58,9 @@ class RecordStore:
         return records
 
     def save(self, changed: Iterable[tuple[RoomJid, ConferenceRecord | None]]) -> None:
-        ended = False
+        """Raises `OSError` if there is no room; what was there before stays valid."""
+        ended = self._behind
+        fresh: list[tuple[bytes, bytes]] = []
         for room, record in changed:
             key = room.encode()
             data = b"" if record is None else encode(record)
@@ -59,14 +68,19 @@ class RecordStore:
                 continue
             if data:
                 self._valid[key] = data
-                self._end += self._append(key, data)
+                fresh.append((key, data))
             else:
                 del self._valid[key]
                 ended = True
+        self._behind = True
+        if not ended:
+            for key, data in fresh:
+                self._end += _append(self._files[self._current], self._end, key, data)
         if ended or self._end > max(_MIN_COMPACT, 4 * self._size()):
             # Of a call that has ended nothing stays, in memory neither.
-            self._end = self._start(1 - self._current)
+            self._start(1 - self._current)
             os.ftruncate(self._files[1 - self._current], 0)
+        self._behind = False
 
     def _size(self) -> int:
         return sum(len(key) + len(data) for key, data in self._valid.items())
@@ -93,23 +107,29 @@ class RecordStore:
             at = end
         return at
 
-    def _start(self, which: int) -> int:
-        """Make a file the current one, with what is valid in it; the position behind."""
-        self._current = which
-        self._end = _HEADER.size
-        file = self._files[which]
+    def _start(self, which: int) -> None:
+        """Make a file the current one, with what is valid in it."""
+        file, end = self._files[which], _HEADER.size
         os.ftruncate(file, 0)
         for key, data in self._valid.items():
-            self._end += self._append(key, data)
-        self._number += 1
-        os.pwrite(file, _HEADER.pack(_MAGIC, self._number), 0)
-        return self._end
+            end += _append(file, end, key, data)
+        number = self._number + 1
+        _write(file, _HEADER.pack(_MAGIC, number), 0)
+        self._current, self._number, self._end = which, number, end
 
-    def _append(self, key: bytes, data: bytes) -> int:
-        body = key + data
-        entry = _ENTRY.pack(zlib.crc32(body), len(key), len(data)) + body
-        os.pwrite(self._files[self._current], entry, self._end)
-        return len(entry)
+
+def _append(file: int, at: int, key: bytes, data: bytes) -> int:
+    """How long the entry is."""
+    body = key + data
+    entry = _ENTRY.pack(zlib.crc32(body), len(key), len(data)) + body
+    _write(file, entry, at)
+    return len(entry)
+
+
+def _write(file: int, data: bytes, at: int) -> None:
+    """All of it; raises `OSError`."""
+    if os.pwrite(file, data, at) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def open_store(path: str, environment: dict[str, str]) -> RecordStore | None:

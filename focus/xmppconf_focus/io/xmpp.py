@@ -130,6 +130,7 @@ class FocusOnXmpp:
         )
         self._records = records
         self._saving: asyncio.TimerHandle | None = None
+        self._unrecorded = False
         self._save_pace = Pace(SAVE_SHARE, SAVE_DELAY, LONGEST_SAVE_DELAY)
         self._handing_over = False
         if records is not None:
@@ -211,7 +212,15 @@ class FocusOnXmpp:
             self._saving = None
         if self._records is not None:
             began = time.perf_counter()
-            self._records.save(self.machine.take_changed())
+            try:
+                self._records.save(self.machine.take_changed())
+            except OSError as exc:
+                # Calls go on all the same; only a restart of ours would end them.
+                if not self._unrecorded:
+                    log.warning("running calls cannot be recorded: %s", exc.strerror)
+                self._unrecorded = True
+            else:
+                self._unrecorded = False
             self._save_pace.took(time.perf_counter() - began)
 
     # -- conference requests ------------------------------------------------------------
