@@ -45,8 +45,18 @@ PORTS = """(async () => {
     return [...ports];
 })()"""
 
-#: As a browser says it of a network that came.
-CAME = "void dispatchEvent(new Event('online'))"
+#: As a browser says it of a network that came, and a phone's of one of another kind.
+ONLINE = "void dispatchEvent(new Event('online'))"
+OTHER_KIND = (
+    "navigator.connection.type = 'cellular',"
+    " void navigator.connection.dispatchEvent(new Event('change'))"
+)
+#: A computer's browser does not tell of the kind.
+PHONE = """
+Object.defineProperty(navigator, "connection", {
+    value: Object.assign(new EventTarget(), { type: "wifi" }),
+});
+"""
 
 
 class Cut:
@@ -95,7 +105,8 @@ async def moves(
     firefox = isinstance(browser, Firefox)
     room = new_room()
     before = set(connections(service))
-    page = await browser.new_page(preload=preload(person, firefox=firefox))
+    script = preload(person, firefox=firefox)
+    page = await browser.new_page(preload=script if firefox else script + PHONE)
     mover, ben = Caller(person, page), Caller(BEN, await people.page(BEN))
     # By an address of IPv4, for which the filters are.
     await mover.open(service.url.replace("localhost", "127.0.0.1"), room)
@@ -115,7 +126,7 @@ async def moves(
     began = time.monotonic()
     cut.lose(6, held)
     cut.lose(17, ports)
-    await page.evaluate(CAME)
+    await page.evaluate(ONLINE if firefox else OTHER_KIND)
     await mover.sees([ben])
     await ben.sees([mover])
     took = time.monotonic() - began

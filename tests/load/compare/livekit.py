@@ -26,6 +26,7 @@ from tests.load.compare.target import (
 )
 
 TIMEOUT = 20.0  # seconds
+PING_INTERVAL = 5.0  # seconds; who is silent for fifteen is put out
 KEY, SECRET = "load", "0123456789abcdef0123456789abcdef"
 
 
@@ -92,7 +93,7 @@ class Signals:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._came: dict[str, asyncio.Queue[Any]] = {}
-        self._reader = asyncio.create_task(self._read())
+        self._tasks = [asyncio.create_task(one) for one in (self._read(), self._ping())]
 
     async def say(self, **message: Any) -> None:
         await self._socket.send_json(message)
@@ -101,11 +102,18 @@ class Signals:
         return await self._queue(kind).get()
 
     async def close(self) -> None:
-        self._reader.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._socket.close()
 
     def _queue(self, kind: str) -> asyncio.Queue[Any]:
         return self._came.setdefault(kind, asyncio.Queue())
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_INTERVAL)
+            await self.say(ping=int(time.time() * 1000))
 
     async def _read(self) -> None:
         async for frame in self._socket:

@@ -9,6 +9,7 @@ const SLEPT_VISIBLE_MS = 6_000;
 export function followWakeUps(): void {
   const look = () => conference?.retryNow();
   addEventListener('online', look);
+  followKindOfNetwork(look);
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && look());
   let last = Date.now();
   setInterval(() => {
@@ -17,4 +18,15 @@ export function followWakeUps(): void {
     if (now - last > limit) look();
     last = now;
   }, TICK_MS);
+}
+
+/** A phone goes from one network to another without being offline; of what else changes it tells too often. */
+function followKindOfNetwork(look: () => void): void {
+  const { connection } = navigator as { connection?: EventTarget & { readonly type?: string } };
+  let before = connection?.type;
+  connection?.addEventListener('change', () => {
+    if (connection.type === before) return;
+    before = connection.type;
+    look();
+  });
 }
