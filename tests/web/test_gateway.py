@@ -223,8 +223,13 @@ async def test_a_new_socket_ends_the_one_it_replaces(
             await second.send_str("open")
             assert await second.receive_str() == "<open>"
             assert (await first.receive()).type is WSMsgType.CLOSE
+    async with browser.ws_connect(path + old, protocols=["xmpp"]):
+        async with browser.post(f"/http-bind?replaces={old}", data=b"<body/>") as answer:
+            assert answer.status == 200
+        assert sockets[-1].closed, "also where WebSockets do not get through"
     # The server learns nothing of it.
-    assert {path for _, path, _, _ in behind[0].seen} == {"/xmpp-websocket?room=tea"}
+    seen = {path for _, path, _, _ in behind[0].seen}
+    assert seen == {"/xmpp-websocket?room=tea", "/http-bind"}
 
 
 async def test_leaving_is_passed_on(

@@ -59,6 +59,7 @@ async def exchange_body(request: web.Request) -> web.Response:
     if request.method == "OPTIONS":
         return web.Response(headers=cors)
     body = await read_body(request, MAX_IN)
+    await end_stream(gateway, _stream(request, "replaces"))
     with hold(request):
         status, text = await _post(gateway, _query(request), body)
         asked, answer = (part.decode(errors="replace") for part in (body, text))

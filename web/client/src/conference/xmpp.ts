@@ -48,10 +48,8 @@ export class XmppConnection extends Emitter<Events> {
     for (const service of [config.websocket, config.bosh]) {
       if (!service) continue;
       const url = new URL(service);
-      if (service === config.websocket) {
-        url.searchParams.set('stream', stream);
-        if (replaces) url.searchParams.set('replaces', replaces);
-      }
+      if (service === config.websocket) url.searchParams.set('stream', stream);
+      if (replaces) url.searchParams.set('replaces', replaces);
       const connection = new XmppConnection(url.href, config.loginDomain, config.domain);
       try {
         await connection.login();
