@@ -16,7 +16,6 @@ from xmppconf.errors import Condition, LimitExceeded, NotAllowed, NotFound, Peer
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
 from xmppconf_focus.admission import Entry, Refusal
-from xmppconf_focus.av_moderation import MEDIA
 from xmppconf_focus.awaited import RETURN_TIME, Awaited, Session
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.commands import Command
@@ -28,24 +27,21 @@ from xmppconf_focus.effects import (
     ConfigureRoom,
     DestroyRoom,
     Effect,
-    EvictNamesake,
-    JoinRoom,
     KickOccupant,
     LeaveRoom,
-    MutedMedia,
     ReadForm,
-    ReturnToRoom,
     RoomJid,
-    SendMute,
     SetSubject,
     ShowPresence,
     Ticket,
 )
+from xmppconf_focus.entering import Entering
 from xmppconf_focus.features import FeatureCache
 from xmppconf_focus.invitations import InvitationInvalid
 from xmppconf_focus.lobby import Knock
 from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
+from xmppconf_focus.muting import MuteRequest, Muting
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
@@ -53,7 +49,6 @@ from xmppconf_focus.room_features import RoomFeatures
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
 
-SETUP_TIMEOUT = 15.0  # seconds for joining and configuring the room
 MAX_WAITING = 1000  # requests that wait for the same room
 MIN_TALKERS = 2
 BREAKOUT_PATIENCE = 30.0  # seconds a main room without anybody in it is kept
@@ -79,23 +74,6 @@ class Parent:
     access: RoomAccess
     name: str
     """What the breakout room is called."""
-
-
-class MuteRefused(PeerError):
-    condition: Condition = "not-allowed"
-
-
-class MuteFailed(PeerError):
-    condition: Condition = "internal-server-error"
-
-
-@dataclass(frozen=True, slots=True)
-class MuteRequest:
-    """One participant asks that one be muted; `media` is as in `SendMute`."""
-
-    target: EndpointId
-    media: MutedMedia
-    mute: bool
 
 
 class Conference:
@@ -137,23 +115,17 @@ class Conference:
         )
         self.features = RoomFeatures(room, self.occupants, self.access, self._created)
         self._awaited = Awaited({})
-        self._evicted = False
-        self._password_asked = False
+        self._entering = Entering(room)
+        self._muting = Muting(room, self.occupants, self.media, self.features)
         self._waiting: list[tuple[Ticket, Requester]] = []
-        self._setup_deadline: float | None = None
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
-        self._moderated = False
-        """Whether A/V moderation was on when it was last looked at."""
-        self._muted: dict[EndpointId, frozenset[MutedMedia]] = {}
-        """What A/V moderation has told somebody to mute."""
         self._shown: ShowPresence | None = None
         self._effects: deque[Effect] = deque()
 
     # -- requests and set-up -----------------------------------------------------------
     def start(self, now: float) -> None:
-        self._setup_deadline = now + SETUP_TIMEOUT
-        self._effects.append(JoinRoom(self.room))
+        self._effects.append(self._entering.begin(now))
 
     def request(self, ticket: Ticket, requester: Requester, now: float) -> None:
         """Answer when the room is ready; raises `LimitExceeded`."""
@@ -242,7 +214,7 @@ class Conference:
         self.state = State.READY
         if self._parent is not None and self._parent.name:
             self._effects.append(SetSubject(self.room, self._parent.name))
-        self._setup_deadline = None
+        self._entering.end()
         if not self.occupants:
             patience = self._settings.initial_timeout
             self._empty_deadline = max(now + patience, self._awaited.deadline or 0.0)
@@ -258,26 +230,19 @@ class Conference:
 
     def room_failed(self, condition: Condition) -> None:
         """Joining or configuring was refused."""
-        entering = self.state in (State.JOINING, State.RETURNING)
-        if condition == "conflict" and entering and not self._evicted:
-            # While there was no focus in the room, somebody took its nickname.
-            self._evicted = True
-            self._effects.append(EvictNamesake(self.room))
-        elif condition == "not-authorized" and entering and not self._password_asked:
-            # The room has outlived us with a password; to owners its form tells it.
-            self._password_asked = True
-            self._effects.append(ReadForm(self.room))
-        elif entering or self.state is State.CONFIGURING:
-            self._end("room could not be set up", condition, leave=True)
+        if self.state in (State.JOINING, State.RETURNING):
+            remedy = self._entering.refused(condition)
+            if remedy is not None:
+                self._effects.append(remedy)
+                return
+        elif self.state is not State.CONFIGURING:
+            return
+        self._end("room could not be set up", condition, leave=True)
 
     def form_read(self, form: Mapping[str, str], now: float) -> None:
         """The room's form as it is now; empty if it could not be read."""
-        if self.state is State.JOINING:
-            password = form.get("muc#roomconfig_roomsecret", "")
-            self._effects.append(JoinRoom(self.room, password))
-        elif self.state is State.RETURNING:
-            password = form.get("muc#roomconfig_roomsecret", "")
-            self._effects.append(ReturnToRoom(self.room, password))
+        if self.state in (State.JOINING, State.RETURNING):
+            self._effects.append(self._entering.again(form))
         elif self.state is State.READY and form:
             self.access.form_seen(form)
             self.features.publish()
@@ -289,10 +254,8 @@ class Conference:
             self._effects.append(ReadForm(self.room))
 
     def namesake_evicted(self) -> None:
-        if self.state is State.JOINING:
-            self._effects.append(JoinRoom(self.room))
-        elif self.state is State.RETURNING:
-            self._effects.append(ReturnToRoom(self.room))
+        if self.state in (State.JOINING, State.RETURNING):
+            self._effects.append(self._entering.again())
 
     def removed(self) -> None:
         """We are out of the room: it was destroyed, or somebody threw us out."""
@@ -394,7 +357,7 @@ class Conference:
 
     def _forget(self, nick: str) -> Occupant:
         occupant = self.occupants.pop(nick)
-        self._muted.pop(EndpointId(nick), None)
+        self._muting.left(EndpointId(nick))
         self.media.remove(EndpointId(nick))
         return occupant
 
@@ -431,20 +394,9 @@ class Conference:
 
     def mute(self, endpoint: EndpointId, request: MuteRequest) -> None:
         """Pass a moderator's wish on; raises `PeerError` to refuse it."""
-        sender = self.occupants.get(endpoint)
-        if sender is None:
-            raise NotFound("occupant")
-        if request.target != endpoint and not (sender.is_moderator and request.mute):
-            raise MuteRefused("not a moderator, or an attempt to unmute another")
-        if not request.mute and not self.features.may_unmute(endpoint, request.media):
-            raise MuteRefused("moderated")
-        target = self.media.participants.get(request.target)
-        if target is None or not target.is_active():
-            raise MuteFailed("target has no session")
-        if request.target != endpoint:
-            self._effects.append(
-                SendMute(self.room, request.target, request.media, actor=endpoint)
-            )
+        order = self._muting.ask(endpoint, request)
+        if order is not None:
+            self._effects.append(order)
 
     def check_moderator(self, nick: str) -> None:
         """Raises `NotAllowed`."""
@@ -504,7 +456,7 @@ class Conference:
         addresses = {o.nick: o.real_jid or "" for o in self.occupants.values()}
         kept = self.media.suspend() if self.state is State.READY else {}
         if self.state is State.RETURNING:
-            self._setup_deadline = None  # and away again
+            self._entering.end()  # and away again
             return
         if not kept:
             self._end("connection lost", None, leave=False)
@@ -518,15 +470,14 @@ class Conference:
         self.state = State.RETURNING
         self.occupants.clear()
         self._shown = None
-        self._muted.clear()
-        self._evicted = self._password_asked = False
-        self._setup_deadline = self._empty_deadline = self._alone_deadline = None
+        self._muting.forget()
+        self._entering.forget()
+        self._empty_deadline = self._alone_deadline = None
 
     def come_back(self, now: float) -> None:
         """The stream is there again."""
         if self.state is State.RETURNING:
-            self._setup_deadline = now + SETUP_TIMEOUT
-            self._effects.append(ReturnToRoom(self.room))
+            self._effects.append(self._entering.begin(now, returns=True))
 
     def _give_up_missing(self, now: float) -> None:
         for endpoint in self._awaited.give_up():
@@ -581,29 +532,8 @@ class Conference:
             o for o in self.occupants.values() if o.nick in self.media.participants
         )
         self.access.elect(candidates, now)
-        self._moderate()
+        self._effects.extend(self._muting.moderate())
         self._show()
-
-    def _moderate(self) -> None:
-        """Bring what the bridge drops in line with A/V moderation, at every change."""
-        active = self.features.moderation.active
-        if not active and not self._moderated:
-            return  # as in most conferences, most of the time
-        self._moderated = active
-        for endpoint, participant in self.media.participants.items():
-            self.media.force_mute(endpoint, self.features.force_mute(endpoint))
-            if not participant.is_active():
-                continue
-            forbidden = frozenset(
-                media for media in MEDIA if not self.features.may_unmute(endpoint, media)
-            )
-            told = self._muted.get(endpoint, frozenset())
-            if forbidden != told:
-                self._muted[endpoint] = forbidden
-                self._effects.extend(
-                    SendMute(self.room, endpoint, media, actor=None)
-                    for media in sorted(forbidden - told)
-                )
 
     def _show(self) -> None:
         presence = ShowPresence(
@@ -623,7 +553,8 @@ class Conference:
         self._waiting.clear()
         self.media.inviting = False
         self.media.abandon()
-        self._setup_deadline = self._empty_deadline = self._alone_deadline = None
+        self._entering.end()
+        self._empty_deadline = self._alone_deadline = None
         self.access.end()
         self._effects.extend(self.media.effects())
         self._effects.extend(self.access.effects())
@@ -640,7 +571,7 @@ class Conference:
         if self.state is State.ENDED:
             return None
         deadlines = [
-            self._setup_deadline,
+            self._entering.deadline,
             self._empty_deadline,
             self._alone_deadline,
             self._awaited.deadline,
@@ -652,7 +583,8 @@ class Conference:
     def timeout(self, now: float) -> None:
         if self._awaited.deadline is not None and now >= self._awaited.deadline:
             self._give_up_missing(now)
-        if self._setup_deadline is not None and now >= self._setup_deadline:
+        due = self._entering.deadline
+        if due is not None and now >= due:
             self._end("set-up took too long", None, leave=True)
         elif self._empty_deadline is not None and now >= self._empty_deadline:
             if self.busy_elsewhere:

@@ -6,7 +6,6 @@ stanzas cross on the wire.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -18,7 +17,8 @@ from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
 from xmppconf.jingle import Received
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
 from xmppconf_focus.commands import BreakoutCommand, Command
-from xmppconf_focus.conference import Conference, MuteRequest, State
+from xmppconf_focus.conference import Conference, State
+from xmppconf_focus.deadlines import Deadlines
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import (
     AnswerRequest,
@@ -33,9 +33,11 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.families import Families
 from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.held import HeldRequests
 from xmppconf_focus.invitations import Invitation
 from xmppconf_focus.lobby import Knock
 from xmppconf_focus.membership import GUEST, Identity, Membership, NotAuthorized
+from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.participant import StartMuted
 from xmppconf_focus.presences import Presences
@@ -44,7 +46,6 @@ from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
 
-MAX_HELD = 10_000  # requests that wait for one bridge to come back
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
 
@@ -78,10 +79,9 @@ class Focus:
         self._cache = FeatureCache()
         self._requesters: dict[RoomJid, str] = {}
         self._changed: set[RoomJid] = set()
-        self._deadlines: list[tuple[float, RoomJid]] = []
+        self._deadlines = Deadlines(self.conferences)
         self._effects: deque[Effect] = deque()
-        self._held: dict[BridgeJid, list[SendColibri]] = {}
-        """Requests for bridges that are still on their way back, in their order."""
+        self._held = HeldRequests(self.brewery)
 
     # -- requests ----------------------------------------------------------------------
     def request(
@@ -415,7 +415,7 @@ class Focus:
             self._settle(conference)
 
     def _settle_brewery(self, now: float) -> None:
-        self._release()
+        self._effects.extend(self._held.release())
         for effect in self.brewery.effects():
             if not isinstance(effect, BridgeLost | BridgeUsable):
                 self._effects.append(effect)
@@ -468,7 +468,7 @@ class Focus:
 
     def connection_lost(self) -> None:
         """Forget the bridges, and what has not become a session yet."""
-        self._held.clear()
+        self._held.forget()
         self.brewery.all_left()
         self.presences = Presences()
         for conference in list(self.conferences.values()):
@@ -486,7 +486,7 @@ class Focus:
         if self.recording:
             self._changed.add(conference.room)
         for effect in conference.effects():
-            if isinstance(effect, SendColibri) and self._hold(effect):
+            if isinstance(effect, SendColibri) and self._held.hold(effect):
                 continue
             self._effects.append(effect)
             if isinstance(effect, StoreRoom):
@@ -498,45 +498,10 @@ class Focus:
                     self.presences.remove(occupant.real_jid or "", effect.room)
                 self._families.ended(effect.room)
         self._effects.extend(self._families.effects())
-        due = conference.next_timeout()
-        if due is not None:
-            heapq.heappush(self._deadlines, (due, conference.room))
-        if len(self._deadlines) > 64 + 8 * len(self.conferences):
-            self._deadlines = [
-                (due, c.room)
-                for c in self.conferences.values()
-                if (due := c.next_timeout()) is not None
-            ]
-            heapq.heapify(self._deadlines)
-
-    def _hold(self, request: SendColibri) -> bool:
-        """Whether a request has to wait: its bridge would seem to refuse it.
-
-        With too many of them the bridge is not worth waiting for.
-        """
-        if not self.brewery.awaits(request.bridge):
-            return False
-        held = self._held.setdefault(request.bridge, [])
-        if len(held) >= MAX_HELD:
-            return False
-        held.append(request)
-        return True
-
-    def _release(self) -> None:
-        """Send what waited for bridges that are there; what is for others is moot."""
-        for bridge in [bridge for bridge in self._held if not self.brewery.awaits(bridge)]:
-            held = self._held.pop(bridge)
-            if bridge in self.brewery.bridges:
-                self._effects.extend(held)
+        self._deadlines.changed(conference)
 
     def next_timeout(self) -> float | None:
-        while self._deadlines:
-            due, room = self._deadlines[0]
-            conference = self.conferences.get(room)
-            if conference is not None and conference.next_timeout() == due:
-                break
-            heapq.heappop(self._deadlines)
-        first = self._deadlines[0][0] if self._deadlines else None
+        first = self._deadlines.next_timeout()
         brewery = self.brewery.next_timeout()
         dues = (first, brewery, self._families.next_timeout())
         return min((due for due in dues if due is not None), default=None)
@@ -546,11 +511,9 @@ class Focus:
         self._settle_brewery(now)
         self._families.timeout(now)
         self._effects.extend(self._families.effects())
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, room = heapq.heappop(self._deadlines)
-            if (conference := self.conferences.get(room)) is not None:
-                conference.timeout(now)
-                self._settle(conference)
+        for conference in self._deadlines.due(now):
+            conference.timeout(now)
+            self._settle(conference)
 
     def effects(self) -> Iterator[Effect]:
         while self._effects:

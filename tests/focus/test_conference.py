@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from xmppconf_focus.brewery import BridgeStats
-from xmppconf_focus.conference import SETUP_TIMEOUT, MuteRequest
 from xmppconf_focus.effects import (
     AnswerRequest,
     AskFeatures,
@@ -25,9 +24,11 @@ from xmppconf_focus.effects import (
     ShowPresence,
     Ticket,
 )
+from xmppconf_focus.entering import SETUP_TIMEOUT
 from xmppconf_focus.features import Feature
 from xmppconf_focus.focus import MAX_EMPTY_PER_REQUESTER
 from xmppconf_focus.media_sessions import TooOften
+from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.participant import (
     MAX_REQUESTS,
     REQUESTS_PER_SECOND,

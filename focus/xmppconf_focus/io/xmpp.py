@@ -49,7 +49,6 @@ from xmppconf.xmpp.stream import Kind as StanzaKind
 from xmppconf.xmpp.xml import build
 from xmppconf_focus import effects as do
 from xmppconf_focus.admission import Refusal
-from xmppconf_focus.conference import MuteRequest
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import RoomJid, Ticket
 from xmppconf_focus.focus import Focus
@@ -66,6 +65,7 @@ from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
 from xmppconf_focus.io.records import RecordStore
 from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
 from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
+from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.occupant import FOCUS_NICK
 from xmppconf_focus.rate import Pace
 from xmppconf_focus.room_access import Requester
