@@ -287,10 +287,15 @@ class VideoForwarding:
         video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
         is_ideal = result.is_ideal and restrained == demands
         video.is_complete = video.is_complete and is_ideal
-        ideal = allocation.ideal(demands)
-        if _differs(ideal, video.demand):
-            video.demand = ideal
-            self._engine.set_demand(receiver.transport.number, ideal)
+        demand = allocation.ideal(demands)
+        if not is_ideal:
+            # Enough for the estimate to differ by what is taken notice of.
+            demand = round(demand * (1 + allocation.THRESHOLD))
+        # The estimate is of everything on the way.
+        demand += video.besides
+        if _differs(demand, video.demand):
+            video.demand = demand
+            self._engine.set_demand(receiver.transport.number, demand)
         return result.layers
 
     def _place(

@@ -43,6 +43,34 @@ def test_a_wide_link_is_found_out_at_once_and_left_alone() -> None:
     assert queue_delay(loop, 2, 10) < 0.005
 
 
+@pytest.mark.parametrize("late", [0.3, 1.0, 3.0])
+def test_packets_of_streams_a_receiver_does_not_know_yet_are_not_lost(late: float) -> None:
+    loop = Loop({"r": Impairment(delay=DELAY)}, senders=2)
+    loop.receivers["r"].knows_video_from = loop.start + late
+    loop.run(late + 10)
+    trace = loop.traces["r"]
+    reached, layers = trace.layers[-1]
+    after = reached - late
+    note(
+        f"unknown {late}",
+        f"streams known after {late} s: until the largest pictures are sent",
+        after,
+        "s",
+    )
+    assert layers == {"s0": 2, "s1": 2}
+    assert min(bps for _, bps in trace.estimates) >= 1_000_000
+    assert after < 3
+
+
+def test_what_voices_take_is_asked_for_beside_the_pictures() -> None:
+    # What is known of the way would be enough for the pictures, but not with the voices.
+    loop = Loop({"r": bottleneck(500)}, senders=8, rates=(60_000,), height=180)
+    loop.at(10, lambda: loop.change("r", Impairment(delay=DELAY)))
+    loop.run(15)
+    assert loop.endpoint("r").video.besides > 400_000
+    assert list(loop.traces["r"].layers[-1][1].values()) == [0] * 8
+
+
 @pytest.mark.parametrize("kbps", [300, 500, 1000, 2000])
 @pytest.mark.parametrize("interval", [0.05, 0.1])
 def test_a_clean_bottleneck_is_used_and_its_queue_stays_short(

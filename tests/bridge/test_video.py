@@ -187,13 +187,19 @@ def test_the_engine_is_told_what_more_bandwidth_would_be_used_for() -> None:
     want(call, "a", 360)
     receiver = call.endpoint("a").transport.number
     assert call.engine.take("set_demand") == [(receiver, 500_000)]
+    # Not all of it can be had: enough more for the estimate to count as another one.
     call.estimate("a", 100)
-    assert call.engine.take("set_demand") == []
+    assert call.engine.take("set_demand") == [(receiver, 575_000)]
+    # What is not video's takes part of the estimate.
+    call.bridge.receive([Bandwidth(receiver, 900_000, 200_000)])
+    assert call.engine.take("set_demand") == [(receiver, 700_000)]
+    call.bridge.receive([Bandwidth(receiver, 900_000, 0)])
+    assert call.engine.take("set_demand") == [(receiver, 500_000)]
     call.measure("b", (150, 510, 2000))
     call.elapse(2 * MAX_AGE)
     assert call.engine.take("set_demand") == [], "as good as the same"
     want(call, "a", 720)
-    assert call.engine.take("set_demand") == [(receiver, 2_000_000)]
+    assert call.engine.take("set_demand") == [(receiver, 2_300_000)]
     want(call, "a", 0)
     assert call.engine.take("set_demand") == [(receiver, 0)]
 

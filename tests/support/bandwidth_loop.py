@@ -167,6 +167,8 @@ class Receiver:
 
     def __init__(self, *, feedback: bool = True, interval: float = 0.05) -> None:
         self.feedback = feedback
+        self.knows_video_from = 0.0
+        """Before, what comes of video is thrown away uncounted, as by Firefox."""
         self.interval = interval
         self.arrived: dict[int, float] = {}
         self.base: int | None = None
@@ -183,6 +185,8 @@ class Receiver:
         extension = packet[0] & 0x10
         ssrc = int.from_bytes(packet[8:12], "big")
         sequence = int.from_bytes(packet[2:4], "big")
+        if now < self.knows_video_from and packet[1] & 0x7F != OPUS:
+            return
         if extension and packet[16] >> 4 == TRANSPORT_CC_ID:
             self._note(now, int.from_bytes(packet[17:19], "big"))
         payload_type = packet[1] & 0x7F

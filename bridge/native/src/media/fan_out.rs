@@ -263,7 +263,7 @@ impl Desk<'_> {
             if !video {
                 receiver.leg.sent_besides(size);
             }
-            let number = number(now, receiver, &ids, size, 0);
+            let number = number(now, receiver, &ids, route.ssrc, size, 0);
             out.send_rtp(route.receiver_id, self.writer.stamp(number), payload);
             route.projection.stamped(outgoing.sequence, number);
         }
@@ -329,6 +329,7 @@ pub(super) fn number(
     now: Time,
     receiver: &mut Transport,
     ids: &Ids,
+    ssrc: u32,
     size: usize,
     cluster: u8,
 ) -> u16 {
@@ -336,7 +337,7 @@ pub(super) fn number(
         receiver.leg.pacer.sent(size);
         return 0;
     }
-    receiver.leg.tag(now, size, cluster)
+    receiver.leg.tag(now, ssrc, size, cluster)
 }
 
 pub(super) fn change(outgoing: Outgoing) -> dependency::Change {

@@ -73,12 +73,12 @@ impl Leg {
         }
     }
 
-    /// Number a packet of `size` bytes that goes out now; 0 if the receiver numbers none.
-    pub fn tag(&mut self, now: Time, size: usize, cluster: u8) -> u16 {
+    /// Number a packet of `size` bytes of the stream that goes out now; 0 if the receiver numbers none.
+    pub fn tag(&mut self, now: Time, ssrc: u32, size: usize, cluster: u8) -> u16 {
         self.pacer.sent(size);
         self.padding -= (size + OVERHEAD) as f64 * 8.0;
         match &mut self.estimator {
-            Some(estimator) => estimator.tag(now, size, cluster),
+            Some(estimator) => estimator.tag(now, ssrc, size, cluster),
             None => 0,
         }
     }

@@ -156,9 +156,12 @@ impl Pacer {
         self.level > 0.0 && !self.queue.is_empty()
     }
 
-    /// The bytes of the oldest waiting packet.
-    pub fn next_size(&self) -> Option<usize> {
-        self.queue.front().map(Waiting::size)
+    /// The stream of the oldest waiting packet, and how many bytes it has.
+    pub fn next(&self) -> Option<(u32, usize)> {
+        let waiting = self.queue.front()?;
+        let at = (waiting.at % self.bytes.len() as u64) as usize + 8;
+        let ssrc = self.bytes.get(at..at + 4)?.try_into().ok()?;
+        Some((u32::from_be_bytes(ssrc), waiting.size()))
     }
 
     /// Take the oldest waiting packet.

@@ -114,7 +114,7 @@ impl Media {
             descriptor: None,
         };
         let size = writer.write(&ids, &[None; EXTENSIONS], fields).len() + PADDING.len();
-        let header = writer.stamp(leg.tag(now, size, filling.cluster));
+        let header = writer.stamp(leg.tag(now, conference.video_ssrc, size, filling.cluster));
         let mut copy = [0; 32];
         let copy = copy.get_mut(..header.len())?;
         copy.copy_from_slice(header);
@@ -179,11 +179,11 @@ fn send_due(now: Time, receiver: u32, leg: &mut Leg, cluster: u8, out: &mut impl
 
 /// Send the oldest waiting packet; false if none waits.
 fn send_one(now: Time, receiver: u32, leg: &mut Leg, cluster: u8, out: &mut impl Output) -> bool {
-    let Some(size) = leg.pacer.next_size() else {
+    let Some((ssrc, size)) = leg.pacer.next() else {
         return false;
     };
     // Numbered as it leaves, or its time in here would count as the way's.
-    let number = leg.tag(now, size, cluster).to_be_bytes();
+    let number = leg.tag(now, ssrc, size, cluster).to_be_bytes();
     let Some(due) = leg.pacer.pop() else {
         return false;
     };

@@ -134,7 +134,7 @@ impl Media {
         let size = writer.write(&ids, &values, fields).len() + payload.len();
         let cluster = filling.map_or(0, |filling| filling.cluster);
         let number = match rtx {
-            Some(_) => number(now, transport, &ids, size, cluster),
+            Some(_) => number(now, transport, &ids, fields.ssrc, size, cluster),
             // The packet is repeated byte for byte.
             None => sent.transport_sequence,
         };

@@ -152,7 +152,7 @@ impl Estimator {
     }
 
     /// A packet of `size` bytes of RTP goes out now: its number.
-    pub fn tag(&mut self, now: Time, size: usize, cluster: u8) -> u16 {
+    pub fn tag(&mut self, now: Time, ssrc: u32, size: usize, cluster: u8) -> u16 {
         let size = size + OVERHEAD;
         self.limited.sent(now, size, self.target);
         self.unanswered.get_or_insert(now);
@@ -160,7 +160,7 @@ impl Estimator {
         if cluster != 0 {
             self.probes.sent(size);
         }
-        self.history.record(now, size, cluster)
+        self.history.record(now, ssrc, size, cluster)
     }
 
     /// The probe that wants a packet now.
@@ -241,6 +241,16 @@ impl Estimator {
         }
     }
 
+    /// A probe told nothing, for the receiver did not know its stream yet; soon it will.
+    fn probe_unheard(&mut self, now: Time) {
+        if now >= self.again_at {
+            self.again_at = now + self.again_interval;
+            self.again_interval = (self.again_interval * 2).min(MAX_PROBE_INTERVAL);
+        }
+        self.probe_interval = PROBE_INTERVAL;
+        self.probe_at = self.probe_at.min(self.again_at);
+    }
+
     fn fall_silent(&mut self, now: Time) {
         let (true, Some(since)) = (self.is_live, self.unanswered) else {
             return;
@@ -297,6 +307,12 @@ impl Estimator {
         let (mut probed, mut newest) = (None, None);
         self.delay.expect(self.target);
         for packet in arrivals.iter() {
+            if packet.unheard {
+                if packet.cluster != 0 {
+                    self.probe_unheard(now);
+                }
+                continue;
+            }
             if packet.given_up {
                 self.loss.came_late(packet.size);
             } else {
@@ -434,7 +450,7 @@ mod tests {
             let (mut reference, mut room) = (0u32, Vec::new());
             for at in 1..60_000u64 {
                 let now = at * 10 * MILLISECOND;
-                let number = estimator.tag(now, 1000, 0);
+                let number = estimator.tag(now, 5, 1000, 0);
                 reference = reference.wrapping_add(step) & 0xff_ffff;
                 let mut body = vec![0, 0, 0, 9];
                 body.extend(number.to_be_bytes());
