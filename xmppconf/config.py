@@ -83,6 +83,10 @@ class FocusSettings:
     """Who shows it may list rooms, end and lock them; empty: nobody, `serve` makes one."""
     brewery: str = "jvbbrewery"
     """Room on the internal MUC host where bridges announce themselves."""
+    recorder_brewery: str = ""
+    """The same for recorders, such as `jibribrewery`; empty: there are none."""
+    phone_brewery: str = ""
+    """The same for phone gateways, such as `jigasibrewery`; empty: there are none."""
     initial_timeout: float = 15.0
     """Seconds an empty new conference is kept."""
     single_participant_timeout: float = 20.0

@@ -131,11 +131,18 @@ def check(settings: Settings) -> None:
         ("bridge.id", settings.bridge.id),
         ("bridge.brewery", settings.bridge.brewery),
         ("focus.brewery", settings.focus.brewery),
+        ("focus.recorder_brewery", settings.focus.recorder_brewery or "none"),
+        ("focus.phone_brewery", settings.focus.phone_brewery or "none"),
     ):
         if not _NODE.fullmatch(value):
             raise SettingsError(
                 f"{name}: must be lower-case letters, digits, '.', '_' or '-'"
             )
+    focus = settings.focus
+    breweries = [focus.brewery, focus.recorder_brewery, focus.phone_brewery]
+    named = [room for room in breweries if room]
+    if len(set(named)) < len(named):
+        raise SettingsError("focus.recorder_brewery: each kind needs a room of its own")
     for name, addresses in (
         ("bridge.udp_addresses", settings.bridge.udp_addresses),
         ("bridge.public_addresses", settings.bridge.public_addresses),

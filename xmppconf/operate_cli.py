@@ -27,6 +27,8 @@ TIMEOUT = 5.0  # seconds
 INTERVAL = 2.0  # seconds between two looks of --watch
 #: Exit code if the service runs and is not well.
 UNWELL = 1
+#: What a focus says that has no brewery for a kind of service.
+NO_SERVICES = {"count": 0, "available": 0, "participants": 0}
 _CLEAR = "\033[H\033[J"
 
 
@@ -133,6 +135,8 @@ def _figures(settings: Settings, focus: Focus) -> dict[str, Any]:
         "largest_conference": stats.get("largest_conference", 0),
         "total_conferences_created": stats.get("total_conferences_created", 0),
         "bridges": selector.get("bridges", []),
+        "recorders": stats.get("recorders", NO_SERVICES),
+        "phones": stats.get("phones", NO_SERVICES),
     }
 
 
@@ -154,6 +158,10 @@ def _table(figures: dict[str, Any]) -> str:
         usable = "usable" if bridge["usable"] else "NOT USABLE"
         stress = f"load {100 * bridge['stress']:.0f} %"
         rows.append((f"  {bridge['name']}", usable, stress, bridge["region"] or ""))
+    for kind in ("recorders", "phones"):
+        if (services := figures[kind])["count"]:
+            free = f"{services['available']} available"
+            rows.append((kind, str(services["count"]), free))
     rows.append(("conferences", str(figures["conferences"])))
     largest = f"largest {figures['largest_conference']}"
     rows.append(("participants", str(figures["participants"]), largest))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import FocusSettings
@@ -43,6 +43,7 @@ from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.muting import MuteRequest, Muting
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.parent import Parent
 from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
@@ -66,16 +67,6 @@ class State(enum.Enum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """What a breakout room has from its main one."""
-
-    room: RoomJid
-    access: RoomAccess
-    name: str
-    """What the breakout room is called."""
-
-
 class Conference:
     def __init__(
         self,
@@ -87,9 +78,11 @@ class Conference:
         new_id: Callable[[], str],
         membership: Membership,
         memory: RoomMemory,
+        family: Callable[[], Iterable[Occupant]],
         parent: Parent | None = None,
     ) -> None:
-        """`parent` if this is a breakout room."""
+        """`parent` if this is a breakout room; `family` tells who is in the main room and
+        its breakout rooms, this one excepted."""
         self.room = room
         self.state = State.JOINING
         self.occupants: dict[str, Occupant] = {}
@@ -113,7 +106,14 @@ class Conference:
             elects=membership.may_open(GUEST),
             parent=None if parent is None else parent.access,
         )
-        self.features = RoomFeatures(room, self.occupants, self.access, self._created)
+        self.features = RoomFeatures(
+            room,
+            self.occupants,
+            self.access,
+            self._created,
+            family,
+            parent,
+        )
         self._awaited = Awaited({})
         self._entering = Entering(room)
         self._muting = Muting(room, self.occupants, self.media, self.features)

@@ -15,8 +15,10 @@ from xmppconf_focus.commands import (
     RemoveBreakout,
     RenameBreakout,
 )
-from xmppconf_focus.conference import Conference, Parent
+from xmppconf_focus.conference import Conference
 from xmppconf_focus.effects import DestroyRoom, Effect, RoomJid, SendJson, SetSubject
+from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.parent import Parent
 
 
 class Families:
@@ -41,7 +43,7 @@ class Families:
         if (main := self.main_of(room)) is None:
             return None
         name = self._by_main[main.room].rooms[room]
-        return Parent(main.room, main.access, name)
+        return Parent(main.room, main.access, name, main.features.reports)
 
     def take(self, room: RoomJid, command: BreakoutCommand, now: float) -> None:
         """A moderator of any room of a family asks; raises `PeerError`."""
@@ -99,6 +101,13 @@ class Families:
             self._mains.pop(jid, None)
             if jid in self._conferences:
                 self._effects.append(DestroyRoom(jid, "the meeting has ended"))
+
+    def others(self, room: RoomJid) -> Iterator[Occupant]:
+        """Who is in the other rooms of a room's family."""
+        family = self._by_main.get(self._mains.get(room, room))
+        for jid in family.family() if family is not None else ():
+            if jid != room and (conference := self._conferences.get(jid)) is not None:
+                yield from conference.occupants.values()
 
     def _people(self, family: Breakouts) -> tuple[str, ...]:
         return tuple(

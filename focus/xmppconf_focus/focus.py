@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import Names, Settings
@@ -45,6 +46,7 @@ from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
+from xmppconf_focus.service_pool import ServiceKind, ServicePool
 
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
@@ -64,6 +66,7 @@ class Focus:
     ) -> None:
         self.conferences: dict[RoomJid, Conference] = {}
         self.brewery = Brewery()
+        self.services = {kind: ServicePool() for kind in ServiceKind}
         self.membership = membership
         self.memory = memory
         self.presences = Presences()
@@ -154,6 +157,7 @@ class Focus:
             self._new_id,
             self.membership,
             self.memory,
+            partial(self._families.others, room),
             self._families.parent_of(room),
         )
 

@@ -7,7 +7,7 @@ they want done, comes back from `effects()`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -32,6 +32,7 @@ from xmppconf_focus.effects import (
 from xmppconf_focus.metadata import Metadata
 from xmppconf_focus.notices import Notice
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.parent import Parent
 from xmppconf_focus.polls import Polls
 from xmppconf_focus.rate import TokenBucket
 from xmppconf_focus.reports import Reports
@@ -59,10 +60,16 @@ class RoomFeatures:
         occupants: Mapping[str, Occupant],
         access: RoomAccess,
         created: float,
+        family: Callable[[], Iterable[Occupant]],
+        parent: Parent | None,
     ) -> None:
+        """`family` are those in other rooms of the same meeting; `parent` is the main room
+        if this is a breakout room."""
         self.moderation = AvModeration(room)
         self.metadata = Metadata(room)
-        self.reports = Reports()
+        self.reports = Reports() if parent is None else parent.reports
+        self._family = family
+        self._name = "" if parent is None else parent.name
         self._room = room
         self._access = access
         self._created = created
@@ -192,6 +199,17 @@ class RoomFeatures:
             for moderator in self._occupants.values()
             if moderator.is_moderator and moderator.nick != target.nick
         )
+        elsewhere = tuple(
+            moderator.real_jid
+            for moderator in self._family()
+            if moderator.is_moderator
+            and moderator.real_jid is not None
+            and person(moderator).isdisjoint(person(target))
+        )
+        if elsewhere:
+            # There the nickname says nothing.
+            where = {"name": name_of(target), "room": self._name}
+            self._effects.append(SendJson(elsewhere, {**value, **where}))
 
     # -- what follows ------------------------------------------------------------------
     def force_mute(self, nick: str) -> ForceMute:

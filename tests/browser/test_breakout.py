@@ -56,6 +56,14 @@ async def test_people_go_to_a_room_of_their_own_and_come_back(
     where = f"document.querySelector('{other}').textContent"
     await ann.page.wait_for(f"{where}.includes('Ben') && {where}.includes('Kim')")
     await ann.page.wait_for("xmppconf.participants.length === 0")
+    # What goes wrong in there is known to the moderator who is not there.
+    await ben.page.click(by_testid("toggle-people"))
+    await ben.page.click(f'[data-id="{kim.id}"] {by_testid("person-menu")}')
+    await ben.page.click(by_testid("report-person"))
+    await ben.page.click(by_testid("report-spam"))
+    await ben.page.click(by_testid("send-report"))
+    news = "document.body.textContent.includes('Kim, in \u201cKitchen\u201d, was reported')"
+    await ann.page.wait_for(news, what="the report")
     # Ben comes back by himself, Kim is called back, then the room is closed.
     await ben.page.click(by_testid("breakout-back"))
     await ben.page.wait_for(f"!document.querySelector('{by_testid('breakout-bar')}')")

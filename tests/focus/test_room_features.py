@@ -39,7 +39,7 @@ class Room:
         access = RoomAccess(
             *(ROOM, self.occupants, RoomRecord(), lambda _: Rights(), str), elects=True
         )
-        self.features = RoomFeatures(ROOM, self.occupants, access, 1000.0)
+        self.features = RoomFeatures(ROOM, self.occupants, access, 1000.0, tuple, None)
         for number, nick in enumerate(nicks):
             self.enter(nick, "moderator" if number == 0 else "participant")
         self.take()

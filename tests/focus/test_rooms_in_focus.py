@@ -184,6 +184,29 @@ def test_changes_are_gathered_and_told_to_all_rooms() -> None:
     assert (room["name"], list(room["participants"])) == ("Two", [f"{side}/bob"])
 
 
+def test_a_report_in_a_breakout_room_reaches_moderators_elsewhere() -> None:
+    stage = meeting("ann", "bob", "eve", "kim")
+    side = with_breakout(stage)
+    for nick in ("bob", "eve"):
+        stage.focus.occupant_left(ROOM, nick, stage.now)
+        enter(stage, side, nick)
+    stage.take(SendJson)
+    stage.focus.take(side, "bob", ask.Report("eve", "spam"), stage.now)
+    report = {"type": "report", "nick": "eve", "kind": "spam", "reports": 1}
+    where = {"name": "", "room": "One"}
+    ann = "ann@guest.localhost/web"
+    assert stage.take(SendJson) == [SendJson((ann,), {**report, **where})]
+    # Counted over the whole meeting: the same two once more, elsewhere.
+    for nick in ("bob", "eve"):
+        stage.focus.occupant_left(side, nick, stage.now)
+        enter(stage, ROOM, nick)
+    stage.take(SendJson)
+    stage.focus.take(ROOM, "bob", ask.Report("eve", "spam"), stage.now)
+    assert stage.take(SendJson) == []
+    stage.focus.take(ROOM, "kim", ask.Report("eve", "spam"), stage.now)
+    assert [e.value["reports"] for e in stage.take(SendJson)] == [2]
+
+
 def test_a_breakout_room_says_what_it_is() -> None:
     stage = meeting("ann", "bob")
     side = with_breakout(stage)

@@ -63,6 +63,7 @@ READERS: tuple[Callable[[Element], object], ...] = (
     muc.presence_from_xml,
     muc.configuration_from_xml,
     brewery.stats_from_presence,
+    brewery.recorder_status,
     json_message_from_xml,
 )
 

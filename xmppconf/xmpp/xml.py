@@ -25,6 +25,8 @@ SCTP = "urn:xmpp:jingle:transports:dtls-sctp:1"
 GROUPING = "urn:xmpp:jingle:apps:grouping:0"
 COLIBRI = "http://jitsi.org/protocol/colibri"
 COLIBRI2 = "jitsi:colibri2"
+RECORDER = "http://jitsi.org/protocol/jibri"
+RECORDER_HEALTH = "http://jitsi.org/protocol/health"
 FOCUS = "http://jitsi.org/protocol/focus"
 JITMEET = "http://jitsi.org/jitmeet"
 

@@ -34,6 +34,13 @@ class Counters:
         bridges = focus.brewery.bridges
         metrics.gauge("bridges", "Bridges in the brewery", lambda: len(bridges))
         metrics.gauge("bridges_usable", "Usable bridges", lambda: usable_bridges(focus))
+        for kind, pool in focus.services.items():
+            name = f"{kind.value}s"
+            services = pool.services
+            metrics.gauge(
+                name, f"{name.title()} that announced themselves", services.__len__
+            )
+            metrics.gauge(f"{name}_available", f"Available {name}", pool.available)
 
     def received(self, kind: Kind) -> None:
         self._received.increment(kind.name.lower())

@@ -144,6 +144,14 @@ async def stats(request: web.Request) -> web.Response:
                     for jid, bridge in focus.brewery.bridges.items()
                 ],
             },
+            **{
+                f"{kind.value}s": {
+                    "count": len(pool.services),
+                    "available": pool.available(),
+                    "participants": sum(one.load for one in pool.services.values()),
+                }
+                for kind, pool in focus.services.items()
+            },
             "healthy": request.app[REQUESTS].is_connected(),
             "version": xmppconf.__version__,
         }

@@ -55,7 +55,12 @@ from xmppconf_focus.focus import Focus
 from xmppconf_focus.handlers import HANDLERS, Handler, Kind, authorise, origin_of
 from xmppconf_focus.invitations import InvitationInvalid
 from xmppconf_focus.io.account import Account
-from xmppconf_focus.io.brewery import BreweryRoom
+from xmppconf_focus.io.brewery import (
+    Announcements,
+    BreweryRoom,
+    BridgeAnnouncements,
+    ServiceAnnouncements,
+)
 from xmppconf_focus.io.counters import Counters
 from xmppconf_focus.io.disco import COMPONENT_NODES, DISCO_NODE, disco_of
 from xmppconf_focus.io.members.admission import Members
@@ -69,6 +74,7 @@ from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.occupant import FOCUS_NICK
 from xmppconf_focus.rate import Pace
 from xmppconf_focus.room_access import Requester
+from xmppconf_focus.service_pool import ServiceKind
 from xmppconf_focus.services import services
 
 #: Seconds from a change to its record; what happens together is recorded once, and what
@@ -142,19 +148,33 @@ class FocusOnXmpp:
         self._tickets = itertools.count(1)
         self._requests: dict[Ticket, asyncio.Future[do.AnswerRequest]] = {}
         self._left_behind: set[RoomJid] = set()
-        self._brewery = BreweryRoom(
-            f"{settings.focus.brewery}@{self.names.internal}",
-            self.names.accounts,
-            self.jid,
-            focus,
-            stream,
-            self._out.tell,
+        self._brewery = self._brewery_room(
+            settings.focus.brewery, BridgeAnnouncements(focus)
         )
+        self._breweries: dict[str, BreweryRoom] = {self._brewery.room: self._brewery}
+        for kind, name in (
+            (ServiceKind.RECORDER, settings.focus.recorder_brewery),
+            (ServiceKind.PHONE, settings.focus.phone_brewery),
+        ):
+            if name:
+                pool = focus.services[kind]
+                room = self._brewery_room(name, ServiceAnnouncements(kind, pool))
+                self._breweries[room.room] = room
         stream.add_event_handler("session_start", self._connected)
         stream.add_event_handler("disconnected", self._disconnected)
         stream.listen(presence=self._presence, message=self._message)
         self._register()
         members.start(self._identity_changed)
+
+    def _brewery_room(self, name: str, announcements: Announcements) -> BreweryRoom:
+        return BreweryRoom(
+            f"{name}@{self.names.internal}",
+            self.names.accounts,
+            self.jid,
+            announcements,
+            self.stream,
+            self._out.tell,
+        )
 
     def hand_over(self) -> None:
         """At the end leave running conferences as they are, for the next focus.
@@ -167,7 +187,7 @@ class FocusOnXmpp:
         """Leave rooms and bridges, or hand them over; then drop what is still waiting."""
         await self.members.close()
         if not self._handing_over:
-            self._brewery.disconnected()
+            self._leave_breweries()
             self.machine.stop()
             self._out.driver.pump()
         self._save()
@@ -189,14 +209,19 @@ class FocusOnXmpp:
         for room in self._left_behind:
             self._out.leave(room)
         self._left_behind.clear()
-        self._brewery.connected()
+        for brewery in self._breweries.values():
+            brewery.connected()
         self.machine.connected(self._out.driver.now())
         self._out.driver.pump()
+
+    def _leave_breweries(self) -> None:
+        for brewery in self._breweries.values():
+            brewery.disconnected()
 
     def _disconnected(self, _: object) -> None:
         self._leaving.clear()
         before = set(self.machine.conferences)
-        self._brewery.disconnected()
+        self._leave_breweries()
         self.machine.connection_lost()
         self._left_behind |= before - set(self.machine.conferences)
         self._out.driver.pump()
@@ -416,8 +441,8 @@ class FocusOnXmpp:
         now = self._out.driver.now()
         if self._rooms.presence(element) or self._account.presence(element):
             pass
-        elif room == self._brewery.room:
-            self._brewery.presence(presence_from_xml(element), element, now)
+        elif (brewery := self._breweries.get(room)) is not None:
+            brewery.presence(presence_from_xml(element), element, now)
         elif room in self.machine.conferences:
             self._room_presence(room, element, now)
         elif element.get("type") is None:

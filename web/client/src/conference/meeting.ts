@@ -10,7 +10,7 @@ import { LobbyWatch, type Visitor } from './lobby';
 import type { Poll } from './polls';
 import type { Room } from './room';
 import { UNKNOWN, type RoomSettings } from './room_settings';
-import { OPEN, RoomServices, type Misconduct, type ModeratedKind, type Moderation, type SpeakerTime } from './services';
+import { OPEN, RoomServices, type Misconduct, type ModeratedKind, type Moderation, type Reported, type SpeakerTime } from './services';
 import type { Kind } from './types';
 import type { Xml } from './xml';
 import type { XmppConnection } from './xmpp';
@@ -24,7 +24,7 @@ export interface MeetingEvents {
   speakerTimes: readonly SpeakerTime[];
   askedToUnmute: { kind: ModeratedKind; by: string };
   muted: { kind: ModeratedKind; by: string };
-  reported: { id: string; kind: Misconduct };
+  reported: Reported;
   breakouts: readonly BreakoutRoom[];
   sentTo: BreakoutRoom;
   lobby: readonly Visitor[];

@@ -22,6 +22,13 @@ export interface Moderation {
 export const MISCONDUCT = ['spam', 'harassment', 'other'] as const;
 export type Misconduct = (typeof MISCONDUCT)[number];
 
+export interface Reported {
+  readonly id: string;
+  readonly kind: Misconduct;
+  /** In another room of the meeting, where the id says nothing; the main room has no name. */
+  readonly elsewhere?: { readonly name: string; readonly room: string };
+}
+
 export interface SpeakerTime {
   readonly id: string;
   readonly name: string;
@@ -40,7 +47,7 @@ interface Events {
   /** We are sent to another room of this meeting. */
   sentTo: BreakoutRoom;
   /** To moderators: somebody was reported. */
-  reported: { id: string; kind: Misconduct };
+  reported: Reported;
   /** A moderator switched us off. */
   muted: { kind: ModeratedKind; by: string };
 }
@@ -192,7 +199,11 @@ export class RoomServices extends Emitter<Events> {
       }
       case 'report': {
         const kind = MISCONDUCT.find((one) => one === json.kind);
-        if (kind && typeof json.nick === 'string') this.emit('reported', { id: json.nick, kind });
+        if (kind && typeof json.nick === 'string') {
+          const { nick: id, name, room } = json;
+          const elsewhere = typeof name === 'string' && typeof room === 'string' ? { name, room } : undefined;
+          this.emit('reported', { id, kind, ...(elsewhere && { elsewhere }) });
+        }
         break;
       }
       case 'breakout_rooms': {

@@ -106,7 +106,12 @@ function follow(conf: Conference, mine: () => boolean): void {
   });
   meeting.on('breakouts', (rooms) => mine() && (breakouts.value = rooms));
   meeting.on('sentTo', (there) => mine() && goTo(there));
-  meeting.on('reported', ({ id, kind }) => mine() && toast(t('report.reported', { name: nameById(id), reason: t(REASONS[kind]) })));
+  meeting.on('reported', ({ id, kind, elsewhere }) => {
+    if (!mine()) return;
+    const reason = t(REASONS[kind]);
+    if (!elsewhere) toast(t('report.reported', { name: nameById(id), reason }));
+    else toast(t('report.reportedElsewhere', { name: nameOf(elsewhere), room: elsewhere.room || t('breakout.main'), reason }));
+  });
   meeting.on('muted', ({ kind }) => {
     if (!mine()) return;
     if (kind === 'audio') dropHold();
