@@ -16,7 +16,7 @@ import { change } from '../src/ui/settings';
 import { WaitingPage } from '../src/ui/waiting';
 import { StartPage } from '../src/ui/start';
 import { breakouts, handUp, isModerator, lobby, moderation, polls, react, roomSettings, speakerTimes, subject } from '../src/ui/meeting';
-import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, path, showPanel, waitingFor, type Dialog, type Panel } from '../src/ui/state';
+import { camera, conferenceState, dialog, dominantSpeaker, failure, media, messages, microphone, participants, path, showPanel, statistics, waitingFor, type Dialog, type Panel } from '../src/ui/state';
 import { comparing, inspect } from '../src/ui/stage/inspected';
 import { mode, pins } from '../src/ui/stage/view';
 import { followTheme } from '../src/ui/theme';
@@ -68,6 +68,12 @@ const shares = Number(query.get('shares') ?? 0);
 participants.value = participants.value.map((p, i) => (i < shares ? { ...p, screens: [{ source: `${p.id}-v1`, stream: picture(20 + i) }] } : p));
 dominantSpeaker.value = 'person0';
 path.value = (query.get('path') as 'direct' | null) ?? 'bridge';
+if (query.has('relayed')) {
+  statistics.value = {
+    path: path.value, remote: new Map(), screens: new Map(), sendBitrate: 0, receiveBitrate: 0, roundTrip: 0.04, lossFraction: 0, framesEncoded: 1,
+    sendHeight: 360, ownAudioLevel: 0, relayed: true, protocol: 'udp',
+  };
+}
 if (query.has('inspect')) inspect('person0');
 if (query.has('compare')) comparing.value = true;
 messages.value = [

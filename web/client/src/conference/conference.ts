@@ -43,6 +43,8 @@ export interface ConferenceEvents {
   statistics: Statistics;
 }
 
+/** Where media stopped the server is given so long to answer: a short break of the network is no other one. */
+const STALLED_PROBE_MS = 3_000;
 /** How long others are given to come back to a room that the server had lost. */
 const RETURN_MS = 30_000;
 
@@ -418,6 +420,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.media = media;
     media.setView(this.view);
     media.on('changed', () => this.changed());
+    // A browser does not always say that the network is another one, and this is how it shows.
+    media.on('stalled', () => this.media === media && void this.xmpp?.probe(STALLED_PROBE_MS));
     media.on('lost', () => {
       if (this.media !== media) return;
       // While the server is away nobody can be asked for a new session: that comes with the room.

@@ -25,6 +25,8 @@ interface Events {
   media: 'none' | 'connected' | 'interrupted';
   /** The room wants newcomers to begin without these. */
   startMuted: readonly Kind[];
+  /** Nothing comes over the transport any more: the network may be another one. */
+  stalled: void;
   /** Only a new beginning helps. */
   lost: void;
 }
@@ -118,7 +120,7 @@ export class Invitation extends Emitter<Events> {
   /** We are in the room again, with the session that runs or about to get a new one. */
   returned(): void {
     const { session } = this;
-    if (session && this.unsaid) void this.repair(session);
+    if (session && (this.unsaid || session.pc.connectionState === 'disconnected')) void this.repair(session);
     this.unsaid = false;
   }
 
@@ -196,6 +198,7 @@ export class Invitation extends Emitter<Events> {
     session.on('interrupted', () => {
       if (!current()) return;
       this.emit('media', 'interrupted');
+      this.emit('stalled', undefined);
       this.after(INTERRUPTED_MS, () => void this.repair(session));
     });
     session.on('failed', () => void this.repair(session));

@@ -28,6 +28,8 @@ interface Events {
   channelOpen: void;
   statistics: Statistics;
   endpointMessage: { from: string; payload: object };
+  /** Nothing comes from the bridge any more: the network may be another one. */
+  stalled: void;
   /** Only a new beginning helps. */
   lost: void;
 }
@@ -184,6 +186,7 @@ export class RoomMedia extends Emitter<Events> {
     const { invitation } = this;
     invitation.on('tracks', () => this.emit('changed', undefined));
     invitation.on('startMuted', (kinds) => this.emit('startMuted', kinds));
+    invitation.on('stalled', () => this.emit('stalled', undefined));
     invitation.on('lost', () => this.emit('lost', undefined));
     invitation.on('media', (media) => {
       if (media === 'connected') this.emit('connected', undefined);

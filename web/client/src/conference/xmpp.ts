@@ -115,10 +115,10 @@ export class XmppConnection extends Emitter<Events> {
   }
 
   /** Ends the connection if the server does not answer soon: after sleep, or in a new network.  Resolves when that is known. */
-  async probe(): Promise<void> {
+  async probe(patience = PROBE_MS): Promise<void> {
     if (!this.connected) return;
     this.failures = PING_FAILURES - 1;
-    await this.ping(PROBE_MS);
+    await this.ping(patience);
   }
 
   private async ping(patience = PING_MS): Promise<void> {

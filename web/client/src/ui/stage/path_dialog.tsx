@@ -3,12 +3,14 @@ import { useEffect, useState } from 'preact/hooks';
 import { Modal } from '../dialog';
 import { t } from '../i18n';
 import { change, settings } from '../settings';
-import { conference, path } from '../state';
+import { conference } from '../state';
 import { comparing } from './inspected';
+import { directRoute, explanation, routeText } from './route_text';
 
 export function PathDialog() {
   const [signs, setSigns] = useState<readonly string[] | undefined>(undefined);
-  const direct = path.value === 'direct';
+  const route = directRoute.value;
+  const direct = route !== 'none';
   useEffect(() => {
     let current = true;
     setSigns(undefined);
@@ -22,8 +24,8 @@ export function PathDialog() {
     conference?.allowDirect(allowed);
   };
   return (
-    <Modal title={t(direct ? 'path.direct' : 'path.bridge')} id="path-dialog" onClose={() => (comparing.value = false)}>
-      <p>{t(direct ? 'path.directText' : 'path.bridgeText')}</p>
+    <Modal title={routeText(route)} id="path-dialog" onClose={() => (comparing.value = false)}>
+      <p>{explanation(route)}</p>
       {direct && signs ? (
         <>
           <p>{t('path.compare')}</p>
