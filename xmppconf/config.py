@@ -93,12 +93,19 @@ class FocusSettings:
     """Seconds after which the last participant's session is ended."""
     codecs: tuple[str, ...] = ("vp8", "vp9", "av1", "h264")
     """Video codecs offered, in this order."""
+    red: bool = False
+    """Send sound twice (RFC 2198) where clients can, against losses; costs as much again."""
     ssrc_rewriting: bool = True
     """Let the bridge rewrite SSRCs for clients that can follow."""
     data_channel: bool = True
     """Offer the bridge channel over SCTP beside the WebSocket."""
     max_sources_per_endpoint: int = 20
     """SSRCs and groups that one participant may announce."""
+    max_audio_senders: int = 1000
+    """Open microphones in one conference; who comes beyond that starts muted, and nobody
+    can open one until another is closed."""
+    max_video_senders: int = 1000
+    """The same for those who show a camera or a screen."""
     max_participants: int = 300
     """Participants in one conference."""
     max_conferences: int = 1000

@@ -55,6 +55,9 @@ VIDEO_CODECS = {
     ),
 }
 
+#: Each packet repeats the one before it.
+RED = PayloadType(112, "red", 48_000, channels=2, parameters=(("", "111/111"),))
+
 AUDIO_LEVEL = HeaderExtension(1, ExtensionUri.AUDIO_LEVEL)
 ABS_SEND_TIME = HeaderExtension(3, ExtensionUri.ABS_SEND_TIME)
 TRANSPORT_WIDE = HeaderExtension(5, ExtensionUri.TRANSPORT_CC)
@@ -72,22 +75,24 @@ def check_codecs(names: tuple[str, ...]) -> None:
 
 
 def describe_media(
-    features: frozenset[str], codecs: tuple[str, ...]
+    features: frozenset[str], codecs: tuple[str, ...], *, red: bool = False
 ) -> tuple[MediaDescription, ...]:
     """Audio and video as this client may use them; empty when it can do neither.
+
+    With `red` sound is sent with redundancy (RFC 2198) by those that can.
 
     `sdes:mid` is left out on purpose: a sender's mid means nothing to a receiver, and a
     bridge that does not rewrite it would send media to the wrong m-line.
     """
     media = []
     if Feature.AUDIO in features:
-        media.append(_audio(features))
+        media.append(_audio(features, red=red))
     if Feature.VIDEO in features:
         media.append(_video(features, codecs))
     return tuple(media)
 
 
-def _audio(features: frozenset[str]) -> MediaDescription:
+def _audio(features: frozenset[str], *, red: bool) -> MediaDescription:
     extensions = [AUDIO_LEVEL]
     feedback: tuple[RtcpFeedback, ...] = ()
     if Feature.TRANSPORT_CC in features:
@@ -101,9 +106,10 @@ def _audio(features: frozenset[str]) -> MediaDescription:
         parameters=(("minptime", "10"), ("useinbandfec", "1")),
         feedback=feedback,
     )
+    preferred = (RED,) if red and Feature.OPUS_RED in features else ()
     return MediaDescription(
         MediaType.AUDIO,
-        (opus, PayloadType(126, "telephone-event", 8_000)),
+        (*preferred, opus, PayloadType(126, "telephone-event", 8_000)),
         tuple(extensions),
         extmap_allow_mixed=True,
     )

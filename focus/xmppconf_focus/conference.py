@@ -49,6 +49,7 @@ from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
+from xmppconf_focus.sender_limits import SenderLimits, Sent
 
 MAX_WAITING = 1000  # requests that wait for the same room
 MIN_TALKERS = 2
@@ -86,7 +87,8 @@ class Conference:
         self.room = room
         self.state = State.JOINING
         self.occupants: dict[str, Occupant] = {}
-        self.media = MediaSessions(room, settings, brewery, initiator, new_id)
+        self.limits = SenderLimits(settings.max_audio_senders, settings.max_video_senders)
+        self.media = MediaSessions(room, settings, brewery, self.limits, initiator, new_id)
         self._settings = settings
         self._cache = cache
         self._membership = membership
@@ -116,7 +118,7 @@ class Conference:
         )
         self._awaited = Awaited({})
         self._entering = Entering(room)
-        self._muting = Muting(room, self.occupants, self.media, self.features)
+        self._muting = Muting(room, self.occupants, self.media, self.features, self.limits)
         self._waiting: list[tuple[Ticket, Requester]] = []
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
@@ -290,6 +292,14 @@ class Conference:
             self._note(occupant, before, now)
         self._reconsider(now)
 
+    def sends(self, nick: str, sent: frozenset[Sent], now: float) -> None:
+        """What an occupant says that it sends."""
+        before = self.limits.reached()
+        if nick not in self.occupants or not self.limits.sends(nick, sent):
+            return
+        if before or self.limits.reached():
+            self._reconsider(now)
+
     def _note(self, occupant: Occupant, before: Occupant | None, now: float) -> None:
         participant = self.media.participants.get(EndpointId(occupant.nick))
         if before is None and participant is not None and not occupant.is_moderator:
@@ -358,6 +368,7 @@ class Conference:
     def _forget(self, nick: str) -> Occupant:
         occupant = self.occupants.pop(nick)
         self._muting.left(EndpointId(nick))
+        self.limits.left(nick)
         self.media.remove(EndpointId(nick))
         return occupant
 
@@ -471,6 +482,7 @@ class Conference:
         self.occupants.clear()
         self._shown = None
         self._muting.forget()
+        self.limits.forget()
         self._entering.forget()
         self._empty_deadline = self._alone_deadline = None
 
@@ -537,7 +549,10 @@ class Conference:
 
     def _show(self) -> None:
         presence = ShowPresence(
-            self.room, not self.media.bridge_missing, self.media.bridge_count
+            self.room,
+            not self.media.bridge_missing,
+            self.media.bridge_count,
+            self.limits.reached(),
         )
         if presence != self._shown:
             self._shown = presence

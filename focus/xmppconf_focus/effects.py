@@ -95,6 +95,8 @@ class ShowPresence:
     room: RoomJid
     bridge_available: bool
     bridge_count: int
+    limits_reached: frozenset[str] = frozenset()
+    """Of `audio` and `video`, what nobody can begin to send now."""
 
 
 @dataclass(frozen=True, slots=True)

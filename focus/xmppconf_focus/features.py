@@ -16,6 +16,7 @@ class Feature:
     TRANSPORT_CC = "http://jitsi.org/tcc"
     SSRC_REWRITING = "http://jitsi.org/ssrc-rewriting-1"
     JSON_SOURCES = "http://jitsi.org/json-encoded-sources"
+    OPUS_RED = "http://jitsi.org/opus-red"
     AUDIO_MUTE = "http://jitsi.org/protocol/audio-mute"
 
 
@@ -23,7 +24,15 @@ class Feature:
 ASSUMED = frozenset({Feature.AUDIO, Feature.VIDEO, Feature.SCTP})
 
 #: What goes between bridges: whatever some client may send.
-EVERYTHING = frozenset({Feature.AUDIO, Feature.VIDEO, Feature.RTX, Feature.TRANSPORT_CC})
+EVERYTHING = frozenset(
+    {
+        Feature.AUDIO,
+        Feature.VIDEO,
+        Feature.RTX,
+        Feature.TRANSPORT_CC,
+        Feature.OPUS_RED,
+    }
+)
 
 MAX_FEATURES = 256
 

@@ -46,6 +46,7 @@ from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
+from xmppconf_focus.sender_limits import Sent
 from xmppconf_focus.service_pool import ServiceKind, ServicePool
 
 MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
@@ -226,7 +227,14 @@ class Focus:
             conference.removed()
             self._settle(conference)
 
-    def occupant_seen(self, room: RoomJid, occupant: Occupant, now: float) -> None:
+    def occupant_seen(
+        self,
+        room: RoomJid,
+        occupant: Occupant,
+        now: float,
+        sent: frozenset[Sent] = frozenset(),
+    ) -> None:
+        """`sent` is what it says that it sends."""
         jid = occupant.bare_jid
         if jid is not None and not self._domains.may_come(jid.rpartition("@")[2]):
             # It came past us, into a room that is open: servers ask nobody about domains.
@@ -238,6 +246,7 @@ class Focus:
             if before is not None and before.real_jid != occupant.real_jid:
                 self.presences.remove(before.real_jid or "", room)
             conference.occupant_seen(occupant, now)
+            conference.sends(occupant.nick, sent, now)
             if occupant.real_jid and conference.occupants.get(occupant.nick) == occupant:
                 self.presences.add(occupant.real_jid, room, occupant.nick)
             if before != occupant:
@@ -325,8 +334,11 @@ class Focus:
         conference = self.conferences.get(room)
         if conference is None:
             return {}
-        settings = conference.access.settings
-        muted = {"audio": settings.start_audio_muted, "video": settings.start_video_muted}
+        settings, reached = conference.access.settings, conference.limits.reached()
+        muted = {
+            "audio": settings.start_audio_muted or "audio" in reached,
+            "video": settings.start_video_muted or "video" in reached,
+        }
         return muted if any(muted.values()) else {}
 
     def invite(self, room: RoomJid, nick: str, invitation: Invitation) -> str:

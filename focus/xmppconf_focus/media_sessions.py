@@ -17,6 +17,7 @@ from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId
 from xmppconf.jingle import Action, Offer, Received
+from xmppconf.media import MediaDescription
 from xmppconf.sources import OwnedSources
 from xmppconf.transport import IceTransport
 from xmppconf_focus.brewery import Brewery
@@ -39,6 +40,7 @@ from xmppconf_focus.placement import Placement
 from xmppconf_focus.reactions import Reaction, on_allocation, on_relay, on_update
 from xmppconf_focus.record import MediaRecord, ParticipantRecord
 from xmppconf_focus.selection import SelectionPolicy
+from xmppconf_focus.sender_limits import SenderLimits, sent_as
 from xmppconf_focus.signalling import signalling_delay
 from xmppconf_focus.source_map import SourceMap
 from xmppconf_focus.source_views import (
@@ -67,12 +69,14 @@ class MediaSessions:
         room: RoomJid,
         settings: FocusSettings,
         brewery: Brewery,
+        limits: SenderLimits,
         initiator: str,
         new_id: Callable[[], str],
     ) -> None:
         self._room = room
         self._settings = settings
         self._brewery = brewery
+        self._limits = limits
         self._initiator = initiator
         self._new_id = new_id
         self.meeting_id = MeetingId("")
@@ -87,7 +91,7 @@ class MediaSessions:
         self._placement = Placement(brewery, SelectionPolicy.of(settings))
         self._cascade = Cascade(
             room,
-            describe_media(EVERYTHING, settings.codecs),
+            describe_media(EVERYTHING, settings.codecs, red=settings.red),
             lambda endpoint: to_media_sources(endpoint, self.sources.of(endpoint)),
             new_id,
         )
@@ -251,7 +255,7 @@ class MediaSessions:
             chosen,
             self.meeting_id,
             participant.id,
-            describe_media(participant.features, self._settings.codecs),
+            self._describe(participant),
             data=self._wants_data(participant),
             ssrc_rewriting=self._rewrites(participant),
             force_mute=self._forced.get(participant.id),
@@ -276,7 +280,7 @@ class MediaSessions:
         offer = Offer(
             sid=session.sid,
             initiator=self._initiator,
-            media=describe_media(participant.features, self._settings.codecs),
+            media=self._describe(participant),
             data=self._wants_data(participant),
             transport=transport,
             sources={BRIDGE_OWNER: feedback} | sources if feedback else sources,
@@ -284,10 +288,16 @@ class MediaSessions:
             bridge_session_id=bridge.id,
             region=bridge.region,
             start_audio_muted=self._starts_muted(
-                participant, self.start_muted.audio, participant.starts_muted[0]
+                participant,
+                self.start_muted.audio,
+                participant.starts_muted[0]
+                or not self._limits.admits(participant.id, "audio"),
             ),
             start_video_muted=self._starts_muted(
-                participant, self.start_muted.video, participant.starts_muted[1]
+                participant,
+                self.start_muted.video,
+                participant.starts_muted[1]
+                or not self._limits.admits(participant.id, "video"),
             ),
         )
         participant.was_invited = True
@@ -307,6 +317,10 @@ class MediaSessions:
         # Who is moved to another bridge has been heard already.
         many = limit is not None and len(self.participants) > limit
         return (always or many) and not participant.was_invited
+
+    def _describe(self, participant: Participant) -> tuple[MediaDescription, ...]:
+        settings = self._settings
+        return describe_media(participant.features, settings.codecs, red=settings.red)
 
     def _wants_data(self, participant: Participant) -> bool:
         return self._settings.data_channel and Feature.SCTP in participant.features
@@ -337,6 +351,8 @@ class MediaSessions:
             case Action.SESSION_ACCEPT:
                 self._accepted(participant, replace(received, sources=sources), now)
             case Action.SOURCE_ADD if received.sources:
+                for source in sources.sources:
+                    self._limits.check(endpoint, sent_as(source.media_type))
                 self.sources.add(endpoint, sources)
                 self._sources_changed(participant, now)
             case Action.SOURCE_REMOVE if received.sources:

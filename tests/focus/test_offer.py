@@ -93,3 +93,17 @@ def test_simulcast_of_others_is_not_passed_on() -> None:
     ann = offer.sources[EndpointId("ann")]
     assert len(camera("ann", 1000).sources) == 7
     assert [source.ssrc for source in ann.sources] == [1000, 1003, 1006]
+
+
+def test_sound_with_redundancy_is_for_those_who_can_and_only_if_wanted() -> None:
+    can = frozenset({Feature.AUDIO, Feature.OPUS_RED})
+    [audio] = describe_media(can, ("vp8",), red=True)
+    assert [(p.id, p.name) for p in audio.payload_types[:2]] == [
+        (112, "red"),
+        (111, "opus"),
+    ]
+    assert dict(audio.payload_types[0].parameters) == {"": "111/111"}
+    assert dict(audio.payload_types[1].parameters)["useinbandfec"] == "1"
+    for features, red in ((can, False), (frozenset({Feature.AUDIO}), True)):
+        [audio] = describe_media(features, ("vp8",), red=red)
+        assert "red" not in [one.name for one in audio.payload_types]

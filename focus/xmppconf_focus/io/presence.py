@@ -12,10 +12,12 @@ from xmppconf.xmpp.xml import FOCUS, JITMEET, build, number
 from xmppconf_focus.effects import ShowPresence
 from xmppconf_focus.occupant import FOCUS_NICK, Occupant
 from xmppconf_focus.participant import StartMuted
+from xmppconf_focus.sender_limits import SENT, Sent
 
 
 def shown_presence(effect: ShowPresence, sender: str) -> Element:
     """Properties for the clients.  Without the join element: that would be a new entry."""
+    reached = effect.limits_reached
     extensions = [
         build(
             JITMEET,
@@ -29,6 +31,10 @@ def shown_presence(effect: ShowPresence, sender: str) -> Element:
             None,
             _property("support-terminate-restart", "true"),
             _property("bridge-count", str(effect.bridge_count)),
+            *(
+                _property(f"{kind}-limit-reached", str(kind in reached).lower())
+                for kind in SENT
+            ),
         ),
     ]
     if not effect.bridge_available:
@@ -47,6 +53,15 @@ def occupant_from_presence(presence: OccupantPresence) -> Occupant:
         presence.display_name,
         presence.region,
         presence.session,
+    )
+
+
+def sent_from_presence(presence: OccupantPresence) -> frozenset[Sent]:
+    """What an occupant says that it sends."""
+    return frozenset(
+        "audio" if name.rpartition("-")[2].startswith("a") else "video"
+        for name, state in presence.sources.items()
+        if not state.muted
     )
 
 

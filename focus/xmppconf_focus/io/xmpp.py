@@ -66,7 +66,11 @@ from xmppconf_focus.io.disco import COMPONENT_NODES, DISCO_NODE, disco_of
 from xmppconf_focus.io.members.admission import Members
 from xmppconf_focus.io.members.fetch import SourceUnavailable
 from xmppconf_focus.io.performer import GOOD_BYE, Performer
-from xmppconf_focus.io.presence import occupant_from_presence, start_muted_from
+from xmppconf_focus.io.presence import (
+    occupant_from_presence,
+    sent_from_presence,
+    start_muted_from,
+)
 from xmppconf_focus.io.records import RecordStore
 from xmppconf_focus.io.rooms import RoomsOnXmpp, refused_entry
 from xmppconf_focus.membership import MIN_MACHINE_UID, Identity, SessionInvalid
@@ -496,7 +500,8 @@ class FocusOnXmpp:
         elif presence.real_jid == self.jid:
             return  # the name under which we threw out a namesake
         elif presence.available:
-            self.machine.occupant_seen(room, occupant_from_presence(presence), now)
+            occupant = occupant_from_presence(presence)
+            self.machine.occupant_seen(room, occupant, now, sent_from_presence(presence))
         else:
             self.machine.occupant_left(
                 room,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { departure, errorCondition, ownPresence, readName, readOccupant, statusCodes } from '../src/conference/presence';
+import { departure, errorCondition, ownPresence, readLimits, readName, readOccupant, statusCodes } from '../src/conference/presence';
 import { first, text, xml } from '../src/conference/xml';
 
 const USER = 'http://jabber.org/protocol/muc#user';
@@ -15,6 +15,13 @@ test('SourceInfo says who is muted; without an entry everybody is', () => {
   assert.deepEqual([ann.id, ann.audioMuted, ann.videoMuted, ann.videoType], ['ann', false, false, 'desktop']);
   const silent = readOccupant(presence());
   assert.deepEqual([silent.audioMuted, silent.videoMuted], [true, true]);
+});
+
+test('the focus says of what so much is sent that nobody else may begin', () => {
+  const property = (key: string, value: string) => xml('property', { key, value });
+  const properties = xml('conference-properties', {}, property('audio-limit-reached', 'true'), property('video-limit-reached', 'false'), property('bridge-count', 'true'));
+  assert.deepEqual([...readLimits(presence(properties))], ['audio']);
+  assert.deepEqual([...readLimits(presence())], []);
 });
 
 test('broken SourceInfo and foreign shapes mean muted, not an error', () => {

@@ -11,6 +11,7 @@ export const FEATURES: readonly string[] = [
   'http://jitsi.org/receive-multiple-video-streams',
   'http://jitsi.org/source-name',
   'http://jitsi.org/ssrc-rewriting-1',
+  ...(takesRedundancy() ? ['http://jitsi.org/opus-red'] : []),
   'http://jitsi.org/tcc',
   'urn:ietf:rfc:4588',
   'urn:ietf:rfc:5761',
@@ -24,6 +25,12 @@ export const FEATURES: readonly string[] = [
   'urn:xmpp:jingle:transports:ice-udp:1',
   'urn:xmpp:ping',
 ].sort();
+
+/** Whether this browser can be sent sound with redundancy (RFC 2198): it is, without its answer being asked. */
+function takesRedundancy(): boolean {
+  if (typeof RTCRtpReceiver === 'undefined') return false;
+  return RTCRtpReceiver.getCapabilities('audio')?.codecs.some(({ mimeType }) => mimeType.toLowerCase() === 'audio/red') ?? false;
+}
 
 /** The string whose hash is `ver` (XEP-0115, 5.1). */
 export function verificationString(): string {

@@ -113,10 +113,13 @@ export class Meeting extends Emitter<MeetingEvents> {
     }
   }
 
-  /** Whether we may switch this on now. */
-  mayUse(kind: ModeratedKind): boolean {
+  /** Why we may not switch this on now: a moderator has to allow it, or too many do it already. */
+  hindrance(kind: ModeratedKind): 'moderated' | 'full' | undefined {
     const { restricted, approved } = this.moderation;
-    return !restricted.has(kind) || approved.has(kind) || this.room?.moderator === true;
+    if (restricted.has(kind) && !approved.has(kind) && this.room?.moderator !== true) return 'moderated';
+    // A screen counts as a picture, and who shows one already may show another.
+    const sent = kind === 'audio' ? 'audio' : 'video';
+    return this.room?.full.has(sent) && this.local.muted(sent) ? 'full' : undefined;
   }
 
   mute(kind: ModeratedKind, id: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 /** What a MUC presence says of a participant, and what ours says. */
 import { all, elements, first, text, xml, type Xml } from './xml';
 import { parseSourceName, sourceName } from './ids';
-import type { VideoType } from './types';
+import type { Kind, VideoType } from './types';
 
 const FOCUS = 'urn:xmppconf:focus:0';
 const MUC = 'http://jabber.org/protocol/muc';
@@ -105,6 +105,13 @@ interface SourceState {
 
 /** More than anybody shares at once. */
 const MAX_SCREENS = 4;
+
+/** What no more people may begin to send, as the focus's presence says it. */
+export function readLimits(presence: Xml): ReadonlySet<Kind> {
+  const found = first(presence, 'conference-properties');
+  const properties = found ? elements(found).filter((one) => one.attrs.value === 'true').map((one) => one.attrs.key) : [];
+  return new Set((['audio', 'video'] as const).filter((kind) => properties.includes(`${kind}-limit-reached`)));
+}
 
 function readSourceInfo(presence: Xml, id: string): { audio: SourceState; video: SourceState } & Pick<Occupant, 'screens' | 'screenAudio'> {
   const audio: SourceState = { muted: text(first(presence, 'audiomuted')) !== 'false', videoType: 'camera' };

@@ -2,8 +2,8 @@
 import { Emitter } from './emitter';
 import { JoinError } from './errors';
 import { newEndpointId, randomHex } from './ids';
-import { departure, errorCondition, ownPresence, readName, readOccupant, statusCodes, type Departure, type Occupant, type OwnPresence } from './presence';
-import type { ChatMessage } from './types';
+import { departure, errorCondition, ownPresence, readLimits, readName, readOccupant, statusCodes, type Departure, type Occupant, type OwnPresence } from './presence';
+import type { ChatMessage, Kind } from './types';
 import { all, first, text, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
 
@@ -35,6 +35,8 @@ export class Room extends Emitter<Events> {
   readonly address: string;
   readonly focusAddress: string;
   private readonly occupants = new Map<string, Occupant>();
+  /** Of what so much is sent that nobody else may begin to. */
+  full: ReadonlySet<Kind> = new Set();
   private focusPresent = false;
   private joined = false;
   private isModerator = false;
@@ -147,6 +149,7 @@ export class Room extends Emitter<Events> {
       this.emit('moderator', this.isModerator);
     } else if (occupant.id === 'focus') {
       this.focusPresent = occupant.realJid.startsWith(`${this.focusJid}/`);
+      if (this.focusPresent) this.full = readLimits(presence);
     } else if (!type && (this.occupants.has(occupant.id) || this.occupants.size < MAX_OCCUPANTS)) {
       this.occupants.set(occupant.id, occupant);
       this.emit('occupant', occupant);

@@ -1,6 +1,6 @@
 /** What the pages show, as signals, fed by the conference library's events. */
 import { computed, signal } from '@preact/signals';
-import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, Participant, Path, Statistics, Waiting } from '../conference';
+import type { ChatMessage, Conference, ConferenceState, DeviceProblem, FailureReason, Kind, ModeratedKind, Participant, Path, Statistics, Waiting } from '../conference';
 import { LocalMedia } from '../conference/devices';
 import { announcement, toast } from './announce';
 import { t } from './i18n';
@@ -207,13 +207,19 @@ export function abandon(): void {
   devices?.close();
 }
 
+/** Whether something may not be switched on now; says why. */
+function isHindered(kind: ModeratedKind): boolean {
+  const hindrance = conference?.meeting.hindrance(kind);
+  if (!hindrance) return false;
+  if (hindrance === 'moderated') toast(t('people.needLeave'));
+  else toast(kind === 'audio' ? t('people.fullAudio') : t('people.fullVideo'));
+  return true;
+}
+
 export function toggle(kind: Kind): void {
   if (!local) return;
   const on = !(kind === 'audio' ? microphone.value.enabled && !microphone.value.problem : camera.value.enabled && !camera.value.problem);
-  if (on && page.value === 'call' && conference && !conference.meeting.mayUse(kind)) {
-    toast(t('people.needLeave'));
-    return;
-  }
+  if (on && page.value === 'call' && isHindered(kind)) return;
   if (on) {
     const view = kind === 'audio' ? microphone : camera;
     if (!view.value.track) view.value = { enabled: true, muted: true, opening: true };
@@ -226,14 +232,14 @@ export function toggle(kind: Kind): void {
 export async function toggleShare(): Promise<void> {
   if (!conference) return;
   if (sharing.value) conference.screen.stop();
-  else if (!conference.meeting.mayUse('desktop')) toast(t('people.needLeave'));
+  else if (isHindered('desktop')) return;
   else if (await conference.screen.start()) toast(t('share.failed'));
 }
 
 /** Opens the microphone while a key is held; the remembered setting does not change. */
 export function talk(on: boolean): void {
-  if (on && conference && !conference.meeting.mayUse('audio')) toast(t('people.needLeave'));
-  else if (local?.track('audio')) void local.setEnabled('audio', on);
+  if (on && isHindered('audio')) return;
+  if (local?.track('audio')) void local.setEnabled('audio', on);
 }
 
 export function chooseDevice(kind: Kind, id: string): void {
