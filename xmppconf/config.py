@@ -94,7 +94,7 @@ class FocusSettings:
     codecs: tuple[str, ...] = ("vp8", "vp9", "av1", "h264")
     """Video codecs offered, in this order."""
     red: bool = False
-    """Send sound twice (RFC 2198) where clients can, against losses; costs as much again."""
+    """Send sound twice (RFC 2198) where clients can, against losses; that costs twice."""
     ssrc_rewriting: bool = True
     """Let the bridge rewrite SSRCs for clients that can follow."""
     data_channel: bool = True

@@ -12,15 +12,13 @@ from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import FocusSettings
-from xmppconf.errors import Condition, LimitExceeded, NotAllowed, NotFound, PeerError
+from xmppconf.errors import Condition, NotAllowed, NotFound, PeerError
 from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
-from xmppconf_focus.admission import Entry, Refusal
 from xmppconf_focus.awaited import RETURN_TIME, Awaited, Session
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.commands import Command
 from xmppconf_focus.effects import (
-    AnswerRequest,
     AskFeatures,
     BridgeJid,
     ConferenceEnded,
@@ -37,13 +35,13 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.entering import Entering
 from xmppconf_focus.features import FeatureCache
-from xmppconf_focus.invitations import InvitationInvalid
 from xmppconf_focus.lobby import Knock
 from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.muting import MuteRequest, Muting
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.parent import Parent
+from xmppconf_focus.reception import Reception
 from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
 from xmppconf_focus.room_features import RoomFeatures
@@ -51,7 +49,6 @@ from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
 from xmppconf_focus.sender_limits import SenderLimits, Sent
 
-MAX_WAITING = 1000  # requests that wait for the same room
 MIN_TALKERS = 2
 BREAKOUT_PATIENCE = 30.0  # seconds a main room without anybody in it is kept
 LOBBY_PATIENCE = 600.0  # seconds a room without anybody in it is kept for who waits
@@ -119,7 +116,7 @@ class Conference:
         self._awaited = Awaited({})
         self._entering = Entering(room)
         self._muting = Muting(room, self.occupants, self.media, self.features, self.limits)
-        self._waiting: list[tuple[Ticket, Requester]] = []
+        self._reception = Reception(self.access, self.is_full)
         self._empty_deadline: float | None = None
         self._alone_deadline: float | None = None
         self._shown: ShowPresence | None = None
@@ -134,28 +131,9 @@ class Conference:
         if self.state is State.READY:
             if not self.occupants:
                 self._empty_deadline = now + self._settings.initial_timeout
-            self._answer(ticket, requester)
-        elif len(self._waiting) >= MAX_WAITING:
-            raise LimitExceeded("requests for one room", MAX_WAITING)
+            self._effects.extend(self._reception.answer(ticket, requester))
         else:
-            self._waiting.append((ticket, requester))
-
-    def _answer(self, ticket: Ticket, requester: Requester) -> None:
-        try:
-            entry = self.access.request(requester, full=self.is_full())
-        except InvitationInvalid:
-            entry = Entry(Refusal.INVITATION)
-        # Who may enter can do so by the time the answer is there.
-        self._effects.extend(self.access.effects())
-        told = entry.knows_password and self.access.settings.password
-        self._effects.append(
-            AnswerRequest(
-                ticket,
-                ready=entry.refusal is None,
-                refusal=entry.refusal,
-                password=self.access.settings.password if told else None,
-            )
-        )
+            self._reception.wait(ticket, requester)
 
     def is_full(self) -> bool:
         limit = self.access.settings.max_participants or self._settings.max_participants
@@ -225,9 +203,7 @@ class Conference:
         self.features.publish()
         for occupant in self.occupants.values():
             self._note(occupant, None, now)
-        waiting, self._waiting = self._waiting, []
-        for ticket, requester in waiting:
-            self._answer(ticket, requester)
+        self._effects.extend(self._reception.open())
         self._reconsider(now)
 
     def room_failed(self, condition: Condition) -> None:
@@ -563,9 +539,7 @@ class Conference:
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
-        for ticket, _ in self._waiting:
-            self._effects.append(AnswerRequest(ticket, ready=False, error=error))
-        self._waiting.clear()
+        self._effects.extend(self._reception.close(error))
         self.media.inviting = False
         self.media.abandon()
         self._entering.end()

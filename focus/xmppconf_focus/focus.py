@@ -112,7 +112,7 @@ class Focus:
                 return
             self._check_requester(requester.jid)
             conference = self._create(room, requester.jid, now)
-            conference.media.start_muted = start_muted or StartMuted()
+            conference.media.offers.start_muted = start_muted or StartMuted()
         conference.request(ticket, requester, now)
         self._settle(conference)
 

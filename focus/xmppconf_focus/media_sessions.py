@@ -15,15 +15,12 @@ from dataclasses import replace
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified, ForceMute
 from xmppconf.config import FocusSettings
 from xmppconf.errors import Condition, NotFound, PeerError
-from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId
-from xmppconf.jingle import Action, Offer, Received
-from xmppconf.media import MediaDescription
-from xmppconf.sources import OwnedSources
+from xmppconf.ids import EndpointId, MeetingId
+from xmppconf.jingle import Action, Received
 from xmppconf.transport import IceTransport
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.bridge_session import BridgeSession
 from xmppconf_focus.cascade import Cascade
-from xmppconf_focus.codecs import describe_media
 from xmppconf_focus.effects import (
     BridgeJid,
     Effect,
@@ -33,18 +30,18 @@ from xmppconf_focus.effects import (
     SendTerminate,
     SendTransport,
 )
-from xmppconf_focus.features import EVERYTHING, Feature
+from xmppconf_focus.features import Feature
 from xmppconf_focus.jingle_session import TRANSITIONS, JingleSession
+from xmppconf_focus.offers import Offers
 from xmppconf_focus.participant import Participant, Stage, StartMuted
 from xmppconf_focus.placement import Placement
 from xmppconf_focus.reactions import Reaction, on_allocation, on_relay, on_update
-from xmppconf_focus.record import MediaRecord, ParticipantRecord
+from xmppconf_focus.record import MediaRecord
 from xmppconf_focus.selection import SelectionPolicy
 from xmppconf_focus.sender_limits import SenderLimits, sent_as
 from xmppconf_focus.signalling import signalling_delay
 from xmppconf_focus.source_map import SourceMap
 from xmppconf_focus.source_views import (
-    bridge_sources,
     strip_simulcast,
     to_media_sources,
     with_names,
@@ -74,15 +71,13 @@ class MediaSessions:
         new_id: Callable[[], str],
     ) -> None:
         self._room = room
-        self._settings = settings
         self._brewery = brewery
         self._limits = limits
-        self._initiator = initiator
         self._new_id = new_id
         self.meeting_id = MeetingId("")
         self.participants: dict[EndpointId, Participant] = {}
         self.sources = SourceMap(settings.max_sources_per_endpoint)
-        self.start_muted = StartMuted()
+        self.offers = Offers(settings, limits, self.sources, initiator)
         self.inviting = False
         """Whether there is reason to invite those who are idle."""
         self.bridge_missing = False
@@ -91,7 +86,7 @@ class MediaSessions:
         self._placement = Placement(brewery, SelectionPolicy.of(settings))
         self._cascade = Cascade(
             room,
-            describe_media(EVERYTHING, settings.codecs, red=settings.red),
+            self.offers.describe_everything(),
             lambda endpoint: to_media_sources(endpoint, self.sources.of(endpoint)),
             new_id,
         )
@@ -141,33 +136,23 @@ class MediaSessions:
     # -- another focus's sessions ------------------------------------------------------
     def record(self, addresses: Mapping[EndpointId, str]) -> MediaRecord:
         """What another focus has to know; `addresses` are real ones, by endpoint."""
+        records = (
+            participant.record(addresses[participant.id], self.sources.of(participant.id))
+            for participant in self.participants.values()
+            if participant.id in addresses
+        )
+        start_muted = self.offers.start_muted
         return MediaRecord(
             meeting_id=self.meeting_id,
-            start_muted=(self.start_muted.audio, self.start_muted.video),
+            start_muted=(start_muted.audio, start_muted.video),
             bridges=tuple(s.record() for s in self._cascade.sessions.values()),
-            participants=tuple(
-                ParticipantRecord(
-                    id=participant.id,
-                    real_jid=addresses[participant.id],
-                    sid=participant.session.sid,
-                    bridge=participant.bridge.bridge,
-                    features=participant.features,
-                    region=participant.region,
-                    sources=self.sources.of(participant.id),
-                    known=participant.signalling.known(),
-                )
-                for participant in self.participants.values()
-                if participant.session is not None
-                and participant.bridge is not None
-                and participant.is_active()
-                and participant.id in addresses
-            ),
+            participants=tuple(record for record in records if record is not None),
         )
 
     def restore(self, record: MediaRecord) -> None:
         """Take sessions over; raises `PeerError` if the record contradicts itself."""
         self.meeting_id = record.meeting_id
-        self.start_muted = StartMuted(*record.start_muted)
+        self.offers.start_muted = StartMuted(*record.start_muted)
         self._cascade.restore(record.meeting_id, record.bridges)
         sessions = self._cascade.sessions
         for known in record.participants:
@@ -175,12 +160,7 @@ class MediaSessions:
             if bridge is None or known.id not in bridge.endpoints:
                 raise PeerError("participant without a bridge")
             self.sources.add(known.id, known.sources)
-            participant = Participant(known.id, known.features, region=known.region)
-            participant.session = JingleSession.restored(known.sid, bridge.id)
-            participant.bridge = bridge
-            participant.stage = Stage.IN_SESSION
-            participant.was_invited = True
-            participant.signalling.restore(known.known)
+            participant = Participant.restored(known, bridge)
             self.participants[known.id] = participant
         self._reserve_feedback()
 
@@ -255,51 +235,21 @@ class MediaSessions:
             chosen,
             self.meeting_id,
             participant.id,
-            self._describe(participant),
-            data=self._wants_data(participant),
-            ssrc_rewriting=self._rewrites(participant),
+            self.offers.describe(participant),
+            data=self.offers.wants_data(participant),
+            ssrc_rewriting=self.offers.rewrites(participant),
             force_mute=self._forced.get(participant.id),
         )
 
     def _offer(
         self, participant: Participant, bridge: BridgeSession, transport: IceTransport
     ) -> None:
-        sources: OwnedSources = {}
-        if not self._rewrites(participant):
-            sources = {
-                owner: strip_simulcast(sources)
-                for owner, sources in self.sources
-                if owner != participant.id
-            }
-        sources = participant.signalling.offered(sources)
         session = JingleSession(self._new_id(), bridge.id)
         session.start()
         participant.session = session
         participant.stage = Stage.IN_SESSION
-        feedback = bridge_sources(bridge.feedback)
-        offer = Offer(
-            sid=session.sid,
-            initiator=self._initiator,
-            media=self._describe(participant),
-            data=self._wants_data(participant),
-            transport=transport,
-            sources={BRIDGE_OWNER: feedback} | sources if feedback else sources,
-            json_sources=Feature.JSON_SOURCES in participant.features,
-            bridge_session_id=bridge.id,
-            region=bridge.region,
-            start_audio_muted=self._starts_muted(
-                participant,
-                self.start_muted.audio,
-                participant.starts_muted[0]
-                or not self._limits.admits(participant.id, "audio"),
-            ),
-            start_video_muted=self._starts_muted(
-                participant,
-                self.start_muted.video,
-                participant.starts_muted[1]
-                or not self._limits.admits(participant.id, "video"),
-            ),
-        )
+        count = len(self.participants)
+        offer = self.offers.make(participant, bridge, transport, session.sid, count)
         participant.was_invited = True
         self._effects.append(SendOffer(self._room, participant.id, offer))
 
@@ -310,25 +260,6 @@ class MediaSessions:
             return
         if participant.session.sid == sid and participant.stage is Stage.IN_SESSION:
             self._end(participant, Stage.OUT, now, "general-error", "jingle session failed")
-
-    def _starts_muted(
-        self, participant: Participant, limit: int | None, always: bool
-    ) -> bool:
-        # Who is moved to another bridge has been heard already.
-        many = limit is not None and len(self.participants) > limit
-        return (always or many) and not participant.was_invited
-
-    def _describe(self, participant: Participant) -> tuple[MediaDescription, ...]:
-        settings = self._settings
-        return describe_media(participant.features, settings.codecs, red=settings.red)
-
-    def _wants_data(self, participant: Participant) -> bool:
-        return self._settings.data_channel and Feature.SCTP in participant.features
-
-    def _rewrites(self, participant: Participant) -> bool:
-        return self._settings.ssrc_rewriting and (
-            Feature.SSRC_REWRITING in participant.features
-        )
 
     # -- what participants send --------------------------------------------------------
     def receive(self, endpoint: EndpointId, received: Received, now: float) -> None:
@@ -462,7 +393,7 @@ class MediaSessions:
             if (
                 other.id != owner
                 and other.stage is Stage.IN_SESSION
-                and not self._rewrites(other)
+                and not self.offers.rewrites(other)
             ):
                 other.signalling.changed(owner, sources, due)
 

@@ -7,10 +7,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from xmppconf.ids import EndpointId
+from xmppconf.sources import SourceSet
 from xmppconf_focus.bridge_session import BridgeSession
 from xmppconf_focus.features import Feature
 from xmppconf_focus.jingle_session import JingleSession, State
 from xmppconf_focus.rate import TokenBucket
+from xmppconf_focus.record import ParticipantRecord
 from xmppconf_focus.signalling import Signalling
 
 MIN_RESTART_INTERVAL = 5.0  # seconds
@@ -55,6 +57,32 @@ class Participant:
     requests: TokenBucket = field(
         default_factory=lambda: TokenBucket(REQUESTS_PER_SECOND, MAX_REQUESTS)
     )
+
+    @classmethod
+    def restored(cls, record: ParticipantRecord, bridge: BridgeSession) -> Participant:
+        """One whose session another focus has begun."""
+        participant = cls(record.id, record.features, region=record.region)
+        participant.session = JingleSession.restored(record.sid, bridge.id)
+        participant.bridge = bridge
+        participant.stage = Stage.IN_SESSION
+        participant.was_invited = True
+        participant.signalling.restore(record.known)
+        return participant
+
+    def record(self, real_jid: str, sources: SourceSet) -> ParticipantRecord | None:
+        """What another focus has to know; None: nothing goes on yet."""
+        if self.session is None or self.bridge is None or not self.is_active():
+            return None
+        return ParticipantRecord(
+            id=self.id,
+            real_jid=real_jid,
+            sid=self.session.sid,
+            bridge=self.bridge.bridge,
+            features=self.features,
+            region=self.region,
+            sources=sources,
+            known=self.signalling.known(),
+        )
 
     def can_talk(self) -> bool:
         """Whether it is known to have media to exchange."""

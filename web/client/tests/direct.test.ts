@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { roleIn } from '../src/conference/direct';
+import { DirectCall, roleIn } from '../src/conference/direct';
 import { compareSigns, fingerprintOf } from '../src/conference/fingerprint';
 import { helps, iceServer } from '../src/conference/ice_servers';
 import {
   contentModify, directSession, NS, readCandidates, readModify, readOffer, readSources, sourceAdd, transportInfo,
 } from '../src/conference/jingle';
 import { candidateLine, readCandidateLine, readLocal, readLocalSource, remoteDescription } from '../src/conference/sdp';
+import { Trickle } from '../src/conference/trickle';
+import type { Link } from '../src/conference/link';
+import type { Candidate } from '../src/conference/types';
 import { all, first, xml } from '../src/conference/xml';
 import { ANSWER } from './offer';
 
@@ -42,6 +45,56 @@ test('candidates survive the way through Jingle', () => {
   assert.equal(candidateLine(read!), 'candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 10.0.0.17 rport 50000 generation 0');
   assert.equal(readCandidateLine('candidate:1 1 tcp 1518280447 10.0.0.1 9 typ host tcptype active'), undefined);
   assert.equal(readCandidateLine(''), undefined);
+});
+
+test('candidates wait for the description they belong to, and ours go out in few stanzas', async () => {
+  const taken: string[] = [];
+  const sent: Candidate[][] = [];
+  const pc = {
+    remoteDescription: null as object | null,
+    onicecandidate: null as ((event: object) => void) | null,
+    addIceCandidate: ({ candidate }: { candidate: string }) => Promise.resolve(taken.push(candidate)),
+  };
+  const trickle = new Trickle(pc as unknown as RTCPeerConnection, (candidates) => sent.push(candidates));
+  const line = (port: number) => `candidate:1 1 udp 1677729535 203.0.113.7 ${port} typ host`;
+  const found = (port: number) => pc.onicecandidate!({ candidate: { candidate: line(port) } });
+  trickle.take([readCandidateLine(line(1))!]);
+  assert.equal(taken.length, 0);
+  pc.remoteDescription = {};
+  trickle.described();
+  trickle.take([readCandidateLine(line(2))!]);
+  assert.deepEqual(taken.map((one) => one.split(' ')[5]), ['1', '2']);
+  found(3);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(sent.length, 0, 'not before our description');
+  trickle.begin();
+  found(4);
+  found(5);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(sent.map((stanza) => stanza.map((one) => one.port)), [['3'], ['4', '5']]);
+  trickle.close();
+  assert.equal(pc.onicecandidate, null);
+});
+
+test('candidates that come while an offer is being looked at are taken', () => {
+  const replies: string[] = [];
+  const link = {
+    room: { id: 'bb', jid: 'tea@muc.example', focusAddress: 'tea@muc.example/focus', address: 'tea@muc.example/bb' },
+    xmpp: {
+      reply: (iq: { attrs: Record<string, string> }) => replies.push(`taken ${iq.attrs.id}`),
+      refuse: (iq: { attrs: Record<string, string> }) => replies.push(`refused ${iq.attrs.id}`),
+      request: () => new Promise(() => undefined), // What servers there are is not known yet.
+    },
+  };
+  const call = new DirectCall(link as unknown as Link, () => [] as never, () => 'vp8');
+  call.consider(['aa'], true);
+  const iq = (id: string, from: string, sid: string, action: string) =>
+    xml('iq', { type: 'set', id, from: `tea@muc.example/${from}` }, { ...xml('jingle', { action, sid }), ns: NS.jingle });
+  call.take(iq('1', 'aa', 's', 'session-initiate'));
+  call.take(iq('2', 'aa', 's', 'transport-info'));
+  call.take(iq('3', 'aa', 'another', 'transport-info'));
+  call.take(iq('4', 'cc', 's', 'transport-info'));
+  assert.deepEqual(replies, ['taken 1', 'taken 2', 'refused 3', 'refused 4']);
 });
 
 test('a peer is told which heights are wanted', () => {

@@ -14,8 +14,9 @@ import {
 } from './jingle';
 import type { Link } from './link';
 import type { Room } from './room';
-import { candidateLine, readCandidateLine, readLocal } from './sdp';
+import { readLocal } from './sdp';
 import { MediaSession, newPeerConnection, type Tracks } from './session';
+import { Trickle } from './trickle';
 import type { Candidate, Offer, RemoteSource, SourceKey } from './types';
 import { first, xml, type Xml } from './xml';
 import type { XmppConnection } from './xmpp';
@@ -33,13 +34,11 @@ const AGAIN_MS = 5_000;
 /** From the first stanza until media flows. */
 const START_MS = 20_000;
 /** How long a session that is no longer wanted is kept at most: longer than path_switch.ts needs. */
-const LEAVE_MS = 6_000;
-/** Candidates found so close together go out in one stanza. */
-const TRICKLE_MS = 150;
+const LEAVE_MS = 10_000;
 const RETRY_MS = 30_000;
 const MAX_FAILURES = 3;
-/** Candidates that come before the description they belong to. */
-const MAX_EARLY = 64;
+/** Stanzas with candidates that come before their session is made. */
+const MAX_EARLY = 16;
 
 /** Whether a session with the one other has to be, and who of the two starts it. */
 export function roleIn(own: string, peers: readonly string[], allowed: boolean): 'none' | 'initiator' | 'responder' {
@@ -53,15 +52,21 @@ interface Call {
   readonly initiated: boolean;
   readonly pc: RTCPeerConnection;
   media?: MediaSession;
+  readonly trickle: Trickle;
   /** What we offered or answered. */
   local?: Answer;
-  early: Candidate[];
-  found: Candidate[];
-  trickle?: ReturnType<typeof setTimeout>;
+}
+
+/** An offer that has come and is not answered yet. */
+interface Incoming {
+  readonly peer: string;
+  readonly sid: string;
+  readonly candidates: Xml[];
 }
 
 export class DirectCall extends Emitter<Events> {
   private call: Call | undefined;
+  private incoming: Incoming | undefined;
   private current: DirectState = 'none';
   private peers: readonly string[] = [];
   private allowed = true;
@@ -174,7 +179,11 @@ export class DirectCall extends Emitter<Events> {
     const { action, sid = '' } = jingle.attrs;
     if (action === 'session-initiate') {
       this.xmpp.reply(iq);
+      this.incoming = { peer, sid, candidates: [] };
       void this.answer(jingle, peer);
+    } else if (action === 'transport-info' && this.incoming?.peer === peer && this.incoming.sid === sid) {
+      this.xmpp.reply(iq);
+      if (this.incoming.candidates.length < MAX_EARLY) this.incoming.candidates.push(jingle);
     } else if (this.call?.peer !== peer || this.call.ids.sid !== sid) {
       this.xmpp.refuse(iq, 'cancel', 'item-not-found', xml('unknown-session', { xmlns: 'urn:xmpp:jingle:errors:1' }));
     } else {
@@ -207,7 +216,7 @@ export class DirectCall extends Emitter<Events> {
       await pc.setLocalDescription(offer);
       call.local = readLocal(offer.sdp ?? '', ['audio', 'video'], this.room.id);
       await this.send(call, directSession('session-initiate', call.ids, call.local));
-      this.flush(call);
+      call.trickle.begin();
     } catch (error) {
       this.broke(call, 'failed-application', error);
     }
@@ -231,6 +240,7 @@ export class DirectCall extends Emitter<Events> {
       call.local = await media.answer(this.tracks());
       if (this.call !== call) return;
       await this.send(call, directSession('session-accept', call.ids, call.local));
+      call.trickle.begin();
       this.settled(call);
     } catch (error) {
       this.broke(call, 'failed-application', error);
@@ -242,9 +252,13 @@ export class DirectCall extends Emitter<Events> {
     const servers = await requestIceServers(this.xmpp, 'peer');
     if (this.closed || this.call || roleIn(this.room.id, this.peers, this.allowed) === 'none' || this.peers[0] !== peer) return undefined;
     const ids: DirectIds = { sid, initiator, responder: initiated ? undefined : this.room.address };
-    const call: Call = { peer, ids, initiated, pc: newPeerConnection(servers), early: [], found: [] };
-    call.pc.onicecandidate = ({ candidate }) => this.found(call, candidate?.candidate ?? '');
+    const pc = newPeerConnection(servers);
+    const trickle = new Trickle(pc, (candidates) => this.tellCandidates(call, candidates));
+    const call: Call = { peer, ids, initiated, pc, trickle };
     this.call = call;
+    const { incoming } = this;
+    this.incoming = undefined;
+    if (incoming?.sid === sid) for (const jingle of incoming.candidates) trickle.take(readCandidates(jingle));
     this.after(START_MS, () => this.broke(call, 'timeout'));
     this.setState('starting');
     return call;
@@ -283,7 +297,7 @@ export class DirectCall extends Emitter<Events> {
         if (call.initiated && !call.media) void this.accepted(call, jingle);
         break;
       case 'transport-info':
-        this.candidates(call, readCandidates(jingle));
+        call.trickle.take(readCandidates(jingle));
         break;
       case 'content-modify': {
         const { video, heights } = readModify(jingle);
@@ -317,39 +331,16 @@ export class DirectCall extends Emitter<Events> {
     }
   }
 
-  /** Both descriptions are there: candidates may come and go. */
+  /** Both descriptions are there. */
   private settled(call: Call): void {
-    const early = call.early.splice(0);
-    this.candidates(call, early);
-    this.flush(call);
+    call.trickle.described();
     for (const [key, track] of this.tracks()) this.setTrack(key, track);
     this.emit('tracks', undefined);
   }
 
-  private candidates(call: Call, candidates: readonly Candidate[]): void {
-    if (!call.pc.remoteDescription) {
-      call.early.push(...candidates.slice(0, MAX_EARLY - call.early.length));
-      return;
-    }
-    for (const candidate of candidates) {
-      // One that the browser does not take may be followed by a better one.
-      call.pc.addIceCandidate({ candidate: candidateLine(candidate), sdpMLineIndex: 0 }).catch(() => undefined);
-    }
-  }
-
-  private found(call: Call, line: string): void {
-    const candidate = readCandidateLine(line);
-    if (!candidate || this.call !== call) return;
-    call.found.push(candidate);
-    call.trickle ??= setTimeout(() => {
-      call.trickle = undefined;
-      this.flush(call);
-    }, TRICKLE_MS);
-  }
-
-  private flush(call: Call): void {
-    if (!call.local || !call.found.length || this.call !== call) return;
-    this.send(call, transportInfo(call.ids, call.local.transport, call.found.splice(0))).catch(() => undefined);
+  private tellCandidates(call: Call, candidates: Candidate[]): void {
+    if (!call.local || this.call !== call) return;
+    this.send(call, transportInfo(call.ids, call.local.transport, candidates)).catch(() => undefined);
   }
 
   private tellWanted(): void {
@@ -396,9 +387,8 @@ export class DirectCall extends Emitter<Events> {
     const { call } = this;
     this.cancel();
     if (!call) return;
-    clearTimeout(call.trickle);
+    call.trickle.close();
     this.call = undefined;
-    call.pc.onicecandidate = null;
     if (call.media) call.media.close();
     else call.pc.close();
     this.setState('none');

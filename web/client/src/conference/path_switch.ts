@@ -1,9 +1,10 @@
 /**
  * Which of two paths is heard and seen, the bridge's or the direct one: the new one is taken only
- * when media has come over it, and the old one ends only after that, so that nothing is lost.
+ * when what came over it has been played, and the old one ends only after that, so that nothing is lost.
  */
 import type { DirectState } from './direct';
 import { Emitter } from './emitter';
+import { parseSourceName } from './ids';
 import type { MediaSession } from './session';
 import type { Path } from './types';
 
@@ -14,8 +15,10 @@ interface Events {
 }
 
 /** Whoever sends nothing at all is not waited for longer. */
-const WAIT_MS = 2_000;
+const WAIT_MS = 4_000;
 const LOOK_MS = 50;
+/** Sound that is played on and on for so many looks will go on. */
+const STEADY_LOOKS = 20;
 /** The other side may wait so long too, and has to hear us on the old path meanwhile. */
 const SETTLE_MS = WAIT_MS + 1_000;
 
@@ -29,16 +32,41 @@ export interface Paths {
   releaseDirect(): void;
 }
 
-/** Packets of sound or decoded pictures so far, by source. */
+/** Which sound was played last, and how many pictures were decoded, by source. */
 async function arrivals(session: MediaSession, sources: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>();
+  const marks = new Map<string, number>();
   await Promise.all(sources.map(async (source) => {
-    const reports = await session.receiver(source)?.getStats();
-    reports?.forEach((report: { type: string; kind?: string; packetsReceived?: number; framesDecoded?: number }) => {
-      if (report.type === 'inbound-rtp') counts.set(source, (report.kind === 'video' ? report.framesDecoded : report.packetsReceived) ?? 0);
+    const receiver = session.receiver(source);
+    // Sound that has come is heard later: only then the other path may fall silent.
+    const [played] = receiver?.track.kind === 'audio' ? receiver.getSynchronizationSources() : [];
+    if (played) marks.set(source, played.rtpTimestamp);
+    if (receiver?.track.kind !== 'video') return;
+    (await receiver.getStats()).forEach((report: { type: string; framesDecoded?: number }) => {
+      if (report.type === 'inbound-rtp' && report.framesDecoded) marks.set(source, report.framesDecoded);
     });
   }));
-  return counts;
+  return marks;
+}
+
+/** Whether what comes over a path comes without stumbling: the first packets may be long before the others. */
+class Flow {
+  private before: ReadonlyMap<string, number> = new Map();
+  private readonly moves = new Map<string, number>();
+
+  look(marks: ReadonlyMap<string, number>): void {
+    for (const source of new Set([...this.before.keys(), ...marks.keys()])) {
+      const moved = marks.has(source) && marks.get(source) !== this.before.get(source);
+      // Between two pictures there may be several looks; sound is played all the time.
+      if (moved) this.moves.set(source, (this.moves.get(source) ?? 0) + 1);
+      else if (parseSourceName(source)?.kind === 'audio') this.moves.set(source, 0);
+    }
+    this.before = marks;
+  }
+
+  isSteady(source: string): boolean {
+    const needed = parseSourceName(source)?.kind === 'audio' ? STEADY_LOOKS : 2;
+    return (this.moves.get(source) ?? 0) >= needed;
+  }
 }
 
 export class PathSwitch extends Emitter<Events> {
@@ -80,15 +108,13 @@ export class PathSwitch extends Emitter<Events> {
 
   private async follow(target: Path, attempt: number): Promise<void> {
     const began = performance.now();
-    let base: ReadonlyMap<string, number> | undefined;
+    const flow = new Flow();
     while (performance.now() - began < WAIT_MS) {
       const session = target === 'direct' ? this.paths.direct() : this.paths.bridge();
       if (session) {
         const awaited = this.paths.awaited();
-        const counts = await arrivals(session, awaited);
-        base ??= counts;
-        const since = base;
-        if (awaited.every((source) => (counts.get(source) ?? 0) > (since.get(source) ?? 0))) break;
+        flow.look(await arrivals(session, awaited));
+        if (awaited.every((source) => flow.isSteady(source))) break;
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       if (attempt !== this.attempt) return;
