@@ -81,6 +81,13 @@ async def test_who_is_removed_shares_their_screen_no_longer(house: House) -> Non
     await ben.page.click(by_testid("share"))
     states = "testDisplays.flatMap((one) => one.getTracks()).map((one) => one.readyState)"
     await ben.page.wait_for(f"{states}.includes('live')", what="a screen")
+    screen = f'document.querySelector("[data-screen={ben.id!r}]")'
+    await ann.page.wait_for(f"!!{screen}", what="Ben's screen")
+    await act(ann, ben, "mute-desktop")
+    await ann.page.wait_for(f"!{screen}", what="no screen")
+    assert not await ben.page.evaluate(f"{states}.includes('live')")
+    await ben.page.click(by_testid("share"))
+    await ben.page.wait_for(f"{states}.includes('live')", what="another screen")
     await act(ann, ben, "kick")
     await ended(ben, "kicked")
     assert not await ben.page.evaluate(f"{states}.includes('live')")

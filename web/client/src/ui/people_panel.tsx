@@ -55,7 +55,7 @@ export function PeoplePanel() {
           <PersonRow id="local" name={settings.value.name ? t('call.nameYou', { name: settings.value.name }) : t('call.you')} initialsOf={settings.value.name || t('call.you')} own moderator={moderating}
             audioMuted={microphone.value.muted} videoMuted={camera.value.muted} hand={handUp.value ? 0 : undefined} />
           {shown.map((p) => (
-            <PersonRow key={p.id} id={p.id} name={nameOf(p)} moderator={p.moderator} audioMuted={p.audioMuted} videoMuted={p.videoMuted}
+            <PersonRow key={p.id} id={p.id} name={nameOf(p)} moderator={p.moderator} audioMuted={p.audioMuted} videoMuted={p.videoMuted} shares={p.screens.length > 0}
               hand={p.raisedHand === undefined ? undefined : hands.value.findIndex((other) => other.id === p.id) + 1} />
           ))}
         </ul>

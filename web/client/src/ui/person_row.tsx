@@ -16,11 +16,12 @@ export interface PersonRowProps {
   readonly moderator: boolean;
   readonly audioMuted: boolean;
   readonly videoMuted: boolean;
+  readonly shares?: boolean;
   /** The place among the raised hands, 0 for our own; undefined while it is down. */
   readonly hand?: number;
 }
 
-function actions({ id, moderator, audioMuted, videoMuted }: PersonRowProps): MenuItem[] {
+function actions({ id, moderator, audioMuted, videoMuted, shares }: PersonRowProps): MenuItem[] {
   const meeting = conference?.meeting;
   const items: MenuItem[] = [{
     id: 'write-privately', icon: 'chat', label: t('people.write'), onSelect: () => {
@@ -36,6 +37,7 @@ function actions({ id, moderator, audioMuted, videoMuted }: PersonRowProps): Men
   items.push(videoMuted
     ? { id: 'ask-video', icon: 'camera', label: t('people.askVideo'), onSelect: () => attempt(meeting?.askToUnmute('video', id)) }
     : { id: 'mute-video', icon: 'cameraOff', label: t('people.cameraOff'), onSelect: () => attempt(meeting?.mute('video', id)) });
+  if (shares) items.push({ id: 'mute-desktop', icon: 'screen', label: t('people.stopShare'), onSelect: () => attempt(meeting?.mute('desktop', id)) });
   const restricted = moderation.value?.restricted;
   for (const kind of ['audio', 'video', 'desktop'] as const) {
     if (moderator || !restricted?.has(kind)) continue;
