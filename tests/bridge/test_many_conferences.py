@@ -48,6 +48,8 @@ async def come_and_go(running: Running, number: int) -> None:
 async def test_conferences_that_come_and_go_fast_leave_nothing() -> None:
     options = BridgeSettings(udp_port=0, udp_addresses=("127.0.0.1",))
     running = Running(Settings(bridge=options))
+    # To look at what all the tests before hold takes long, and says nothing.
+    gc.freeze()
     try:
         await come_and_go(running, 0)
         await running.check()
@@ -61,5 +63,6 @@ async def test_conferences_that_come_and_go_fast_leave_nothing() -> None:
         assert running.bridge.endpoint_count == 0
         assert running.bridge.counters.conferences == CONFERENCES
     finally:
+        gc.unfreeze()
         running.close()
     await asyncio.sleep(0.05)

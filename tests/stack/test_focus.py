@@ -251,7 +251,12 @@ async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:  # noq
             properties = child(ann.focus_presence[-1], tag(FOCUS, "conference-properties"))
             assert properties is not None
             found = {p.get("key"): p.get("value") for p in properties}
-            assert found == {"support-terminate-restart": "true", "bridge-count": "1"}
+            assert found == {
+                "support-terminate-restart": "true",
+                "bridge-count": "1",
+                "audio-limit-reached": "false",
+                "video-limit-reached": "false",
+            }
             bob.leave()
             async with asyncio.timeout(5):
                 ended = await ann.ended.get()

@@ -15,12 +15,11 @@ import type { Credentials } from './focus_request';
 import { randomHex } from './ids';
 import { RoomMedia } from './media';
 import { Meeting } from './meeting';
-import type { OwnPresence } from './presence';
+import { Own } from './own';
 import { Room } from './room';
 import { Roster } from './roster';
 import { ScreenCapture } from './screen';
-import type { Tracks } from './session';
-import type { ChatMessage, ConferenceState, FailureReason, Participant, Path, SourceKey, Statistics, Timings, View, Waiting } from './types';
+import type { ChatMessage, ConferenceState, FailureReason, Participant, Path, Statistics, Timings, View, Waiting } from './types';
 import type { Xml } from './xml';
 import { XmppConnection } from './xmpp';
 
@@ -64,13 +63,10 @@ export class Conference extends Emitter<ConferenceEvents> {
   private room: Room | undefined;
   private media: RoomMedia | undefined;
   private readonly roster = new Roster((source) => this.media?.stream(source));
+  private readonly own: Own;
   private view: View = { sizes: new Map(), onStage: [], audioOnly: false };
   private directAllowed = true;
-  private shared = false;
   private abort = new AbortController();
-  private name = '';
-  private raisedHand: number | undefined;
-  private caps: Xml | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private missing = new Set<string>();
   private missingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -80,18 +76,18 @@ export class Conference extends Emitter<ConferenceEvents> {
   constructor(private readonly config: ConferenceConfig, room: string, local = new LocalMedia(), credentials: Credentials = { machineUid: randomHex(16) }) {
     super();
     this.local = local;
+    this.own = new Own(local, this.screen);
     this.roomJid = `${room}@${config.rooms}`;
     this.meeting = new Meeting(config.focus, config.lobbies, local);
     this.entrance = new Entrance(config, this.roomJid, credentials, (waiting) => this.setState('waiting', undefined, waiting));
     local.on('changed', (kind) => {
       this.publish();
       const key = kind === 'audio' ? 'a0' : 'v0';
-      this.media?.setTrack(key, this.tracks().get(key));
+      this.media?.setTrack(key, this.own.tracks().get(key));
     });
     this.screen.on('changed', () => {
-      this.shared = true;
       this.publish();
-      for (const key of ['v1', 'a1'] as const) this.media?.setTrack(key, this.tracks().get(key));
+      for (const key of ['v1', 'a1'] as const) this.media?.setTrack(key, this.own.tracks().get(key));
       this.emit('sharing', this.screen.video !== undefined);
     });
   }
@@ -131,7 +127,7 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   /** Enters the room under `name`; the outcome comes as `state`. */
   join(name: string): void {
-    this.name = name;
+    this.own.name = name;
     this.times = { joinStart: performance.now() };
     this.backoff = new Backoff();
     this.setState('connecting');
@@ -150,7 +146,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   setName(name: string): void {
-    this.name = name;
+    this.own.name = name;
     this.publish();
   }
 
@@ -161,7 +157,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   raiseHand(up: boolean): void {
-    this.raisedHand = up ? Date.now() : undefined;
+    this.own.raisedHand = up ? Date.now() : undefined;
     this.publish();
   }
 
@@ -241,8 +237,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     const abort = (this.abort = new AbortController());
     try {
       const version = await capsVersion();
-      if (version) this.caps = capsElement(version);
-      await this.entrance.pass(this.connect(), (xmpp, focusJid) => this.open(xmpp, focusJid), () => this.presence(), abort.signal);
+      if (version) this.own.caps = capsElement(version);
+      await this.entrance.pass(this.connect(), (xmpp, focusJid) => this.open(xmpp, focusJid), () => this.own.presence(), abort.signal);
       if (abort.signal.aborted) return;
       this.times.roomJoined ??= performance.now();
       this.backoff.succeeded(performance.now());
@@ -270,7 +266,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (media && sid !== undefined) media.rebind(xmpp, room);
     else {
       media?.close();
-      this.carry(new RoomMedia({ xmpp, room }, this.roster, () => this.tracks(), () => this.videoTypes()));
+      this.carry(new RoomMedia({ xmpp, room }, this.roster, () => this.own.tracks(), () => this.own.videoTypes()));
     }
     return room;
   }
@@ -367,7 +363,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     // Without the focus nobody is invited; it returns, or its restart makes the room anew.
     room.on('focusGone', () => this.reconnect());
     room.on('refused', (refused) => this.emit('chatRefused', refused));
-    room.on('chat', (message) => this.emit('chat', message.own ? { ...message, name: this.name } : message));
+    room.on('chat', (message) => this.emit('chat', message.own ? { ...message, name: this.own.name } : message));
   }
 
   private gone(id: string): void {
@@ -378,35 +374,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (participant) this.emit('left', participant);
   }
 
-  private presence(): OwnPresence {
-    return {
-      nick: this.name, audioMuted: this.local.muted('audio'), videoMuted: this.local.muted('video'),
-      screen: this.shared ? { shared: this.screen.video !== undefined, audio: this.screen.audio !== undefined } : undefined, caps: this.caps,
-      raisedHand: this.raisedHand,
-    };
-  }
-
   private publish(): void {
-    this.room?.update(this.presence());
+    this.room?.update(this.own.presence());
   }
 
   private changed(): void {
     this.emit('participants', this.roster.participants());
-  }
-
-  /** Our own tracks by source. */
-  private tracks(): Tracks {
-    const { local, screen } = this;
-    const all: [SourceKey, MediaStreamTrack | undefined][] = [
-      ['a0', local.track('audio')], ['v0', local.track('video')], ['v1', screen.video], ['a1', screen.audio],
-    ];
-    return new Map(all.filter((entry): entry is [SourceKey, MediaStreamTrack] => entry[1] !== undefined));
-  }
-
-  private videoTypes(): Map<SourceKey, 'camera' | 'desktop' | 'none'> {
-    const types = new Map<SourceKey, 'camera' | 'desktop' | 'none'>([['v0', this.local.muted('video') ? 'none' : 'camera']]);
-    if (this.shared) types.set('v1', this.screen.video ? 'desktop' : 'none');
-    return types;
   }
 
   private onRequest(xmpp: XmppConnection, iq: Xml): void {
