@@ -18,6 +18,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.firefox import Firefox
 from tests.browser.page import Browser, Page
 from tests.browser.people import Person, preload, write_video
+from tests.support.oidc_provider import provider as provider
 from tests.support.service import Service, running_service
 
 

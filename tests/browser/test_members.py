@@ -14,7 +14,7 @@ import pytest
 from tests.browser.call import Caller, by_testid, new_room, sit_down
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, KIM, Person
-from tests.stack.test_member_servers import Provider, provider  # noqa: F401
+from tests.support.oidc_provider import Provider
 from tests.support.service import ROOT, Service, running_service
 
 pytestmark = [
@@ -33,7 +33,7 @@ PASSWORD = "correct horse"
 @pytest.fixture(scope="module")
 def closed(
     stock_page: str,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> Iterator[Service]:
     """A service on which members open rooms: Ann is on its list, Mia has an account."""
     settings = (

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.focus.test_tokens import CLAIMS, SECRET, hs
-from tests.stack.test_member_servers import Provider, provider  # noqa: F401
+from tests.support.oidc_provider import Provider
 from tests.support.service import Service, running_service
 
 pytestmark = pytest.mark.stack
@@ -41,7 +41,7 @@ max_sign_ins_per_minute = 100
 @pytest.fixture(scope="module")
 def service(
     tmp_path_factory: pytest.TempPathFactory,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     settings = SETTINGS.format(issuer=provider.issuer)
@@ -177,7 +177,7 @@ async def test_a_listed_member_signs_in_opens_a_room_and_is_out_when_removed(
 
 async def test_a_login_at_a_provider_opens_a_room(
     service: Service,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> None:
     async with http_session() as http:
         _, started = await post(

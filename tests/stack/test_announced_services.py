@@ -10,7 +10,7 @@ from xmppconf_focus.app import running
 from xmppconf_focus.service_pool import ServiceKind, ServiceStatus
 
 from tests.stack.test_focus import http_session, until
-from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from tests.support.prosody import RunningProsody
 from xmppconf.config import Settings
 from xmppconf.serve.ports import free_ports
 from xmppconf.xmpp.brewery import stats_to_xml
@@ -51,7 +51,7 @@ def recorder(busy: str) -> Element:
 
 
 async def test_the_focus_knows_who_of_them_is_there(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     settings = prosody.settings
     [port] = free_ports(1)

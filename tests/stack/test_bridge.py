@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import aiohttp
 import pytest
 
-from tests.support.prosody import RunningProsody, prosody
+from tests.support.prosody import RunningProsody
 from xmppconf import __version__
 from xmppconf.colibri2 import (
     ConferenceModify,
@@ -35,7 +35,6 @@ pytest.importorskip("xmppconf_bridge._native", reason="script/build-native")
 
 from xmppconf_bridge.app import serve
 
-__all__ = ["prosody"]
 pytestmark = pytest.mark.stack
 
 BREWERY = "jvbbrewery@internal.localhost"

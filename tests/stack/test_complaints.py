@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from tests.support.prosody import RunningProsody
 from xmppconf.serve.ports import free_ports
 from xmppconf.xmpp.stream import GuardedClient, GuardedComponent, GuardedStream
 
@@ -37,7 +37,7 @@ async def test_a_server_that_is_not_there(caplog: pytest.LogCaptureFixture) -> N
 
 
 async def test_a_wrong_secret(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stream = GuardedComponent(prosody.names.focus, "wrong")
@@ -46,7 +46,7 @@ async def test_a_wrong_secret(
 
 
 async def test_a_wrong_password(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     address = f"bridge-1@{prosody.names.accounts}/bridge"

@@ -15,7 +15,7 @@ from xmppconf_focus.app import running
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 
 from tests.focus.support import BRIDGE_TRANSPORT, FEEDBACK, MODERN, camera
-from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from tests.support.prosody import RunningProsody
 from xmppconf.colibri2 import (
     ConferenceModified,
     ConferenceModify,
@@ -230,7 +230,7 @@ async def clients(
             await client.stream.close()
 
 
-async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:  # noqa: F811
+async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:
     async with focus_and_bridge(prosody, single=0.3) as (settings, _, bridge):
         room = "tea@muc.localhost"
         async with clients(settings, room, "ann", "bob") as (ann, bob):
@@ -268,7 +268,7 @@ async def test_two_join_and_are_invited(prosody: RunningProsody) -> None:  # noq
 
 
 async def test_requests_at_once_make_one_conference(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
         async with clients(settings, "many@muc.localhost", "ann", "bob") as people:
@@ -292,7 +292,7 @@ BAD_BODIES = {
 }
 
 
-async def test_bad_requests_over_http(prosody: RunningProsody) -> None:  # noqa: F811
+async def test_bad_requests_over_http(prosody: RunningProsody) -> None:
     async with (
         focus_and_bridge(prosody) as (settings, focus, _),
         http_session() as http,
@@ -308,7 +308,7 @@ async def test_bad_requests_over_http(prosody: RunningProsody) -> None:  # noqa:
 
 
 async def test_a_destroyed_room_frees_the_bridge(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, bridge):
         room = "gone@muc.localhost"
@@ -327,7 +327,7 @@ async def test_a_destroyed_room_frees_the_bridge(
 
 
 async def test_after_a_lost_stream_rooms_are_left_and_served_anew(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
         async with clients(settings, "back@muc.localhost", "ann", "bob") as (ann, bob):
@@ -347,7 +347,7 @@ async def test_after_a_lost_stream_rooms_are_left_and_served_anew(
 
 
 async def test_who_took_the_nickname_of_the_focus_loses_it(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, _):
         room = "name@muc.localhost"
@@ -372,7 +372,7 @@ async def test_who_took_the_nickname_of_the_focus_loses_it(
 
 
 async def test_a_room_of_a_killed_focus_sees_it_go_before_it_comes_back(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     """Otherwise clients keep the session of the old one beside that of the new one."""
     async with focus_and_bridge(prosody) as (settings, focus, _):  # noqa: SIM117
@@ -395,7 +395,7 @@ async def test_a_room_of_a_killed_focus_sees_it_go_before_it_comes_back(
 
 
 async def test_health_is_the_xmpp_stream_and_about_health_a_bridge(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, bridge):
         base = f"http://127.0.0.1:{settings.focus.http_port}"

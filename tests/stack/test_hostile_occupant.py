@@ -17,7 +17,7 @@ import pytest
 from xmppconf_focus.handlers import HANDLERS
 
 from tests.stack.test_focus import clients, focus_and_bridge, until
-from tests.support.prosody import RunningProsody, prosody  # noqa: F401
+from tests.support.prosody import RunningProsody
 from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedClient
 from xmppconf.xmpp.xml import build
@@ -188,7 +188,7 @@ async def pinged(stream: GuardedClient) -> None:
 
 
 async def test_whatever_one_occupant_says_the_focus_stays(
-    prosody: RunningProsody,  # noqa: F811
+    prosody: RunningProsody,
 ) -> None:
     async with focus_and_bridge(prosody) as (settings, focus, _):
         ended: list[object] = []

@@ -9,7 +9,6 @@ import pytest
 from xmppconf_focus.effects import RoomJid
 
 from tests.stack.rooms import FOCUS, House, Person, condition_of, house, until
-from tests.stack.servers import server  # noqa: F401
 from xmppconf.config import Settings
 from xmppconf.xmpp.conference_request import ConferenceRequest, request_to_xml
 from xmppconf.xmpp.disco import info_from_xml, info_query
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.stack
 
 
 async def test_the_lobby_lets_in_turns_away_and_forgets_who_went(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     async with house(server) as here:
         (ann,) = await here.joined("ann")
@@ -64,7 +63,7 @@ async def test_the_lobby_lets_in_turns_away_and_forgets_who_went(
 
 
 async def test_who_waits_gets_no_media_and_no_secret(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     """S23: by direct Jingle, by another nickname, by speaking to the components."""
     async with house(server) as here:
@@ -97,7 +96,7 @@ async def test_who_waits_gets_no_media_and_no_secret(
 
 
 async def test_who_begins_muted_is_told_before_it_enters(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     """Stock clients do not heed it any more once they are in the room."""
     async with house(server) as here:
@@ -112,7 +111,7 @@ async def test_who_begins_muted_is_told_before_it_enters(
 
 
 async def test_a_failed_second_session_leaves_the_first_alone(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     """S24: the same browser asks again, with what is not good."""
     async with house(server) as here:
@@ -135,7 +134,7 @@ async def test_a_failed_second_session_leaves_the_first_alone(
 
 
 async def test_switching_the_lobby_off_opens_it_for_all(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     async with house(server) as here:
         (ann,) = await here.joined("ann")
@@ -155,7 +154,7 @@ async def test_switching_the_lobby_off_opens_it_for_all(
 
 
 async def test_hosts_are_not_locked_out_by_their_own_lobby(
-    server: Settings,  # noqa: F811
+    server: Settings,
     tmp_path: Path,
 ) -> None:
     """And nobody who comes early goes round it, after a restart neither."""
@@ -193,7 +192,7 @@ async def test_hosts_are_not_locked_out_by_their_own_lobby(
 
 
 async def test_a_password_set_by_a_stock_client_is_kept(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
@@ -216,7 +215,7 @@ async def test_a_password_set_by_a_stock_client_is_kept(
         await eve.join("s3cret")
 
 
-async def test_kicked_people_do_not_come_back(server: Settings) -> None:  # noqa: F811
+async def test_kicked_people_do_not_come_back(server: Settings) -> None:
     async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         await ann.kick("bob")
@@ -234,7 +233,7 @@ async def test_kicked_people_do_not_come_back(server: Settings) -> None:  # noqa
 
 
 async def test_roles_survive_a_reconnect_and_revoking_lasts(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
@@ -260,7 +259,7 @@ async def test_roles_survive_a_reconnect_and_revoking_lasts(
         await until(lambda: bob.roles["bob"] == "participant")
 
 
-async def test_invitations(server: Settings) -> None:  # noqa: F811
+async def test_invitations(server: Settings) -> None:
     async with house(server) as here:
         (ann,) = await here.joined("ann")
         await ann.ask("settings", access="locked")
@@ -292,7 +291,7 @@ async def test_invitations(server: Settings) -> None:  # noqa: F811
 
 
 async def test_full_rooms_and_rooms_without_their_host(
-    server: Settings,  # noqa: F811
+    server: Settings,
 ) -> None:
     async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
@@ -315,7 +314,7 @@ async def test_full_rooms_and_rooms_without_their_host(
         await eve.join()
 
 
-async def test_a_meeting_is_ended_for_everybody(server: Settings) -> None:  # noqa: F811
+async def test_a_meeting_is_ended_for_everybody(server: Settings) -> None:
     async with house(server) as here:
         ann, bob = await here.joined("ann", "bob")
         bob.tell("end_conference", bare=True)
@@ -327,7 +326,7 @@ async def test_a_meeting_is_ended_for_everybody(server: Settings) -> None:  # no
         await until(lambda: here.room not in here.focus.machine.conferences)
 
 
-async def test_breakout_rooms(server: Settings) -> None:  # noqa: F811
+async def test_breakout_rooms(server: Settings) -> None:
     async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         event = "features/breakout-rooms/{}".format
@@ -375,7 +374,7 @@ async def test_breakout_rooms(server: Settings) -> None:  # noqa: F811
         await bob.join()
 
 
-async def test_features_of_a_room(server: Settings) -> None:  # noqa: F811
+async def test_features_of_a_room(server: Settings) -> None:
     async with house(server) as here:
         ann, bob, eve = await here.joined("ann", "bob", "eve")
         await moderation(here, ann, bob, eve)
@@ -447,7 +446,7 @@ async def speaker_stats(here: House, ann: Person, bob: Person) -> None:
     assert told["users"]["bob"]["displayName"] == "Name of bob"
 
 
-async def test_the_focus_names_its_components(server: Settings) -> None:  # noqa: F811
+async def test_the_focus_names_its_components(server: Settings) -> None:
     async with house(server) as here:
         ann = here.person("ann")
         await ann.request()

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import aiohttp
 import pytest
 
-from tests.support.prosody import RunningProsody, prosody
+from tests.support.prosody import RunningProsody
 from xmppconf.errors import NotAllowed
 from xmppconf.ids import BRIDGE_OWNER, EndpointId
 from xmppconf.jingle import Offer
@@ -47,7 +47,6 @@ from xmppconf.xmpp.stream import (
     iq_handler,
 )
 
-__all__ = ["prosody"]
 pytestmark = pytest.mark.stack
 
 
