@@ -131,8 +131,11 @@ def check(settings: Settings) -> None:
         ("bridge.id", settings.bridge.id),
         ("bridge.brewery", settings.bridge.brewery),
         ("focus.brewery", settings.focus.brewery),
-        ("focus.recorder_brewery", settings.focus.recorder_brewery or "none"),
-        ("focus.phone_brewery", settings.focus.phone_brewery or "none"),
+        *(
+            (f"focus.{name}", value)
+            for name in ("recorder_brewery", "phone_brewery")
+            if (value := getattr(settings.focus, name))
+        ),
     ):
         if not _NODE.fullmatch(value):
             raise SettingsError(
@@ -142,7 +145,9 @@ def check(settings: Settings) -> None:
     breweries = [focus.brewery, focus.recorder_brewery, focus.phone_brewery]
     named = [room for room in breweries if room]
     if len(set(named)) < len(named):
-        raise SettingsError("focus.recorder_brewery: each kind needs a room of its own")
+        raise SettingsError(
+            "focus.brewery, recorder_brewery, phone_brewery: each needs a room of its own"
+        )
     for name, addresses in (
         ("bridge.udp_addresses", settings.bridge.udp_addresses),
         ("bridge.public_addresses", settings.bridge.public_addresses),

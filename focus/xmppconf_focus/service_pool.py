@@ -23,15 +23,13 @@ class ServiceStatus:
     """What one says about itself.  Until it has, it takes nothing."""
 
     is_available: bool = False
-    load: int = 0
-    """Participants it serves now."""
-    region: str | None = None
+    participants: int = 0
+    """How many a phone gateway serves now; a recorder says nothing of that."""
 
     @classmethod
     def of_recorder(cls, busy: str, health: str) -> ServiceStatus:
         """A recorder does one thing at a time."""
-        busy_now = busy != "idle"
-        return cls(health == "healthy" and not busy_now, int(busy_now))
+        return cls(busy == "idle" and health == "healthy")
 
     @classmethod
     def of_phone(cls, figures: Mapping[str, str]) -> ServiceStatus:
@@ -41,7 +39,6 @@ class ServiceStatus:
         return cls(
             figures.get("supports_sip", "false") == "true" and not closing,
             int(count) if count.isdecimal() and len(count) < 10 else 0,
-            figures.get("region"),
         )
 
 

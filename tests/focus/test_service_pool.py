@@ -28,7 +28,7 @@ def test_a_recorder_is_available_when_idle_and_healthy(
         ({}, ServiceStatus()),
         (
             {"supports_sip": "true", "participants": "7", "region": "eu"},
-            ServiceStatus(True, 7, "eu"),
+            ServiceStatus(True, 7),
         ),
         ({"supports_sip": "true", "graceful_shutdown": "true"}, ServiceStatus()),
         ({"supports_sip": "true", "participants": "-1"}, ServiceStatus(True, 0)),

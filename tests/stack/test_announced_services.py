@@ -84,7 +84,7 @@ async def test_the_focus_knows_who_of_them_is_there(
             assert focus.machine.brewery.bridges == {}, "neither is a bridge"
             service.announce(RECORDERS, recorder("busy"))
             await until(lambda: recorders.available() == 0)
-            assert recorders.services == {f"{RECORDERS}/one": ServiceStatus(load=1)}
+            assert recorders.services == {f"{RECORDERS}/one": ServiceStatus()}
             focus.stream.abort()
             await until(lambda: phones.services == {})
             await until(lambda: len(recorders.services) == len(phones.services) == 1)

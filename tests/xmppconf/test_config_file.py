@@ -75,6 +75,8 @@ def test_secrets_are_printed_only_on_request() -> None:
         ({"xmpp": {"rooms_domain": "a b"}}, "xmpp.rooms_domain: must be a host name"),
         ({"xmpp": {"host": "a\nb"}}, "xmpp.host: contains control characters"),
         ({"bridge": {"id": "../x"}}, "bridge.id: must be lower-case letters"),
+        ({"focus": {"phone_brewery": "a b"}}, "focus.phone_brewery: must be lower-case"),
+        ({"focus": {"recorder_brewery": "jvbbrewery"}}, "focus.brewery, recorder_brewery"),
         ({"log": {"level": "loud"}}, "log.level: must be one of debug, info"),
         ({"web": {"tls_key": "k.pem"}}, "web.tls_certificate: needed"),
     ],

@@ -148,7 +148,7 @@ async def stats(request: web.Request) -> web.Response:
                 f"{kind.value}s": {
                     "count": len(pool.services),
                     "available": pool.available(),
-                    "participants": sum(one.load for one in pool.services.values()),
+                    "participants": sum(one.participants for one in pool.services.values()),
                 }
                 for kind, pool in focus.services.items()
             },

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LocalMedia } from '../src/conference/devices';
+import { Own } from '../src/conference/own';
+import type { ScreenCapture } from '../src/conference/screen';
 import { StanzaError, RequestRefused } from '../src/conference/errors';
 import { Emitter } from '../src/conference/emitter';
 import { afterError } from '../src/conference/focus_request';
@@ -142,4 +145,12 @@ test('room settings and speaking times are read with defaults', () => {
   assert.deepEqual([settings.access, settings.password, settings.maxParticipants, settings.created, settings.startAudioMuted, settings.lobby], ['lobby', true, 20, 0, true, true]);
   assert.equal(readSettings({ lobbyEnabled: true }).access, 'lobby');
   assert.deepEqual(readSpeakerTimes({ ann: { displayName: 'Ann', totalDominantSpeakerTime: 2500 }, ben: null, eva: { totalDominantSpeakerTime: 'x' } }), [{ id: 'ann', name: 'Ann', seconds: 2.5 }]);
+});
+
+test('who shares a screen sends a picture, whatever the camera does', () => {
+  const screen = { on: () => undefined, video: undefined as object | undefined, audio: undefined };
+  const own = new Own({ muted: () => true } as unknown as LocalMedia, screen as unknown as ScreenCapture);
+  assert.deepEqual([own.sends('audio'), own.sends('video')], [false, false]);
+  screen.video = {};
+  assert.deepEqual([own.sends('audio'), own.sends('video')], [false, true]);
 });

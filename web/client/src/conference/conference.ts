@@ -78,7 +78,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.local = local;
     this.own = new Own(local, this.screen);
     this.roomJid = `${room}@${config.rooms}`;
-    this.meeting = new Meeting(config.focus, config.lobbies, local);
+    this.meeting = new Meeting(config.focus, config.lobbies, local, this.own);
     this.entrance = new Entrance(config, this.roomJid, credentials, (waiting) => this.setState('waiting', undefined, waiting));
     local.on('changed', (kind) => {
       this.publish();

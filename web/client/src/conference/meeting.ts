@@ -7,6 +7,7 @@ import type { LocalMedia } from './devices';
 import { Emitter } from './emitter';
 import { randomHex } from './ids';
 import { LobbyWatch, type Visitor } from './lobby';
+import type { Own } from './own';
 import type { Poll } from './polls';
 import type { Room } from './room';
 import { UNKNOWN, type RoomSettings } from './room_settings';
@@ -43,7 +44,9 @@ export class Meeting extends Emitter<MeetingEvents> {
 
   private begun = false;
 
-  constructor(private readonly focus: string, private readonly lobbies: string | undefined, private readonly local: LocalMedia) {
+  constructor(
+    private readonly focus: string, private readonly lobbies: string | undefined, private readonly local: LocalMedia, private readonly own: Own,
+  ) {
     super();
     local.on('changed', (kind) => this.onLocal(kind));
   }
@@ -117,9 +120,9 @@ export class Meeting extends Emitter<MeetingEvents> {
   hindrance(kind: ModeratedKind): 'moderated' | 'full' | undefined {
     const { restricted, approved } = this.moderation;
     if (restricted.has(kind) && !approved.has(kind) && this.room?.moderator !== true) return 'moderated';
-    // A screen counts as a picture, and who shows one already may show another.
+    // Who shows a picture already may show another.
     const sent = kind === 'audio' ? 'audio' : 'video';
-    return this.room?.full.has(sent) && this.local.muted(sent) ? 'full' : undefined;
+    return this.room?.full.has(sent) && !this.own.sends(sent) ? 'full' : undefined;
   }
 
   mute(kind: ModeratedKind, id: string): Promise<unknown> {

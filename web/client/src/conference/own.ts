@@ -3,7 +3,7 @@ import type { LocalMedia } from './devices';
 import type { OwnPresence } from './presence';
 import type { ScreenCapture } from './screen';
 import type { Tracks } from './session';
-import type { SourceKey } from './types';
+import type { Kind, SourceKey } from './types';
 import type { Xml } from './xml';
 
 export class Own {
@@ -16,6 +16,11 @@ export class Own {
 
   constructor(private readonly local: LocalMedia, private readonly screen: ScreenCapture) {
     screen.on('changed', () => (this.shared = true));
+  }
+
+  /** Whether we send sound, or a picture: of the camera or of a screen. */
+  sends(kind: Kind): boolean {
+    return !this.local.muted(kind) || this.screen[kind] !== undefined;
   }
 
   presence(): OwnPresence {
