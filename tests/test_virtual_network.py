@@ -57,6 +57,17 @@ def test_losses_come_in_bursts_of_the_asked_length() -> None:
     assert max(runs) > 8
 
 
+def test_a_token_bucket_lets_a_burst_pass_after_a_pause_and_then_its_rate() -> None:
+    link = Link(Impairment(rate=10_000, buffer=10, burst=300), seed=1)
+    for index in range(5):
+        link.send(index.to_bytes(4, "big") + bytes(96), now=1.0)
+    link.send(bytes(100), now=1.5)
+    link.send(bytes(100), now=1.5)
+    passed = [round(at - 1, 6) for at, _ in arrivals(link)]
+    # Three at once; then 100 bytes in 10 ms each.
+    assert passed == [0, 0, 0, 0.01, 0.02, 0.5, 0.5]
+
+
 def test_jitter_spreads_the_delay_and_reorders() -> None:
     arrived = carry(Impairment(delay=0.1, jitter=0.05))
     delays = [at - index * 0.01 for at, index in arrived]

@@ -211,11 +211,12 @@ class Engine:
         ValueError for what is no mid.
         """
 
-    def set_demand(self, receiver: int, bits_per_second: int) -> None:
+    def set_demand(self, receiver: int, bits_per_second: int, trial: int) -> None:
         """What `receiver` would be sent if its bandwidth had no bound.
 
         While that is more than the estimate, its way is filled with padding up to the
-        estimate, and probed for more.
+        estimate, and probed for more; otherwise it is filled up to `trial`, to see whether
+        the estimate stands that.  Both in bits per second.
         """
 
     # -- figures ----------------------------------------------------------------------
@@ -283,7 +284,9 @@ class MediaMachine:
         max_temporal: int,
     ) -> None: ...
     def remove_route(self, now: int, receiver: int, source: int) -> None: ...
-    def set_demand(self, now: int, receiver: int, bits_per_second: int) -> None: ...
+    def set_demand(
+        self, now: int, receiver: int, bits_per_second: int, trial: int
+    ) -> None: ...
     def receive_rtp(self, now: int, transport: int, packet: bytes) -> None: ...
     def receive_rtcp(self, now: int, transport: int, compound: bytes) -> None: ...
     def timeout(self, now: int) -> None: ...

@@ -68,6 +68,8 @@ class VideoReception:
     """What of it is taken by what is not video."""
     demand: int = 0
     """What it would get without a bound, as last told to the engine."""
+    trial: int = 0
+    """What is tried out for it, likewise."""
     unheard_since: float | None = None
     """Since when it is to get something and there is no estimate."""
     restraint: Restraint = field(default_factory=Restraint)

@@ -131,9 +131,8 @@ class VideoForwarding:
         for receiver in self._endpoints.values():
             video = receiver.video
             is_starved = video.estimate is None and not video.layers
-            if video.wanted and now - video.allocated_at >= (
-                PATIENCE if is_starved else MAX_AGE
-            ):
+            max_age = PATIENCE if is_starved else MAX_AGE
+            if video.wanted and now >= min(video.allocated_at + max_age, video.restraint.due):
                 self._due.add(receiver.id)
             if video.estimate is not None and now >= video.report_at:
                 video.report_at = now + STATISTICS_INTERVAL
@@ -280,11 +279,15 @@ class VideoForwarding:
             video.unheard_since = None
         elif video.unheard_since is None:
             video.unheard_since = now
-        restrained = video.restraint.apply(demands, bandwidth, now)
-        result = allocation.allocate(restrained, bandwidth, self._policy.oversend)
+        due = video.restraint.wait(demands, bandwidth, now)
+        result = wished = allocation.allocate(due, bandwidth, self._policy.oversend)
+        restrained = video.restraint.try_out(due, video.layers, wished.layers, now)
+        if restrained != due:
+            result = allocation.allocate(restrained, bandwidth, self._policy.oversend)
         if not result.layers and self._is_in_the_dark(receiver, now):
             result = allocation.lowest_of_first(restrained)
         video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
+        layers = video.restraint.hold(video.layers, result.layers, demands, bandwidth, now)
         is_ideal = result.is_ideal and restrained == demands
         video.is_complete = video.is_complete and is_ideal
         demand = allocation.ideal(demands)
@@ -293,10 +296,11 @@ class VideoForwarding:
             demand = round(demand * (1 + allocation.THRESHOLD))
         # The estimate is of everything on the way.
         demand += video.besides
-        if _differs(demand, video.demand):
-            video.demand = demand
-            self._engine.set_demand(receiver.transport.number, demand)
-        return result.layers
+        trial = wished.bitrate + video.besides if video.restraint.is_trying else 0
+        if _differs(demand, video.demand) or _differs(trial, video.trial):
+            video.demand, video.trial = demand, trial
+            self._engine.set_demand(receiver.transport.number, demand, trial)
+        return layers
 
     def _place(
         self,

@@ -4,6 +4,8 @@ with receivers behind bad links, in virtual time."""
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from random import Random
 
 import pytest
 
@@ -14,9 +16,9 @@ from tests.support.virtual_network import BAD, MOBILE, WIFI, Impairment
 DELAY = 0.02
 
 
-def bottleneck(kbps: int, *, buffer: float = 0.2, loss: float = 0.0) -> Impairment:
+def bottleneck(kbps: int, *, loss: float = 0.0, burst: int = 0) -> Impairment:
     return Impairment(
-        rate=kbps * 125, buffer=buffer, delay=DELAY, enter_burst=loss, leave_burst=1 - loss
+        rate=kbps * 125, delay=DELAY, enter_burst=loss, leave_burst=1 - loss, burst=burst
     )
 
 
@@ -109,6 +111,33 @@ def test_a_link_that_narrows_is_followed_and_so_is_one_that_widens() -> None:
     assert all(trace.rate(at, at + 1, media=True) > 100_000 for at in range(20, 60))
     changes = [layers for _, layers in trace.layers]
     assert len(changes) < 15, "no back and forth"
+
+
+#: A camera's low encodings that cost all they may, as noise does: the encoder leaves
+#: pictures out, and those that come are large.
+SCARCE = (6, 2, 1)
+
+
+@pytest.mark.parametrize("every", [SCARCE, (1, 1, 1)])
+@pytest.mark.parametrize("burst", [0, 3000])
+@pytest.mark.parametrize("narrow", [300, 500])
+def test_what_bursts_get_through_a_narrow_line_does_not_bring_large_pictures(
+    every: tuple[int, int, int], burst: int, narrow: int
+) -> None:
+    for seed in range(4):
+        loop = Loop({"r": bottleneck(3000, burst=burst)}, rates=(150_000, 720_000))
+        sender = loop.senders["s0"]
+        sender.every, sender.uneven, sender.chance = every, 0.5, Random(seed)
+        narrowed = bottleneck(narrow, burst=burst)
+        loop.at(8, partial(loop.change, "r", narrowed))
+        loop.at(23, partial(loop.change, "r", bottleneck(3000, burst=burst)))
+        loop.run(38)
+        [*before, down, up] = loop.traces["r"].layers
+        assert before[-1][1] == {"s0": 1}
+        assert down[1] == {"s0": 0}
+        assert 8 < down[0] < 9
+        assert up[1] == {"s0": 1}
+        assert 23 < up[0] < 33
 
 
 def test_losses_that_are_the_links_own_do_not_starve_it() -> None:

@@ -67,9 +67,9 @@ class FeedbackMachine(RuleBasedStateMachine):
         now = nanoseconds(self.now)
         self.machine.set_route(now, RECEIVER, SOURCE, SLOT, SLOT_RTX, encoding, 7, 7)
 
-    @rule(demand=st.integers(0, 40_000_000))
-    def demand(self, demand: int) -> None:
-        self.machine.set_demand(nanoseconds(self.now), RECEIVER, demand)
+    @rule(demand=st.integers(0, 40_000_000), trial=st.integers(0, 40_000_000))
+    def demand(self, demand: int, trial: int) -> None:
+        self.machine.set_demand(nanoseconds(self.now), RECEIVER, demand, trial)
 
     @rule(frames=st.integers(1, 30))
     def film(self, frames: int) -> None:

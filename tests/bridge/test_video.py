@@ -18,6 +18,7 @@ from xmppconf_bridge.engine import (
 from xmppconf_bridge.expiry import CHECK_INTERVAL
 from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.restraint import FIRST_WAIT, HOLD, TRIAL, TRIAL_WAIT
 from xmppconf_bridge.video import MAX_AGE, PATIENCE, STATISTICS_INTERVAL, UNWANTED
 
 from tests.bridge.test_conference_life import M1, audio, number_of, video, want
@@ -121,13 +122,46 @@ def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     forwarded = [["b-v0", "c-v0", "d-v0"]]
     assert call.told("a", "ForwardedSources", "forwardedSources") == forwarded
     call.estimate("a", 600)
-    assert call.routes("a") == {"b-v0": (1, ALL), "c-v0": (0, 0), "d-v0": PAUSED}
+    assert call.routes("a") == {"b-v0": (1, ALL), "c-v0": (0, 0), "d-v0": (0, 0)}
+    call.elapse(HOLD)
+    assert call.routes("a") == {"d-v0": PAUSED}
     assert call.told("a", "ForwardedSources", "forwardedSources") == [["b-v0", "c-v0"]]
-    call.estimate("a", 200)
-    assert call.routes("a") == {"b-v0": (0, ALL), "c-v0": PAUSED}
+    call.estimate("a", 130)
+    assert call.routes("a") == {"b-v0": (0, 0), "c-v0": PAUSED}
     call.estimate("a", 3000)
-    assert call.routes("a") == everything
+    assert call.routes("a") == {name: (0, ALL) for name in everything}
+    call.elapse(TRIAL)
+    assert call.routes("a") == {"b-v0": (2, ALL)}
     assert call.told("a", "ForwardedSources", "forwardedSources")[-1:] == forwarded
+
+
+def test_a_larger_picture_is_tried_out_once_one_had_to_go() -> None:
+    call = Call("ab")
+    want(call, "a", 720)
+    receiver = call.endpoint("a").transport.number
+    call.estimate("a", 3000)
+    assert call.routes("a")["b-v0"] == (2, ALL)
+    call.estimate("a", 300)
+    assert call.routes("a")["b-v0"] == (0, ALL)
+    call.elapse(FIRST_WAIT)
+    call.engine.take("set_demand")
+    call.estimate("a", 2500)
+    assert call.routes("a") == {}
+    assert call.engine.take("set_demand") == [(receiver, 2_300_000, 2_000_000)]
+    # It does not stand that.
+    call.elapse(TRIAL / 2)
+    call.estimate("a", 400)
+    call.elapse(TRIAL)
+    assert call.routes("a") == {}
+    assert call.engine.take("set_demand") == [(receiver, 2_300_000, 0)]
+    # At another time it does.
+    call.estimate("a", 2500)
+    call.elapse(TRIAL_WAIT - TRIAL)
+    assert call.routes("a") == {}
+    assert call.engine.take("set_demand")[-1] == (receiver, 2_300_000, 2_000_000)
+    call.elapse(TRIAL)
+    assert call.routes("a")["b-v0"] == (2, ALL)
+    assert call.engine.take("set_demand") == [(receiver, 2_000_000, 0)]
 
 
 @pytest.mark.parametrize(
@@ -186,22 +220,25 @@ def test_the_engine_is_told_what_more_bandwidth_would_be_used_for() -> None:
     call = Call("ab")
     want(call, "a", 360)
     receiver = call.endpoint("a").transport.number
-    assert call.engine.take("set_demand") == [(receiver, 500_000)]
+    assert call.engine.take("set_demand") == [(receiver, 500_000, 0)]
     # Not all of it can be had: enough more for the estimate to count as another one.
     call.estimate("a", 100)
-    assert call.engine.take("set_demand") == [(receiver, 575_000)]
+    assert call.engine.take("set_demand") == [(receiver, 575_000, 0)]
+    call.elapse(FIRST_WAIT)
     # What is not video's takes part of the estimate.
     call.bridge.receive([Bandwidth(receiver, 900_000, 200_000)])
-    assert call.engine.take("set_demand") == [(receiver, 700_000)]
+    assert call.engine.take("set_demand") == [(receiver, 775_000, 700_000)]
+    call.elapse(TRIAL)
+    assert call.engine.take("set_demand") == [(receiver, 700_000, 0)]
     call.bridge.receive([Bandwidth(receiver, 900_000, 0)])
-    assert call.engine.take("set_demand") == [(receiver, 500_000)]
+    assert call.engine.take("set_demand") == [(receiver, 500_000, 0)]
     call.measure("b", (150, 510, 2000))
     call.elapse(2 * MAX_AGE)
     assert call.engine.take("set_demand") == [], "as good as the same"
     want(call, "a", 720)
-    assert call.engine.take("set_demand") == [(receiver, 2_300_000)]
+    assert call.engine.take("set_demand") == [(receiver, 2_300_000, 0)]
     want(call, "a", 0)
-    assert call.engine.take("set_demand") == [(receiver, 0)]
+    assert call.engine.take("set_demand") == [(receiver, 0, 0)]
 
 
 def test_what_is_held_back_for_bandwidth_still_counts_as_wanted() -> None:
@@ -213,6 +250,8 @@ def test_what_is_held_back_for_bandwidth_still_counts_as_wanted() -> None:
     call.elapse(2 * MAX_AGE)
     assert call.told("b", "SenderSourceConstraints", "maxHeight") == []
     call.estimate("a", 5000)
+    assert call.routes("a")["b-v0"] == (0, ALL)
+    call.elapse(TRIAL)
     assert call.routes("a")["b-v0"] == (2, ALL)
 
 
@@ -247,9 +286,10 @@ def test_small_changes_of_the_estimate_wait_for_another_reason() -> None:
     want(call, "a", 720)
     call.estimate("a", 480)
     assert call.routes("a")["b-v0"] == (0, ALL)
+    call.elapse(FIRST_WAIT)
     call.estimate("a", 520)
     assert call.routes("a") == {}
-    call.elapse(MAX_AGE)
+    call.elapse(MAX_AGE + TRIAL)
     assert call.routes("a") == {"b-v0": (1, ALL)}
 
 

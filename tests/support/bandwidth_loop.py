@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import random
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -98,6 +99,12 @@ class Sender:
     keyframe_at: float = -1.0
     height: int = 720
     audio_sequence: int = 0
+    every: tuple[int, ...] = (1, 1, 1)
+    """Each encoding has one of so many pictures, and that much larger: an encoder that has
+    too little for what it films leaves pictures out."""
+    uneven: float = 0.0
+    """By which share a picture may be larger or smaller than the usual."""
+    chance: random.Random = field(default_factory=partial(random.Random, 1))
 
     def packets(self, now: float) -> Iterator[bytes]:
         """The packets of the next frame of every encoding that is asked for."""
@@ -111,9 +118,16 @@ class Sender:
         timestamp = round(now * 90_000) & 0xFFFFFFFF
         picture = round(now / FRAME) & 0x7FFF
         for encoding, rate in enumerate(self.rates):
-            if HEIGHTS[encoding] > self.height:
+            every = self.every[encoding]
+            if HEIGHTS[encoding] > self.height or (self.frame % every and not keyframe):
                 continue
-            size = rate * FRAME / 8 * (KEYFRAME if keyframe else 4 * share_of(temporal))
+            if every > 1:
+                temporal = 0
+                self.tl0 = (self.tl0 + 1) & 0xFF
+                share = every * (KEYFRAME / 2 if keyframe else 1)
+            else:
+                share = KEYFRAME if keyframe else 4 * share_of(temporal)
+            size = rate * FRAME / 8 * share * (1 + self.uneven * self.chance.uniform(-1, 1))
             count = max(1, round(size / PACKET))
             length = max(20, int(size / count) - HEADERS - OVERHEAD)
             for index in range(count):

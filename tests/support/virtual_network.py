@@ -36,6 +36,8 @@ class Impairment:
     """Bytes per second of the bottleneck."""
     buffer: float = 0.2
     """Seconds a packet may wait at the bottleneck; what would wait longer is dropped."""
+    burst: float = 0.0
+    """Bytes that pass at once after a pause, as shapers let them (a token bucket)."""
 
     @property
     def loss(self) -> float:
@@ -84,7 +86,8 @@ class Link:
         if self._in_burst:
             self.figures.lost += 1
             return
-        begin = max(now, self._bottleneck_free)
+        # With a full bucket the bottleneck is free since so long that the burst fits.
+        begin = max(now - link.burst / link.rate, self._bottleneck_free)
         if begin - now > link.buffer:
             self.figures.overflowed += 1
             return
@@ -94,7 +97,8 @@ class Link:
             self.figures.duplicated += 1
             copies = 2
         for _ in range(copies):
-            arrival = self._bottleneck_free + link.delay + link.jitter * self._chance()
+            passed = max(now, self._bottleneck_free)
+            arrival = passed + link.delay + link.jitter * self._chance()
             heapq.heappush(self._under_way, (arrival, next(self._order), packet))
 
     def next_arrival(self) -> float | None:

@@ -129,8 +129,8 @@ impl PyMediaMachine {
         self.media.apply(now, command, &mut self.out);
     }
 
-    fn set_demand(&mut self, now: Time, receiver: u32, bits_per_second: u64) {
-        let command = Command::SetDemand { receiver, bits_per_second };
+    fn set_demand(&mut self, now: Time, receiver: u32, bits_per_second: u64, trial: u64) {
+        let command = Command::SetDemand { receiver, bits_per_second, trial };
         self.media.apply(now, command, &mut self.out);
     }
 

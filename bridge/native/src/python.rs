@@ -347,8 +347,9 @@ impl PyEngine {
         self.command(Command::Media(media::Command::SetLoudest { conference, count, always }))
     }
 
-    fn set_demand(&self, receiver: u32, bits_per_second: u64) -> PyResult<()> {
-        self.command(Command::Media(media::Command::SetDemand { receiver, bits_per_second }))
+    fn set_demand(&self, receiver: u32, bits_per_second: u64, trial: u64) -> PyResult<()> {
+        let command = media::Command::SetDemand { receiver, bits_per_second, trial };
+        self.command(Command::Media(command))
     }
 
     fn set_mid(&self, receiver: u32, ssrc: u32, mid: &str) -> PyResult<()> {

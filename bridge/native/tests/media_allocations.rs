@@ -310,7 +310,7 @@ fn estimating_pacing_and_probing_allocate_nothing() {
         };
         media.apply(0, route, &mut out);
         let bits_per_second = 5_000_000;
-        media.apply(0, Command::SetDemand { receiver, bits_per_second }, &mut out);
+        media.apply(0, Command::SetDemand { receiver, bits_per_second, trial: 0 }, &mut out);
     }
     let mut packet = [0u8; 1100];
     let mut report = [0u8; 512];

@@ -202,10 +202,10 @@ impl Media {
                     conference.loudest.set(count, always);
                 }
             }
-            Command::SetDemand { receiver, bits_per_second } => {
+            Command::SetDemand { receiver, bits_per_second, trial } => {
                 let index = self.transports.index(receiver);
                 if let Some(receiver) = index.and_then(|index| self.transports.get_mut(index)) {
-                    receiver.leg.set_demand(now, bits_per_second);
+                    receiver.leg.set_demand(now, bits_per_second, trial);
                     self.wake_pacers(now);
                 }
             }

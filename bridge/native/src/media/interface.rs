@@ -158,10 +158,12 @@ pub enum Command {
         always: Vec<u32>,
     },
     /// So much, in bit/s, would be sent to `receiver` if its bandwidth had no bound: while that
-    /// is more than the estimate, the engine probes for more.
+    /// is more than the estimate, the engine probes for more.  The way is filled up to `trial`
+    /// bit/s, as far as the estimate goes, to see whether that stands it; 0 for no trial.
     SetDemand {
         receiver: u32,
         bits_per_second: u64,
+        trial: u64,
     },
     /// Round trip measured outside of RTCP (ICE checks); paces NACKs towards this transport.
     SetRoundTrip {

@@ -135,9 +135,9 @@ impl Leg {
         self.recent[at]
     }
 
-    pub fn set_demand(&mut self, now: Time, bits_per_second: u64) {
+    pub fn set_demand(&mut self, now: Time, bits_per_second: u64, trial: u64) {
         if let Some(estimator) = &mut self.estimator {
-            estimator.set_demand(now, bits_per_second as f64);
+            estimator.set_demand(now, bits_per_second as f64, trial as f64);
             self.due = Some(now);
         }
     }

@@ -17,6 +17,8 @@ const RECENT: i64 = 80 * MILLISECOND as i64;
 const RECENT_PACKETS: usize = 16;
 /// Rates that differ by less are taken for the same.
 const ALIKE: f64 = 1.3;
+/// Packets that take so much longer to come than to be sent were held up.
+const HELD_UP: f64 = 1.1;
 
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -87,15 +89,22 @@ impl AcknowledgedRate {
 
     /// What the way can carry, when a queue has grown: the rate just now, since that of the whole
     /// window lags behind after a fall and a burst; but the latter if they differ by little, since
-    /// it is the more exact.
+    /// it is the more exact, or if no more was sent just now than came, since that tells nothing.
     pub fn capacity(&self) -> Option<f64> {
-        let (recent, rate) = (self.recent()?, self.rate()?);
-        Some(if (recent..=recent * ALIKE).contains(&rate) { rate } else { recent })
+        let rate = self.rate()?;
+        let Some((recent, sent)) = self.recent() else {
+            return Some(rate);
+        };
+        let is_exact = (recent..=recent * ALIKE).contains(&rate);
+        let says_nothing = sent <= recent * HELD_UP;
+        Some(if is_exact || says_nothing { rate.max(recent) } else { recent })
     }
 
-    fn recent(&self) -> Option<f64> {
+    /// The rates at which packets came just now, and at which these were sent.
+    fn recent(&self) -> Option<(f64, f64)> {
         let last = self.window.back()?;
         let (mut total, mut count, mut first) = (0u64, 0, last);
+        let (mut earliest, mut latest) = (last.sent_at, last.sent_at);
         for packet in self.window.iter().rev() {
             let span = last.arrived - packet.arrived;
             if span > SPAN || (span > RECENT && count > RECENT_PACKETS) {
@@ -104,12 +113,16 @@ impl AcknowledgedRate {
             total += u64::from(packet.size);
             count += 1;
             first = packet;
+            earliest = earliest.min(packet.sent_at);
+            latest = latest.max(packet.sent_at);
         }
         if count <= REQUIRED {
-            return self.rate();
+            return None;
         }
-        let span = (last.arrived - first.arrived).max(MILLISECOND as i64);
-        Some((total - u64::from(first.size)) as f64 * 8e9 / span as f64)
+        let bits = (total - u64::from(first.size)) as f64 * 8e9;
+        let arriving = (last.arrived - first.arrived).max(MILLISECOND as i64);
+        let sending = (latest - earliest).max(MILLISECOND);
+        Some((bits / arriving as f64, bits / sending as f64))
     }
 }
 
@@ -143,9 +156,29 @@ mod tests {
                 now += interval * MS;
                 rate.add(now as Time, now + 20 * MS, 1000);
             }
-            let found = rate.recent().unwrap();
+            let (found, _) = rate.recent().unwrap();
             assert!((found / expected - 1.0).abs() < 0.01, "{found}");
         }
+    }
+
+    #[test]
+    fn little_that_comes_as_it_was_sent_is_not_what_the_way_can_carry() {
+        let mut rate = AcknowledgedRate::default();
+        let mut now = 0;
+        for (interval, size) in [(16, 1000), (20, 100)] {
+            for _ in 0..(400 / interval) {
+                now += interval * MS;
+                rate.add(now as Time, now + 20 * MS, size);
+            }
+        }
+        assert!(rate.capacity().unwrap() > 250_000.0);
+        // The same, but held up: the way carries no more.
+        let sent = now as Time;
+        for number in 0..20 {
+            now += 20 * MS;
+            rate.add(sent + number * 5 * MILLISECOND, now + 20 * MS, 100);
+        }
+        assert!(rate.capacity().unwrap() < 50_000.0);
     }
 
     #[test]

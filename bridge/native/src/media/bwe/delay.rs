@@ -208,11 +208,13 @@ impl DelayTrend {
             let over_for = self.over_for.map_or(sent / 2.0, |over_for| over_for + sent);
             self.over_for = Some(over_for);
             self.over_count += 1;
-            let grows = trend >= self.trend && self.queue() >= self.least;
-            if over_for > OVERUSE_TIME && self.over_count > 1 && grows {
+            let waits = self.queue() >= self.least;
+            if over_for > OVERUSE_TIME && self.over_count > 1 && waits && trend >= self.trend {
                 self.over_for = Some(0.0);
                 self.over_count = 0;
                 self.usage = Usage::Over;
+            } else if self.usage == Usage::Over && !waits {
+                self.usage = Usage::Normal;
             }
         } else {
             self.over_for = None;
@@ -284,6 +286,15 @@ mod tests {
         assert!(first < 40, "{first}");
         let judged = run((0..100).map(|index| 200.0 - f64::from(index) * 1.0));
         assert!(judged.contains(&Usage::Under) && !judged.contains(&Usage::Over));
+    }
+
+    #[test]
+    fn overuse_ends_with_the_queue_though_the_trend_lags_behind() {
+        let grown = (0..60).map(f64::from);
+        let judged = run(grown.chain([51.0, 43.0, 35.0, 35.0]));
+        assert_eq!(judged[59], Usage::Over);
+        // The least of the last twenty was 40; the last packet's group is not judged yet.
+        assert_eq!(judged[63], Usage::Normal);
     }
 
     #[test]

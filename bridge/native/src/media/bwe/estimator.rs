@@ -82,6 +82,8 @@ pub struct Estimator {
     silenced_at: Option<Time>,
     /// Bit/s that could be used.
     demand: f64,
+    /// Bit/s that somebody wants to see go through before they are used.
+    trial: f64,
     has_begun: bool,
     /// Probe further if the estimate exceeds this.
     further_from: Option<f64>,
@@ -114,6 +116,7 @@ impl Default for Estimator {
             unanswered_packets: 0,
             silenced_at: None,
             demand: 0.0,
+            trial: 0.0,
             has_begun: false,
             further_from: None,
             probe_at: 0,
@@ -140,14 +143,12 @@ impl Estimator {
 
     /// Up to which rate the way is to be filled, bit/s; 0 if there is no use in it.
     pub fn padding_rate(&self) -> f64 {
-        let useful = self.is_live
-            && self.demand > self.target
-            && self.delay.usage() == Usage::Normal
-            && self.silenced_at.is_none();
-        if useful {
-            self.target
-        } else {
-            0.0
+        let calm =
+            self.is_live && self.delay.usage() == Usage::Normal && self.silenced_at.is_none();
+        match calm {
+            true if self.demand > self.target => self.target,
+            true => self.trial.min(self.target),
+            false => 0.0,
         }
     }
 
@@ -186,8 +187,9 @@ impl Estimator {
         first
     }
 
-    /// `demand` bit/s could be used.
-    pub fn set_demand(&mut self, now: Time, demand: f64) {
+    /// `demand` bit/s could be used, and `trial` are to be tried out.
+    pub fn set_demand(&mut self, now: Time, demand: f64, trial: f64) {
+        self.trial = trial;
         if demand > self.target {
             // Also before anything flows: it may be that nothing can, for all that is known.
             self.begin(now);
@@ -216,7 +218,7 @@ impl Estimator {
         if !wanted || now < self.probe_at || !calm || self.silenced_at.is_some() {
             return;
         }
-        if self.loss.state == LossState::Decreasing {
+        if self.loss.state == LossState::Decreasing || self.trial > 0.0 {
             return;
         }
         let factor = if self.loss.state == LossState::Increasing { FURTHER_LOSSY } else { FURTHER };
@@ -386,7 +388,10 @@ impl Estimator {
     fn combine(&mut self, now: Time, usage: Usage, probed: Option<f64>) {
         let before = self.target;
         let acknowledged = self.acknowledged.rate();
-        let by_delay = match probed.filter(|_| usage != Usage::Over) {
+        // One that finds less beside a trial has shared the way with that.
+        let counts =
+            |rate: &f64| usage != Usage::Over && (self.trial == 0.0 || *rate > self.aimd.rate());
+        let by_delay = match probed.filter(counts) {
             Some(rate) => {
                 let known = self.aimd.rate().min(acknowledged.unwrap_or(0.0));
                 if rate > self.aimd.rate() {
@@ -441,6 +446,49 @@ impl Estimator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Let `estimator` hear that all packets since `first` came as they were sent.
+    fn acknowledge(estimator: &mut Estimator, now: Time, first: u16, count: u16) {
+        let mut body = vec![0, 0, 0, 9];
+        body.extend(first.to_be_bytes());
+        body.extend(count.to_be_bytes());
+        body.extend(((now / (64 * MILLISECOND)) as u32).to_be_bytes()[1..].iter());
+        body.push(0);
+        // A run of small deltas, of 10 ms each.
+        body.extend((0x2000 | count).to_be_bytes());
+        body.extend(vec![40; usize::from(count)]);
+        let report = Feedback::parse(&body).unwrap();
+        assert!(estimator.feedback(now, &report, &mut Vec::new()));
+    }
+
+    #[test]
+    fn a_trial_fills_the_way_up_to_what_is_asked_and_is_not_disturbed_by_probes() {
+        let mut estimator = Estimator::default();
+        assert_eq!(estimator.padding_rate(), 0.0);
+        for round in 0..20u64 {
+            let now = SECOND + round * 100 * MILLISECOND;
+            let numbers: Vec<_> = (0..10)
+                .map(|packet| estimator.tag(now + packet * 10 * MILLISECOND, 5, 1200, 0))
+                .collect();
+            acknowledge(&mut estimator, now + 100 * MILLISECOND, numbers[0], 10);
+        }
+        let now = 10 * SECOND;
+        let target = estimator.estimate().unwrap();
+        // What is used is less than what is known to pass: nothing to find out.
+        estimator.set_demand(now, 0.9 * target, 0.0);
+        assert_eq!(estimator.padding_rate(), 0.0);
+        estimator.set_demand(now, 0.9 * target, 0.8 * target);
+        assert_eq!(estimator.padding_rate(), 0.8 * target);
+        // Never beyond the estimate, and no faster train beside it.
+        estimator.set_demand(now, 3.0 * target, 2.0 * target);
+        assert_eq!(estimator.padding_rate(), target);
+        estimator.probes.clear();
+        estimator.tick(now + 10 * SECOND);
+        assert!(!estimator.is_probing());
+        estimator.set_demand(now, 3.0 * target, 0.0);
+        estimator.tick(now + 20 * SECOND);
+        assert!(estimator.is_probing());
+    }
 
     #[test]
     fn a_receiver_whose_clock_runs_away_does_no_harm() {
