@@ -97,9 +97,7 @@ class Restraint:
                 times.append(step.until)
         return min(times)
 
-    def wait(
-        self, demands: Iterable[Demand], bandwidth: float, now: float
-    ) -> list[Demand]:
+    def wait(self, demands: Iterable[Demand], bandwidth: float, now: float) -> list[Demand]:
         """Leave out what a source must wait for; the rest is as it was.
 
         `bandwidth` in bits per second, `now` in seconds.
@@ -124,7 +122,9 @@ class Restraint:
         `shown` is what the receiver gets now, `wished` what it would get of `demands`.
         """
         return [
-            self._tried_out(demand, shown.get(demand.number), wished.get(demand.number), now)
+            self._tried_out(
+                demand, shown.get(demand.number), wished.get(demand.number), now
+            )
             for demand in demands
         ]
 

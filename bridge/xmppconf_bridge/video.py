@@ -132,7 +132,9 @@ class VideoForwarding:
             video = receiver.video
             is_starved = video.estimate is None and not video.layers
             max_age = PATIENCE if is_starved else MAX_AGE
-            if video.wanted and now >= min(video.allocated_at + max_age, video.restraint.due):
+            if video.wanted and now >= min(
+                video.allocated_at + max_age, video.restraint.due
+            ):
                 self._due.add(receiver.id)
             if video.estimate is not None and now >= video.report_at:
                 video.report_at = now + STATISTICS_INTERVAL

@@ -168,7 +168,9 @@ def test_something_is_always_left() -> None:
 
 
 @pytest.mark.parametrize(("share", "stays"), [(1.01, True), (0.99, False)])
-def test_a_picture_stays_for_a_while_if_little_is_missing(share: float, stays: bool) -> None:
+def test_a_picture_stays_for_a_while_if_little_is_missing(
+    share: float, stays: bool
+) -> None:
     restraint = Restraint()
     least = LAYERS[0].bitrate / EXCESS * share
     held = restraint.hold({7: MIDDLE}, {}, DEMANDS, least, 10.0)
@@ -182,6 +184,6 @@ def test_a_picture_stays_for_a_while_if_little_is_missing(share: float, stays: b
 
 def test_the_most_wanted_stays_first_if_not_all_can() -> None:
     demands = [Demand(number, Candidates(LAYERS, dearest=1), False) for number in (7, 5, 9)]
-    shown = {number: SMALL for number in (7, 5, 9)}
+    shown = dict.fromkeys((7, 5, 9), SMALL)
     held = Restraint().hold(shown, {5: LAYERS[0]}, demands, 140_000, 0.0)
     assert list(held) == [7, 5]

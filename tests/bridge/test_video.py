@@ -129,7 +129,7 @@ def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     call.estimate("a", 130)
     assert call.routes("a") == {"b-v0": (0, 0), "c-v0": PAUSED}
     call.estimate("a", 3000)
-    assert call.routes("a") == {name: (0, ALL) for name in everything}
+    assert call.routes("a") == dict.fromkeys(everything, (0, ALL))
     call.elapse(TRIAL)
     assert call.routes("a") == {"b-v0": (2, ALL)}
     assert call.told("a", "ForwardedSources", "forwardedSources")[-1:] == forwarded
