@@ -2,10 +2,10 @@
 
 Where a line carries just about what a layer costs, or lets short trains through that it
 cannot go on with, the larger picture's first keyframe alone makes a queue, the estimate
-falls, and the picture goes back to what it was.  Once that has happened, a step up is tried
-out first: its bit rate is filled with what does no harm, and only an estimate that stands
-that is believed.  After a step up that did not last, the next one waits as well, longer each
-time, unless the line has become better.
+falls, and the picture goes back to what it was.  Once that has happened, a step up is
+tried out first: its bit rate is filled with what does no harm, and only an estimate that
+stands that is believed.  After a step up that did not last, the next one waits as well,
+longer each time, unless the line has become better.
 
 The other way round, a picture does not go away altogether for an estimate that is a little
 short for a moment.
