@@ -37,8 +37,11 @@ MAX_RELAYS = 50  # of one conference
 
 def modify(bridge: Bridge, request: ConferenceModify) -> ConferenceModified:
     """Carry out one request, or raise `ColibriRefused`."""
+    conference = _find(bridge, request)
+    # Of the conference is spoken first: a focus acts on a lost one, whatever else it asked.
     _check_shape(request)
-    conference = _find_or_create(bridge, request)
+    if conference is None:
+        conference = bridge.create_conference(request.meeting_id)
     if request.expire:
         bridge.expire_conference(conference)
         return ConferenceModified()
@@ -74,7 +77,8 @@ def _is_batchable(request: EndpointRequest) -> bool:
     )
 
 
-def _find_or_create(bridge: Bridge, request: ConferenceModify) -> Conference:
+def _find(bridge: Bridge, request: ConferenceModify) -> Conference | None:
+    """The conference that is meant; None if it is to be made, and may be."""
     conference = bridge.conferences.get(request.meeting_id)
     if not request.create:
         if conference is None:
@@ -86,9 +90,9 @@ def _find_or_create(bridge: Bridge, request: ConferenceModify) -> Conference:
         _refuse("service-unavailable", Reason.GRACEFUL_SHUTDOWN)
     if request.name is not None:
         name = jid.split(request.name)
-        if not name.local or not name.domain or name.resource:
+        if not name.local or not name.domain or "@" in name.domain or name.resource:
             _refuse("bad-request", text="conference name is not a bare JID")
-    return bridge.create_conference(request.meeting_id)
+    return None
 
 
 def _modify_endpoint(

@@ -12,12 +12,10 @@ from xmppconf.colibri2 import (
     ConferenceModify,
     EndpointRequest,
     ForceMute,
-    Reason,
-    RelayRequest,
     Sctp,
     Transport,
 )
-from xmppconf.ids import EndpointId, MeetingId, RelayId, SourceName
+from xmppconf.ids import EndpointId, MeetingId, SourceName
 from xmppconf.media import MediaDescription, MediaType, PayloadType, Ssrc
 from xmppconf.sources import MediaSource
 from xmppconf.transport import IceTransport
@@ -52,116 +50,6 @@ def ask(
     bench: BridgeBench, *endpoints: EndpointRequest, meeting: MeetingId = M1
 ) -> ConferenceModified:
     return modify(bench.bridge, ConferenceModify(meeting, endpoints=endpoints))
-
-
-@pytest.mark.parametrize(
-    ("request_", "condition", "reason"),
-    [
-        (
-            ConferenceModify(M1, create=True),
-            "conflict",
-            Reason.CONFERENCE_ALREADY_EXISTS,
-        ),
-        (
-            ConferenceModify(MeetingId("m2")),
-            "item-not-found",
-            Reason.CONFERENCE_NOT_FOUND,
-        ),
-        (
-            ConferenceModify(MeetingId("m2"), name="muc.example", create=True),
-            "bad-request",
-            Reason.UNSPECIFIED,
-        ),
-        (
-            ConferenceModify(M1, relays=(RelayRequest(RelayId("other"), create=True),)),
-            "feature-not-implemented",
-            Reason.FEATURE_NOT_IMPLEMENTED,
-        ),
-        (
-            ConferenceModify(M1, has_connects=True),
-            "feature-not-implemented",
-            Reason.FEATURE_NOT_IMPLEMENTED,
-        ),
-        (
-            ConferenceModify(M1, endpoints=(new("b"), new("c"))),
-            "feature-not-implemented",
-            Reason.FEATURE_NOT_IMPLEMENTED,
-        ),
-        (
-            ConferenceModify(M1, endpoints=(old(), replace(old("b"), transport=ICE))),
-            "feature-not-implemented",
-            Reason.FEATURE_NOT_IMPLEMENTED,
-        ),
-        (ConferenceModify(M1, endpoints=(new(),)), "conflict", Reason.UNSPECIFIED),
-        (
-            ConferenceModify(M1, endpoints=(replace(new("b"), transport=None),)),
-            "bad-request",
-            Reason.UNSPECIFIED,
-        ),
-        (
-            ConferenceModify(M1, endpoints=(replace(new("b"), capabilities=frozenset()),)),
-            "bad-request",
-            Reason.UNSPECIFIED,
-        ),
-        (
-            ConferenceModify(
-                M1, endpoints=(replace(new("b"), visitor=True, sources=(SOURCE,)),)
-            ),
-            "bad-request",
-            Reason.UNSPECIFIED,
-        ),
-        (
-            ConferenceModify(
-                M1,
-                endpoints=(
-                    replace(new("b"), transport=Transport(sctp=Sctp(role="client"))),
-                ),
-            ),
-            "feature-not-implemented",
-            Reason.FEATURE_NOT_IMPLEMENTED,
-        ),
-        (
-            ConferenceModify(
-                M1,
-                endpoints=(replace(new("b"), transport=Transport(sctp=Sctp(port=9))),),
-            ),
-            "bad-request",
-            Reason.UNSPECIFIED,
-        ),
-        (
-            ConferenceModify(M1, endpoints=(replace(old("b"), transport=ICE),)),
-            "item-not-found",
-            Reason.UNKNOWN_ENDPOINT,
-        ),
-    ],
-)
-def test_a_refusal_has_the_exact_condition_and_reason(
-    bench: BridgeBench, request_: ConferenceModify, condition: str, reason: Reason
-) -> None:
-    with pytest.raises(ColibriRefused) as refused:
-        modify(bench.bridge, request_)
-    assert (refused.value.condition, refused.value.reason) == (condition, reason)
-    assert list(bench.bridge.conferences) == [M1]
-    assert list(bench.conference.endpoints) == ["a"]
-    if reason is Reason.UNKNOWN_ENDPOINT:
-        assert refused.value.endpoint == "b"
-
-
-def test_a_bridge_that_shuts_down_takes_no_new_conference(bench: BridgeBench) -> None:
-    bench.bridge.operation.shut_down(0.0, graceful=True)
-    with pytest.raises(ColibriRefused) as refused:
-        modify(bench.bridge, ConferenceModify(MeetingId("m2"), create=True))
-    assert refused.value.condition == "service-unavailable"
-    assert refused.value.reason is Reason.GRACEFUL_SHUTDOWN
-    assert ask(bench, new("b")).endpoints[0].transport is not None
-
-
-def test_a_full_bridge_refuses() -> None:
-    bench = BridgeBench(max_endpoints=1)
-    modify(bench.bridge, ConferenceModify(M1, create=True, endpoints=(new(),)))
-    with pytest.raises(ColibriRefused) as refused:
-        ask(bench, new("b"))
-    assert refused.value.condition == "resource-constraint"
 
 
 def test_creation_answers_with_transport_and_feedback_sources() -> None:

@@ -50,6 +50,7 @@ from xmppconf.xmpp.xml import (
     children,
     flag,
     integer,
+    number,
     required,
     tag,
 )
@@ -144,7 +145,7 @@ def _endpoint_request_from_xml(element: Element) -> EndpointRequest:
         else ForceMute(flag(force_mute, "audio"), flag(force_mute, "video")),
         initial_last_n=None
         if last_n is None
-        else integer(last_n, "value", -1, _MAX_LAST_N),
+        else number(required(last_n, "value"), "last-n", -1, _MAX_LAST_N),
     )
 
 
