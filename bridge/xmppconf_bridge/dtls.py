@@ -144,8 +144,8 @@ class DtlsTransport:
 
     def start(self, now: float) -> None:
         """Begin the handshake: the first validated pair is there."""
-        if self._started:
-            raise UsageError("started twice")
+        if self._started or self._ended:
+            raise UsageError("started twice, or after the end")
         self._started = True
         self._deadline = now + HANDSHAKE_TIMEOUT
         self._shake(now)
