@@ -148,6 +148,7 @@ class Conference:
 
     def endpoint_connected(self, endpoint: Endpoint) -> None:
         self._log.info("endpoint %s connected", Personal(endpoint.id))
+        endpoint.activity.dtls_failed = False
         self._mark_all_media(endpoint)
         self.settle()
 
@@ -156,7 +157,7 @@ class Conference:
         self._mark_all_media(endpoint)
 
     def endpoint_failed(self, endpoint: Endpoint, reason: str) -> None:
-        endpoint.activity.ice_failed = True
+        endpoint.activity.dtls_failed = True
         self.counters.dtls_failed += 1
         self._log.info("endpoint %s: DTLS: %s", Personal(endpoint.id), reason)
 

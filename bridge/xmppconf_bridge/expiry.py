@@ -20,6 +20,9 @@ class Activity:
         self._last: float | None = None
         self.is_active = True
         self.ice_failed = False
+        """Until there is a valid pair again."""
+        self.dtls_failed = False
+        """Until there are keys, from a handshake with another peer."""
 
     def seen(self, at: float | None) -> None:
         """The latest activity is at `at`, if there was any."""
@@ -36,7 +39,7 @@ class Activity:
         return self.is_active != before
 
     def is_expired(self, now: float) -> bool:
-        if self.ice_failed:
+        if self.ice_failed or self.dtls_failed:
             return True
         if self._last is None:
             return now - self._created_at > EXPIRE_UNSEEN_AFTER

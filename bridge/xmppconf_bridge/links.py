@@ -160,11 +160,12 @@ class Links:
     # -- from a link --------------------------------------------------------------------
     def relay_connected(self, relay: Relay) -> None:
         self._log.info("link to another bridge connected")
+        relay.activity.dtls_failed = False
         self.crossing.relay_changed(relay)
         self._room.settle()
 
     def relay_failed(self, relay: Relay, reason: str) -> None:
-        relay.activity.ice_failed = True
+        relay.activity.dtls_failed = True
         self._counters.relay_dtls_failed += 1
         self._log.warning("link to another bridge: DTLS: %s", reason)
 

@@ -43,25 +43,32 @@ def silent() -> Activity:
 
 
 def failed() -> Activity:
-    """ICE or DTLS failed; for its fellows that alone is no news."""
+    """ICE failed; for its fellows that alone is no news."""
     one = active()
     one.ice_failed = True
     return one
 
 
-STATES = (unseen, overdue, active, silent, failed)
+def without_keys() -> Activity:
+    """DTLS failed, which another pair does not mend."""
+    one = active()
+    one.dtls_failed = True
+    return one
+
+
+STATES = (unseen, overdue, active, silent, failed, without_keys)
 JUST = 0.01
 
 
 def at(
-    now: float, seen: float | None = None, *, valid: bool = False
+    now: float, seen: float | None = None, *, valid: bool = False, keys: bool = False
 ) -> Callable[[Activity], tuple[bool, bool, bool]]:
     """A look at `now`: whether something changed, whether it is active, and is over."""
 
     def look(one: Activity) -> tuple[bool, bool, bool]:
         one.seen(seen)
-        if valid:
-            one.ice_failed = False
+        one.ice_failed &= not valid
+        one.dtls_failed &= not keys
         return one.check(now), one.is_active, one.is_expired(now)
 
     return look
@@ -80,14 +87,16 @@ EVENTS: dict[str, Callable[[Activity], tuple[bool, bool, bool]]] = {
     "a sign": at(SEEN + EXPIRE_AFTER + JUST, SEEN + EXPIRE_AFTER),
     "an older sign": at(SEEN + INACTIVE_AFTER, BEGIN),
     "a new pair": at(SEEN + INACTIVE_AFTER - JUST, valid=True),
+    "keys": at(SEEN + INACTIVE_AFTER - JUST, keys=True),
 }
 #: By letters: `c` it changed, `a` is active, `x` is over.
 TABLE = {
-    "unseen": "a, c, c, cx, cx, cx, cx, cx, a, cx, cx",
-    "overdue": "ca, , , x, x, x, x, x, ca, x, x",
-    "active": "a, a, a, a, a, c, c, cx, a, c, a",
-    "silent": "ca, ca, ca, ca, ca, , , x, ca, , ca",
-    "failed": "ax, ax, ax, ax, ax, cx, cx, cx, ax, cx, a",
+    "unseen": "a, c, c, cx, cx, cx, cx, cx, a, cx, cx, cx",
+    "overdue": "ca, , , x, x, x, x, x, ca, x, x, x",
+    "active": "a, a, a, a, a, c, c, cx, a, c, a, a",
+    "silent": "ca, ca, ca, ca, ca, , , x, ca, , ca, ca",
+    "failed": "ax, ax, ax, ax, ax, cx, cx, cx, ax, cx, a, ax",
+    "without_keys": "ax, ax, ax, ax, ax, cx, cx, cx, ax, cx, ax, a",
 }
 
 
