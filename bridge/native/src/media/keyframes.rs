@@ -100,4 +100,86 @@ mod tests {
             (0..12_000).filter(|ms| requests.still_waiting(ms * MILLISECOND)).collect();
         assert_eq!(asked, [0, 600, 1800, 4200, 7200, 10_200]);
     }
+
+    const MS: Time = MILLISECOND;
+    /// The last request was made then, by states that have made one.
+    const ASKED: Time = 10_000 * MS;
+
+    /// What was told before, by name.
+    fn states() -> [(&'static str, KeyframeRequests); 5] {
+        let new = KeyframeRequests::default;
+        let mut asked = new();
+        asked.want(ASKED);
+        let mut pending = new();
+        pending.want(ASKED);
+        pending.want(ASKED + 100 * MS);
+        let mut patient = new();
+        for at in [ASKED - 1_800 * MS, ASKED - 1_200 * MS, ASKED] {
+            assert!(patient.still_waiting(at));
+        }
+        let mut served = new();
+        served.want(ASKED);
+        served.want(ASKED + 100 * MS);
+        served.arrived();
+        [
+            ("new", new()),
+            ("asked", asked),
+            ("pending", pending),
+            ("patient", patient),
+            ("served", served),
+        ]
+    }
+
+    /// For each state and event: whether the sender is asked at once, and in how many
+    /// milliseconds after the event again, if somebody waits.
+    #[test]
+    fn every_event_in_every_state() {
+        type Event = fn(&mut KeyframeRequests, Time) -> bool;
+        let arrived: Event = |requests, _| {
+            requests.arrived();
+            false
+        };
+        let events: [(&str, Event, Time); 9] = [
+            ("wanted soon", KeyframeRequests::want, 200),
+            ("wanted later", KeyframeRequests::want, 300),
+            ("waited for soon", KeyframeRequests::still_waiting, 299),
+            ("waited for later", KeyframeRequests::still_waiting, 300),
+            ("waited for long", KeyframeRequests::still_waiting, 2_399),
+            ("waited for longer", KeyframeRequests::still_waiting, 2_400),
+            ("time soon", KeyframeRequests::due, 200),
+            ("time later", KeyframeRequests::due, 300),
+            ("it comes", arrived, 200),
+        ];
+        let (no, yes) = ((false, None), (true, None));
+        let in_100_ms = (false, Some(100));
+        let table = [
+            // Who has never asked need not wait.
+            ("new", [yes, yes, yes, yes, yes, yes, no, no, no]),
+            ("asked", [in_100_ms, yes, no, yes, yes, yes, no, no, no]),
+            // Waiting for long is no reason to forget that somebody else has asked.
+            ("pending", [in_100_ms, yes, (false, Some(1)), yes, yes, yes, in_100_ms, yes, no]),
+            ("patient", [in_100_ms, yes, no, no, no, yes, no, no, no]),
+            ("served", [in_100_ms, yes, no, yes, yes, yes, no, no, no]),
+        ];
+        for ((state, expected), at_state) in table.iter().zip(0..) {
+            for ((event, happens, after), (asks, again)) in events.iter().zip(expected) {
+                let mut all = states();
+                let (name, requests) = &mut all[at_state];
+                assert_eq!(name, state);
+                let now = ASKED + after * MS;
+                let found = happens(requests, now);
+                let next = requests.deadline().map(|due| due.saturating_sub(now) / MS);
+                assert_eq!((found, next), (*asks, *again), "{state}, {event}");
+            }
+        }
+    }
+
+    /// What is remembered besides: after a keyframe nobody is more patient than at first.
+    #[test]
+    fn a_keyframe_ends_patience() {
+        let [.., (_, mut patient), _] = states();
+        patient.arrived();
+        assert!(!patient.still_waiting(ASKED + 299 * MS));
+        assert!(patient.still_waiting(ASKED + 300 * MS));
+    }
 }

@@ -135,4 +135,71 @@ mod tests {
         assert!(!nacks.skipped(0, 1100, 29));
         assert!(nacks.is_empty());
     }
+
+    /// One missing number, 101, in every state: not missed, just missed, asked for once, asked
+    /// for as often as is tried.
+    fn states() -> [(&'static str, Nacks); 4] {
+        let missed = || {
+            let mut nacks = Nacks::default();
+            nacks.skipped(0, 102, 1);
+            nacks
+        };
+        let mut asked = missed();
+        assert_eq!(due(&mut asked, 0, 104).0, [101]);
+        let mut exhausted = missed();
+        for turn in 0..10 {
+            assert_eq!(due(&mut exhausted, turn * 100, 104).0, [101]);
+        }
+        [
+            ("whole", Nacks::default()),
+            ("missed", missed()),
+            ("asked", asked),
+            ("exhausted", exhausted),
+        ]
+    }
+
+    /// For each state and event: whether it is asked for now, and whether it is still missing.
+    #[test]
+    fn every_event_in_every_state() {
+        type Event = fn(&mut Nacks) -> Vec<u16>;
+        let events: [(&str, Event); 9] = [
+            ("a newer one", |nacks| due(nacks, 19, 103).0),
+            ("a third newer one", |nacks| due(nacks, 19, 104).0),
+            ("20 ms", |nacks| due(nacks, 20, 102).0),
+            ("less than the way takes", |nacks| due(nacks, 99, 200).0),
+            ("the time that the way takes", |nacks| due(nacks, 100, 200).0),
+            ("a second", |nacks| due(nacks, 1_000, 200).0),
+            ("it comes", |nacks| {
+                nacks.arrived(101);
+                Vec::new()
+            }),
+            ("another comes", |nacks| {
+                nacks.arrived(100);
+                Vec::new()
+            }),
+            ("too many more are missing", |nacks| {
+                nacks.skipped(0, 1_000, 129);
+                Vec::new()
+            }),
+        ];
+        // `Some` while it is missing, and true if it is asked for.
+        let (ask, wait, gone) = (Some(true), Some(false), None);
+        let table = [
+            ("whole", [gone; 9]),
+            ("missed", [wait, ask, ask, ask, ask, ask, gone, wait, gone]),
+            ("asked", [wait, wait, wait, wait, ask, ask, gone, wait, gone]),
+            // Its last request was made at 900 ms.
+            ("exhausted", [wait, wait, wait, wait, wait, gone, gone, wait, gone]),
+        ];
+        for ((state, row), at_state) in table.iter().zip(0..) {
+            for ((event, happens), expected) in events.iter().zip(row) {
+                let mut all = states();
+                let (name, nacks) = &mut all[at_state];
+                assert_eq!(name, state);
+                let asked = happens(nacks);
+                let found = (!nacks.is_empty()).then_some(asked == [101]);
+                assert_eq!(found, *expected, "{state}, {event}");
+            }
+        }
+    }
 }

@@ -258,4 +258,51 @@ mod tests {
         pacer.refill(51 * MILLISECOND, 1e6);
         assert!(pacer.has_due());
     }
+
+    /// At 1 Mbit/s, with so many milliseconds of packets waiting.
+    fn holding(pressure: Pressure, delay: usize) -> Pacer {
+        let mut pacer = Pacer::default();
+        pacer.refill(0, 1e6);
+        for number in 0..delay / 10 {
+            assert!(push(&mut pacer, number as u8, 1250));
+        }
+        pacer.pressure = pressure;
+        pacer
+    }
+
+    /// For each pressure and waiting time, what is the pressure then: it rises at 100 and 250 ms,
+    /// and falls below 50 ms only, to nothing.
+    #[test]
+    fn every_waiting_time_under_every_pressure() {
+        use Pressure::{Blocked, Free, Thin};
+        let delays = [0, 40, 50, 90, 100, 240, 250, 300];
+        let table = [
+            (Free, [Free, Free, Free, Free, Thin, Thin, Blocked, Blocked]),
+            (Thin, [Free, Free, Thin, Thin, Thin, Thin, Blocked, Blocked]),
+            (Blocked, [Free, Free, Blocked, Blocked, Blocked, Blocked, Blocked, Blocked]),
+        ];
+        for (before, row) in table {
+            for (delay, after) in delays.into_iter().zip(row) {
+                let mut pacer = holding(before, delay);
+                assert_eq!(pacer.pressure(), after, "{before:?}, {delay} ms");
+                assert_eq!(pacer.pressure(), after, "it stays until something happens");
+            }
+        }
+    }
+
+    /// Whoever is fast enough to have no delay can be full nevertheless.
+    #[test]
+    fn a_full_queue_blocks_under_every_pressure() {
+        for before in [Pressure::Free, Pressure::Thin, Pressure::Blocked] {
+            let mut pacer = Pacer::default();
+            pacer.refill(0, 1e9);
+            while !pacer.is_full() {
+                push(&mut pacer, 1, 1250);
+            }
+            pacer.pressure = before;
+            assert_eq!(pacer.pressure(), Pressure::Blocked);
+            while pacer.pop().is_some() {}
+            assert_eq!(pacer.pressure(), Pressure::Free);
+        }
+    }
 }
