@@ -434,12 +434,15 @@ impl Agent {
         if message.class == Class::Error {
             if message.error == Some(487) {
                 pair.state = if pair.open { State::Succeeded } else { State::Waiting };
-                pair.next_consent = now;
+                // Soon, but not at the pace at which a peer goes on refusing.
+                pair.next_consent = now.saturating_add(PACE);
                 if self.nominating == Some(path) {
                     self.nominating = None;
                 }
                 self.switch_role(!check.controlling);
-            } else if !check.consent {
+            } else if check.consent {
+                pair.next_consent = now.saturating_add(CONSENT_RETRY);
+            } else {
                 self.fail_pair(path, out);
             }
             return Outcome::Conflict;

@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 
 use super::*;
 
+mod table;
+
 const SECOND: Time = 1000 * MS;
 
 #[derive(Default)]
