@@ -178,6 +178,9 @@ impl Transports {
 
     /// The agent of a restart has found its pair, and is the current one from now on.
     pub fn take_over(&mut self, now: Time, id: u32) {
+        if self.by_id.get(&id).is_none_or(|transport| transport.next.is_none()) {
+            return;
+        }
         self.end_former(id);
         if let Some(transport) = self.by_id.get_mut(&id) {
             if let Some(next) = transport.next.take() {
@@ -313,5 +316,76 @@ mod tests {
         assert_eq!(admitted, 256);
         let rate = (1..=5_000u64).filter(|step| transport.admit_dtls(later + step * 1_000_000));
         assert_eq!(rate.count(), 2_500);
+    }
+
+    /// Whose agent a user fragment reaches, for each of four: of the pair that there was first,
+    /// and of three restarts.
+    fn eras(transports: &mut Transports) -> String {
+        let reached = |one: &[u8]| match transports.by_ufrag(one) {
+            None => '-',
+            Some(id) => match transports.by_id.get(&id).map(|transport| transport.era_of(one)) {
+                Some(Era::Current) => 'c',
+                Some(Era::Next) => 'n',
+                Some(Era::Former) => 'f',
+                None => '?',
+            },
+        };
+        [b"0", b"1", b"2", b"3"].map(|one| reached(one)).into_iter().collect()
+    }
+
+    /// A transport after so many of `r`: a restart was asked for, `t`: it took over.
+    fn after(history: &str) -> Transports {
+        let mut transports = Transports::default();
+        assert!(transports.add(7, transport(b"0")));
+        let mut restarts = 0u8;
+        for step in history.chars() {
+            if step == 't' {
+                transports.take_over(NOW, 7);
+            } else {
+                restarts += 1;
+                restart(&mut transports, &[b'0' + restarts]);
+            }
+        }
+        transports
+    }
+
+    const NOW: Time = 1_000_000_000;
+
+    fn restart(transports: &mut Transports, ufrag: &[u8]) {
+        transports.restart(7, Agent::new(0, ufrag, b"pwd", true, 1));
+    }
+
+    /// Restarts of ICE: for each history, what every event makes of it.
+    #[test]
+    fn every_event_of_a_restart_in_every_state() {
+        type Event = fn(&mut Transports);
+        let events: [Event; 7] = [
+            |transports| restart(transports, b"3"),
+            |transports| restart(transports, b"0"), // credentials that are in use
+            |transports| transports.take_over(NOW, 7),
+            |transports| transports.give_up(7),
+            |transports| transports.retire(NOW + FORMER - 1, 7),
+            |transports| transports.retire(NOW + FORMER, 7),
+            |transports| transports.remove(7),
+        ];
+        let table = [
+            // another, no other, takes over, given up, early, late, the end
+            ("", "c---", ["c--n", "c---", "c---", "c---", "c---", "c---", "----"]),
+            ("r", "cn--", ["c--n", "cn--", "fc--", "c---", "cn--", "cn--", "----"]),
+            ("rt", "fc--", ["fc-n", "fc--", "fc--", "fc--", "fc--", "-c--", "----"]),
+            ("rtr", "fcn-", ["fc-n", "fcn-", "-fc-", "fc--", "fcn-", "-cn-", "----"]),
+            ("rtrt", "-fc-", ["-fcn", "nfc-", "-fc-", "-fc-", "-fc-", "--c-", "----"]),
+        ];
+        for (history, before, row) in table {
+            assert_eq!(eras(&mut after(history)), before, "{history}");
+            for ((event, number), expected) in events.iter().zip(0..).zip(row) {
+                let mut transports = after(history);
+                event(&mut transports);
+                assert_eq!(eras(&mut transports), expected, "{history}, event {number}");
+                let known = transports.by_ufrag.len();
+                let agents = transports.by_id.get(&7).map_or(0, |one| one.agents().count());
+                assert_eq!(known, agents, "no user fragment outlives its agent");
+            }
+        }
     }
 }
