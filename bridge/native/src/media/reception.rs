@@ -257,4 +257,82 @@ mod tests {
         // 480 units twice: 480/16 = 30, then 30 + (480 - 30)/16
         assert_eq!(reception.report(0, 1).unwrap().jitter, 58);
     }
+
+    /// Receptions in each state, all but the first with 1000 and 1002 and nothing in between.
+    fn state(name: &str) -> Reception {
+        let mut reception = Reception::default();
+        if name == "new" {
+            return reception;
+        }
+        reception.receive(1000, false);
+        reception.receive(1002, false);
+        if name == "surprised" {
+            assert_eq!(reception.receive(20_000, false).1, Order::TooOld);
+        }
+        reception
+    }
+
+    /// For each state and packet: how it is judged, and the newest number afterwards; a packet
+    /// that was recovered never begins anything.
+    #[test]
+    fn every_packet_in_every_state() {
+        use Order::*;
+        let packets = [
+            ("the next", 1003, false),
+            ("after a gap", 1010, false),
+            ("after a gap, recovered", 1010, true),
+            ("after as much as is believed", 4003, false),
+            ("one more", 4004, false),
+            ("missing", 1001, false),
+            ("missing, recovered", 1001, true),
+            ("seen", 1002, false),
+            ("seen, recovered", 1002, true),
+            ("from before the first", 999, false),
+            ("far behind", 64_000, false),
+            ("far off", 20_001, false),
+            ("far off, recovered", 20_001, true),
+            ("far off elsewhere", 30_000, false),
+        ];
+        let next = |gap| Next { gap };
+        let running = [
+            (next(0), 1003),
+            (next(7), 1010),
+            (next(7), 1010),
+            (next(3000), 4003),
+            (TooOld, 1002),
+            (Late, 1002),
+            (Late, 1002),
+            (Duplicate, 1002),
+            (Duplicate, 1002),
+            (TooOld, 1002),
+            (TooOld, 1002),
+            (TooOld, 1002),
+            (TooOld, 1002),
+            (TooOld, 1002),
+        ];
+        // The second in a row is believed, if it came by itself.
+        let mut surprised = running;
+        surprised[11] = (First, 20_001);
+        let new = packets.map(|(_, sequence, recovered)| match recovered {
+            true => (TooOld, 0),
+            false => (First, sequence),
+        });
+        for (name, expected) in [("new", new), ("running", running), ("surprised", surprised)] {
+            for ((packet, sequence, recovered), (order, newest)) in packets.iter().zip(expected) {
+                let mut reception = state(name);
+                let found = reception.receive(*sequence, *recovered).1;
+                assert_eq!(found, order, "{name}, {packet}");
+                assert_eq!(reception.highest() as u16, newest, "{name}, {packet}");
+            }
+        }
+    }
+
+    /// What is surprising is forgotten with the next packet that is not.
+    #[test]
+    fn a_usual_packet_ends_the_surprise() {
+        let mut reception = state("surprised");
+        reception.receive(1003, false);
+        assert_eq!(reception.receive(20_001, false).1, Order::TooOld);
+        assert_eq!(reception.receive(20_002, false).1, Order::First);
+    }
 }
