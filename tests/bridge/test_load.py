@@ -313,3 +313,38 @@ def test_links_are_measured_apart() -> None:
     load.sample({f"relay_{name}": 0 for name in names}, [], 0.0, 0.0)
     load.sample({f"relay_{name}": 100 for name in names}, [], 0.0, 10.0)
     assert (load.relay_packets_in, load.relay_bits_out) == (10.0, 80.0)
+
+
+#: Pictures that everybody gets at most, by what was allowed before; `None` is no limit.
+REDUCER_STATES = (None, 1, 4, 32, 40)
+REDUCER_EVENTS = {
+    "too much": (TOO_MUCH + 0.01, 20),
+    "too much, for few": (TOO_MUCH + 0.01, 2),
+    "just enough": (TOO_MUCH, 20),
+    "between": ((TOO_MUCH + ENOUGH) / 2, 20),
+    "little": (ENOUGH, 20),
+    "less": (ENOUGH - 0.01, 20),
+}
+REDUCER: dict[int | None, tuple[int | None, ...]] = {
+    None: (15, 1, None, None, None, None),
+    1: (1, 1, 1, 1, 1, 2),
+    # Never more than before: somebody may be given more than what is allowed by then.
+    4: (4, 1, 4, 4, 4, 5),
+    32: (15, 1, 32, 32, 32, 40),
+    40: (15, 1, 40, 40, 40, None),
+}
+
+
+@pytest.mark.parametrize("state", REDUCER_STATES)
+@pytest.mark.parametrize("event", REDUCER_EVENTS)
+def test_every_load_in_every_state(state: int | None, event: str) -> None:
+    reducer = LastNReducer()
+    before = reducer.last_n = -1 if state is None else state
+    stress, most = REDUCER_EVENTS[event]
+    expected = dict(zip(REDUCER_EVENTS, REDUCER[state], strict=True))[event]
+    after = -1 if expected is None else expected
+    assert reducer.update(stress, most, 0.0) == (after != before)
+    assert reducer.last_n == after
+    # Whatever changed has a minute to show; what did not may change at once.
+    again = reducer.update(TOO_MUCH + 1, 1, STEP_INTERVAL - 1)
+    assert again == (after == before and before != 1)

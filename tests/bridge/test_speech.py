@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from xmppconf_bridge.speech import (
@@ -153,3 +154,79 @@ def test_a_speaker_who_got_louder_is_judged_by_the_quietest_of_the_last_window()
         assert speaker._min_level == 40
         speaker.level(90, 0.02 * (index + 1))
     assert speaker._min_level == 60
+
+
+# -- the loop of decisions, in every state ------------------------------------------------
+def fresh() -> Meeting:
+    return Meeting()
+
+
+def deciding() -> Meeting:
+    """Somebody is heard, and nothing has been decided."""
+    meeting = Meeting()
+    meeting.run(0.02, ann=LOUD)
+    return meeting
+
+
+def decided() -> Meeting:
+    meeting = Meeting()
+    meeting.run(2, ann=LOUD, bob=SILENT)
+    return meeting
+
+
+def stopped() -> Meeting:
+    """Nobody was heard for so long that it waits for the next level."""
+    meeting = decided()
+    meeting.run(IDLE_TIMEOUT + 1)
+    meeting.changes.clear()
+    return meeting
+
+
+def vacant() -> Meeting:
+    """The dominant speaker has left, and Bob is here."""
+    meeting = decided()
+    meeting.speech.endpoint_gone(ANN)
+    return meeting
+
+
+def alone() -> Meeting:
+    """All have left."""
+    meeting = vacant()
+    meeting.speech.endpoint_gone(BOB)
+    return meeting
+
+
+LOOP_EVENTS: dict[str, Callable[[Meeting], None]] = {
+    "a level": lambda meeting: meeting.run(0.02, bob=LOUD),
+    "a late level": lambda meeting: meeting.speech.level(ANN, LOUD, 0.0),
+    "a decision": lambda meeting: meeting.run(DECISION_INTERVAL + 0.02),
+    "silence": lambda meeting: meeting.run(IDLE_TIMEOUT + 1),
+    "ann goes": lambda meeting: meeting.speech.endpoint_gone(ANN),
+    "bob speaks": lambda meeting: meeting.run(3, bob=LOUD),
+    "nobody's end": lambda meeting: meeting.speech.endpoint_gone(EVE),
+}
+#: Who is dominant afterwards, and `+` if decisions go on; `-` is nobody.
+LOOP = {
+    "fresh": ("- +", "- +", "-", "-", "-", "bob +", "-"),
+    "deciding": ("- +", "- +", "ann +", "ann", "- +", "bob +", "- +"),
+    "decided": ("ann +", "ann +", "ann +", "ann", "- +", "bob +", "ann +"),
+    "stopped": ("ann +", "ann", "ann", "ann", "-", "bob +", "ann"),
+    "vacant": ("- +", "- +", "bob +", "bob", "- +", "bob +", "- +"),
+    "alone": ("- +", "- +", "- +", "-", "- +", "bob +", "- +"),
+}
+
+
+@pytest.mark.parametrize("state", [fresh, deciding, decided, stopped, vacant, alone])
+@pytest.mark.parametrize("event", LOOP_EVENTS)
+def test_every_event_in_every_state(state: Callable[[], Meeting], event: str) -> None:
+    meeting = state()
+    before = meeting.speech.dominant
+    meeting.changes.clear()
+    LOOP_EVENTS[event](meeting)
+    speech = meeting.speech
+    found = f"{speech.dominant or '-'}{' +' if speech.next_timeout() else ''}"
+    assert found == dict(zip(LOOP_EVENTS, LOOP[state.__name__], strict=True))[event]
+    told = [change.speaker for change in meeting.changes]
+    # Who goes is told by other means.
+    is_news = speech.dominant not in (before, None)
+    assert told[-1:] == ([speech.dominant] if is_news else [])
