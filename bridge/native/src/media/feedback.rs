@@ -274,4 +274,65 @@ mod tests {
             }
         }
     }
+
+    /// Arrivals in each state, all but the first with a report made at `SENT`.
+    fn state(name: &str) -> Arrivals {
+        let mut arrivals = Arrivals::default();
+        if name == "new" {
+            return arrivals;
+        }
+        arrivals.record(SENT - MILLISECOND, 1000, 9, false);
+        if name == "armed" {
+            return arrivals;
+        }
+        assert_eq!(reports(&mut arrivals, SENT).len(), 1);
+        if name == "pending" {
+            arrivals.record(SENT + MILLISECOND, 1001, 9, false);
+        }
+        arrivals
+    }
+
+    const SENT: Time = 10_000 * MILLISECOND;
+
+    /// For each state and packet: whether a report is due with it, and when without a further
+    /// one, in milliseconds after `SENT`, 0 for never.
+    #[test]
+    fn every_packet_in_every_state() {
+        let packets = [
+            ("soon", 19, 1002, false),
+            ("the end of a frame, soon", 19, 1002, true),
+            ("later", 50, 1002, false),
+            ("the end of a frame", 50, 1002, true),
+            ("after 100 ms", 100, 1002, false),
+            ("reported already", 100, 1000, false),
+            ("late", 100, 999, false),
+            ("too late", 100, 1002 - 600, false),
+            ("far ahead", 50, 1000 + 3000, false),
+        ];
+        let (no, yes) = (false, true);
+        let table = [
+            // The first only arms the timer.
+            ("new", [no; 9], [119, 119, 150, 150, 200, 200, 200, 200, 150]),
+            // 1 ms before `SENT`.
+            ("armed", [no, yes, no, yes, yes, yes, yes, no, no], [99; 9]),
+            // Who is too late to be told of is no reason for a report.
+            (
+                "idle",
+                [no, no, no, yes, yes, yes, yes, no, no],
+                [100, 100, 100, 100, 100, 100, 100, 0, 100],
+            ),
+            ("pending", [no, no, no, yes, yes, yes, yes, no, no], [100; 9]),
+        ];
+        for (name, due, deadlines) in table {
+            for (((packet, after, number, marker), is_due), deadline) in
+                packets.iter().zip(due).zip(deadlines)
+            {
+                let mut arrivals = state(name);
+                let now = SENT + after * MILLISECOND;
+                assert_eq!(arrivals.record(now, *number, 9, *marker), is_due, "{name}, {packet}");
+                let expected = (deadline > 0).then_some(SENT + deadline * MILLISECOND);
+                assert_eq!(arrivals.deadline(), expected, "{name}, {packet}");
+            }
+        }
+    }
 }
