@@ -58,6 +58,27 @@ fn key_derivation_of_rfc_3711_b_3() {
     assert_eq!(auth[..16], hex("CEBE321F6FF7716B6FD4AB49AF256A15"));
 }
 
+/// The key stream, at both ends of a segment.
+#[test]
+fn counter_mode_of_rfc_3711_b_2() {
+    let cipher = AesCtr::new(&hex("2B7E151628AED2A6ABF7158809CF4F3C").try_into().unwrap());
+    let mut iv = [0; 16];
+    iv[..14].copy_from_slice(&hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
+    let mut stream = vec![0; 0xff02 * 16];
+    cipher.apply(&iv, &mut stream);
+    let blocks = [
+        (0x0000, "E03EAD0935C95E80E166B16DD92B4EB4"),
+        (0x0001, "D23513162B02D0F72A43A2FE4A5F97AB"),
+        (0x0002, "41E95B3BB0A2E8DD477901E4FCA894C0"),
+        (0xfeff, "EC8CDF7398607CB0F2D21675EA9EA1E4"),
+        (0xff00, "362B7C3C6773516318A077D7FC5073AE"),
+        (0xff01, "6A2CC3787889374FBEB4C81B17BA6C44"),
+    ];
+    for (number, expected) in blocks {
+        assert_eq!(stream[number * 16..][..16], hex(expected), "block {number:#x}");
+    }
+}
+
 fn gcm(key: &str) -> Cipher {
     let salt = hex("517569642070726f2071756f").try_into().unwrap();
     Cipher::Gcm { cipher: AesGcm::new(&hex(key)).unwrap(), salt }
