@@ -501,3 +501,6 @@ fn shifted(packet: &Incoming, sequence: u16, shift: Shift) -> Outgoing {
         mask: 0,
     }
 }
+
+#[cfg(test)]
+mod table;
