@@ -148,6 +148,9 @@ class BridgeAccount:
             elif presence.available and not self._joined:
                 log.info("announced in the brewery")
             self._joined = presence.available
+            if not self._joined:
+                # Who comes and goes is not seen from outside: a nick may be another's by then.
+                self._occupants.clear()
         elif not presence.available:
             self._occupants.pop(presence.nick, None)
         elif presence.real_jid and len(self._occupants) < MAX_OCCUPANTS:
