@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slot
+from xmppconf_bridge.slots import Assignment, PlainSlots, RewritingSlots, Slot
 
 OWN = Slot(7, 8)
 
@@ -76,3 +78,46 @@ def test_no_two_sources_share_a_slot_and_there_are_never_too_many(
         held = [table.get(one) for one in table.sources()]
         assert len(set(held)) == len(held) <= limit
         assert table.get(source) is not None
+
+
+#: A table of two slots, by who has them, the least recently wanted first.
+STATES: dict[str, tuple[int, ...]] = {"": (), "1": (1,), "12": (1, 2), "21": (2, 1)}
+EVENTS: dict[str, Callable[[RewritingSlots], object]] = {
+    "1 is wanted": lambda table: table.assign(1, OWN),
+    "3 is wanted": lambda table: table.assign(3, OWN),
+    "1 is wanted still": lambda table: table.touch(1),
+    "1 falls silent": lambda table: table.yield_first(1),
+    "1 is gone": lambda table: table.remove(1),
+    "3 is touched": lambda table: table.touch(3),
+    "3 falls silent": lambda table: table.yield_first(3),
+    "3 is gone": lambda table: table.remove(3),
+}
+#: The states afterwards, in the order of the events.
+TABLE = {
+    "": ("1", "3", "", "", "", "", "", ""),
+    "1": ("1", "13", "1", "1", "", "1", "1", "1"),
+    "12": ("21", "23", "21", "12", "2", "12", "12", "12"),
+    "21": ("21", "13", "21", "12", "2", "21", "21", "21"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_event_in_every_state(state: str, event: str) -> None:
+    table = slots()
+    for source in STATES[state]:
+        table.assign(source, OWN)
+    before = {source: table.get(source) for source in table.sources()}
+    told = EVENTS[event](table)
+    after = dict(zip(EVENTS, TABLE[state], strict=True))[event]
+    assert "".join(map(str, table.sources())) == after
+    assert table.free == 2 - len(after)
+    kept = {source: table.get(source) for source in before if str(source) in after}
+    assert kept.items() <= before.items()
+    if isinstance(told, Assignment):
+        newcomer = str(event[0]) not in state
+        left = [source for source in before if source not in table.sources()]
+        assert told.changed == newcomer
+        assert told.evicted == (left[0] if left else None)
+        if told.evicted is not None:
+            assert told.slot == before[told.evicted]

@@ -149,7 +149,7 @@ class BridgeAccount:
                 log.info("announced in the brewery")
             self._joined = presence.available
             if not self._joined:
-                # Who comes and goes is not seen from outside: a nick may be another's by then.
+                # From outside it is not seen who goes, and who takes that nick.
                 self._occupants.clear()
         elif not presence.available:
             self._occupants.pop(presence.nick, None)

@@ -336,3 +336,6 @@ impl Source {
         self.routes.iter_mut().find(|route| route.receiver == receiver)
     }
 }
+
+#[cfg(test)]
+mod tests;
