@@ -6,7 +6,6 @@ import pytest
 from xmppconf_bridge import stats
 from xmppconf_bridge.colibri import modify
 from xmppconf_bridge.engine import SourceActive
-from xmppconf_bridge.health import INTERVAL, VALID_FOR, Health
 from xmppconf_bridge.load import CPU_LIMIT, PACKET_LIMIT, Load
 from xmppconf_bridge.load_reducer import (
     ENOUGH,
@@ -69,20 +68,6 @@ def test_one_busy_worker_is_not_hidden_by_idle_ones(busy: tuple[int, int]) -> No
     load.sample({}, [worker()] * 4, 0.0, 100.0)
     load.sample({}, [worker(), worker(), busy, worker()], 0.0, 110.0)
     assert load.media_stress == load.stress == pytest.approx(1.0)
-
-
-def test_health_needs_a_recent_success() -> None:
-    health = Health()
-    assert not health.is_healthy(0.0)
-    assert health.is_due(0.0)
-    health.checked(True, 0.0)
-    assert health.is_healthy(VALID_FOR)
-    assert not health.is_healthy(VALID_FOR + 1)
-    assert not health.is_due(INTERVAL - 1)
-    assert health.is_due(INTERVAL)
-    health.checked(False, 1.0)
-    assert not health.is_healthy(1.0)
-    assert health.is_due(1.0)
 
 
 #: What the bridge itself does not know.
