@@ -330,3 +330,6 @@ impl Selection {
         (mask, frame.targets.count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,9 @@ fn forwarding(encoding: u8, max_encoding: i32) -> Projection {
     projection
 }
 
-const STATES: [(&str, fn() -> Projection); 6] = [
+type Make = fn() -> Projection;
+
+const STATES: [(&str, Make); 6] = [
     ("paused", || forwarding(1, -1)),
     ("waiting", || limited(1)),
     ("low", || forwarding(0, 1)),
@@ -99,7 +101,7 @@ fn order(carry_out: impl FnOnce()) -> Option<Verdict> {
 
 /// `+`: forwarded, `o`: its place is filled, `-`: dropped; and the encoding that is forwarded
 /// from then on, `.` for none.
-fn found(state: fn() -> Projection, happens: Happens) -> String {
+fn found(state: Make, happens: Happens) -> String {
     let mut projection = state();
     let newest = projection.numbers.sequence;
     let verdict = match happens(&mut projection) {
