@@ -216,6 +216,7 @@ async def test_the_same_refusal_over_http(name: str) -> None:
         status, answer = await rig.ask("POST", "/colibri/v2/conferences", request)
         assert status == TYPES[condition][1]
         assert (answer["condition"], answer["reason"]) == (condition, reason)
+        assert answer.keys() == {"condition", "reason", "text"}
         held = rig.bench.bridge.conferences
         assert set(held) == {"m1"}
         assert set(held[MeetingId("m1")].endpoints) == {"a", "v"}

@@ -126,6 +126,8 @@ def read_refusal(error: Element) -> Seen:
     [condition] = [one for one in conditions if not one.endswith("}text")]
     reasons = [one.get("reason", "") for one in error.findall(tagged("error"))]
     assert len(reasons) == 1, "by it a focus knows that a bridge spoke, and not a server"
+    # What was sent is never told back.
+    assert error.findtext(f"{{{STANZAS}}}text") == reasons[0]
     named = [one.get("id") for one in error.findall(tagged("endpoint"))]
     return Seen(
         error.get("type", ""),
