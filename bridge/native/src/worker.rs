@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver as CommandReceiver, TryRecvError};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::time::{ClockId, Timespec};
@@ -27,6 +28,16 @@ const MS: Time = 1_000_000;
 /// Timers are looked at that often at most.
 const TICK: Time = 5 * MS;
 const PUBLISH_INTERVAL: Time = 500 * MS;
+/// Where datagrams come closer together than four fifths of this, as usual of late, a turn waits
+/// so long for more of them: that makes fewer turns, and of several packets for one receiver one
+/// datagram for the kernel to segment.
+const GATHER: Time = MS;
+/// A turn with so many was full enough: more may wait already.
+const MAX_GATHERED: u64 = 32;
+/// What counts for the usual distance between datagrams: one in so many turns, and no more than
+/// so much of a silence.
+const SPACING_TURNS: Time = 16;
+const MAX_SPACING: Time = 100 * MS;
 /// The longest sleep; commands and packets end it.
 const MAX_SLEEP: Time = 1_000 * MS;
 /// Commands of one turn, so that packets need not wait for a long list.
@@ -57,6 +68,10 @@ pub struct Worker {
     next_ice: Time,
     next_tick: Time,
     next_publish: Time,
+    /// The usual time between two datagrams of late.
+    spacing: Time,
+    /// Wait for more of them before the next turn.
+    gathers: bool,
 }
 
 impl Worker {
@@ -89,6 +104,8 @@ impl Worker {
             next_ice: Time::MAX,
             next_tick: 0,
             next_publish: 0,
+            spacing: MAX_SPACING,
+            gathers: false,
         }
     }
 
@@ -98,8 +115,11 @@ impl Worker {
         let mut ready = Vec::new();
         let mut turn = monotonic();
         while !self.shared.stopped() {
+            self.gather(turn);
             let sleep = self.wait(&mut ready);
             let now = monotonic();
+            let since = now.saturating_sub(turn).min(MAX_SPACING);
+            let received = self.outgoing.counters.packets_received;
             if now.saturating_sub(turn) > sleep.saturating_add(MAX_AGE) {
                 self.drop_stale(now, &mut batch);
             }
@@ -116,6 +136,11 @@ impl Worker {
                     self.receive(now, index, &mut batch);
                 }
             }
+            // Fewer than before if all were another worker's.
+            let received = self.outgoing.counters.packets_received.saturating_sub(received);
+            let spacing = since / received.max(1);
+            self.spacing = (self.spacing * (SPACING_TURNS - 1) + spacing) / SPACING_TURNS;
+            self.gathers = received < MAX_GATHERED && self.spacing <= GATHER / 5 * 4;
             if now >= self.next_tick {
                 self.tick(now);
                 self.next_tick = now.saturating_add(TICK);
@@ -155,6 +180,14 @@ impl Worker {
         self.outgoing.counters.bytes_received -= datagram.len() as u64;
         self.handover.hand_over(worker, path, datagram);
         true
+    }
+
+    /// Let a few datagrams come together since the last `turn`, if they come that fast.
+    fn gather(&self, turn: Time) {
+        if self.gathers {
+            let left = turn.saturating_add(GATHER).saturating_sub(monotonic());
+            std::thread::sleep(Duration::from_nanos(left));
+        }
     }
 
     /// Sleep until a socket or a command is ready or a timer is due; how long that may have been.

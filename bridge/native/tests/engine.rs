@@ -75,6 +75,32 @@ fn a_stranger_gets_nothing_and_costs_little() {
 }
 
 #[test]
+fn datagrams_that_come_close_together_are_taken_together() {
+    let (left, right) = (start("127.0.0.1:0"), start("127.0.0.1:0"));
+    connect(&left, &right);
+    let target: SocketAddr = left.local_addresses()[0];
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |count: u32, pause: Duration| {
+        let before = (counter(&left, "packets_received"), counter(&left, "receive_calls"));
+        for _ in 0..count {
+            stranger.send_to(&[0; 20], target).unwrap();
+            std::thread::sleep(pause);
+        }
+        let received = wait("all packets", || {
+            let received = counter(&left, "packets_received") - before.0;
+            (received >= u64::from(count)).then_some(received)
+        });
+        (received, counter(&left, "receive_calls") - before.1)
+    };
+    let (received, calls) = send(3_000, Duration::from_micros(150));
+    assert!(calls * 2 < received, "{calls} of {received}");
+    // What comes seldom is taken at once: no turn waits for a second one.
+    send(50, Duration::from_millis(3));
+    let (received, calls) = send(100, Duration::from_millis(3));
+    assert!(calls * 2 > received, "{calls} of {received}");
+}
+
+#[test]
 fn events_are_bounded_and_the_loss_is_told() {
     let settings = Settings { event_queue: 16, ..SETTINGS };
     let left = Engine::new(&["127.0.0.1:0".parse().unwrap()], &settings).unwrap();
