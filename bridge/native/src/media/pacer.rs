@@ -124,6 +124,10 @@ impl Pacer {
             self.bytes = vec![0; BYTES].into();
             self.queue.reserve_exact(PACKETS);
         }
+        if self.queue.is_empty() {
+            // Only as much of the memory is ever touched as has waited at once.
+            self.written = 0;
+        }
         let size_of_ring = self.bytes.len() as u64;
         let left = size_of_ring - self.written % size_of_ring;
         let at = if (size as u64) > left { self.written + left } else { self.written };
@@ -228,6 +232,19 @@ mod tests {
             note(&mut pacer);
         }
         assert_eq!(seen, [Pressure::Free, Pressure::Thin, Pressure::Blocked, Pressure::Free]);
+    }
+
+    #[test]
+    fn little_that_waits_stays_in_little_memory() {
+        let mut pacer = Pacer::default();
+        pacer.refill(0, 1e6);
+        for round in 0..2000usize {
+            assert!((0..4).all(|_| push(&mut pacer, round as u8, 1200)));
+            while let Some(due) = pacer.pop() {
+                assert!(due.payload.iter().all(|byte| *byte == round as u8));
+            }
+        }
+        assert!(pacer.bytes[4 * 1200..].iter().all(|byte| *byte == 0));
     }
 
     #[test]
