@@ -60,8 +60,6 @@ class Engine:
         ("levels", conference, data: bytes)  records of struct "<IIB3x": source (u32),
             milliseconds of the monotonic clock (u32, wraps), RFC 6464 level with V bit
             (u8); batched, at most every 40 ms
-        ("unknown-ssrc", transport, ssrc, payload_type)  once per SSRC, ≤ 64 per transport
-        ("receiver-report", transport, fraction_lost, rtt)  from who receives what we sent
         ("bandwidth", transport, bits_per_second, besides)  what the way to the peer can
             carry, as estimated, and how much of that is taken by what is not video; at most
             every 100 ms, or at once when it falls

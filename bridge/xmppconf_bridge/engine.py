@@ -83,20 +83,6 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownSsrc:
-    transport: int
-    ssrc: int
-    payload_type: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
-    transport: int
-    fraction_lost: float
-    rtt: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Bandwidth:
     """What the way to the peer can carry, as estimated, in bits per second."""
 
@@ -130,8 +116,6 @@ Event = (
     | SourceActive
     | SourceSilent
     | Levels
-    | UnknownSsrc
-    | ReceiverReport
     | Bandwidth
     | LayersMeasured
     | LostEvents
@@ -145,8 +129,6 @@ _EVENTS: dict[str, Callable[..., Event]] = {
     "srtp-active": SrtpActive,
     "source-active": SourceActive,
     "source-silent": SourceSilent,
-    "unknown-ssrc": UnknownSsrc,
-    "receiver-report": ReceiverReport,
     "bandwidth": Bandwidth,
     "layers": LayersMeasured,
     "lost-events": LostEvents,

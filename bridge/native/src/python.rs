@@ -84,14 +84,8 @@ pub fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
             media::Event::Levels { conference, records } => {
                 ("levels", conference, PyBytes::new(py, &records)).into_pyobject(py)
             }
-            media::Event::UnknownSsrc { transport, ssrc, payload_type } => {
-                ("unknown-ssrc", transport, ssrc, payload_type).into_pyobject(py)
-            }
             media::Event::Bandwidth { transport, bits_per_second, besides } => {
                 ("bandwidth", transport, bits_per_second, besides).into_pyobject(py)
-            }
-            media::Event::ReceiverReport { transport, fraction_lost, rtt } => {
-                ("receiver-report", transport, fraction_lost, rtt.map(seconds)).into_pyobject(py)
             }
         },
     }

@@ -13,8 +13,6 @@ use super::source::{Route, SenderClock};
 const MAX_ROUND_TRIP: u64 = 7 * 65_536;
 /// Lost numbers of one compound that are looked up; no more are remembered of a stream.
 const MAX_NACKED: usize = SENT;
-/// Between two [`Event::ReceiverReport`] of one transport, however often it reports.
-const REPORT_EVENTS: Time = 100 * MILLISECOND;
 
 impl Media {
     /// Take one decrypted RTCP compound packet.
@@ -77,15 +75,6 @@ impl Media {
         };
         if let Some(loss) = loss {
             receiver.stats.fraction_lost_sent = f64::from(loss) / 256.0;
-            if receiver.report_told.is_some_and(|told| now < told + REPORT_EVENTS) {
-                return;
-            }
-            receiver.report_told = Some(now);
-            out.event(Event::ReceiverReport {
-                transport,
-                fraction_lost: receiver.stats.fraction_lost_sent,
-                rtt: receiver.stats.rtt,
-            });
         }
     }
 

@@ -157,7 +157,7 @@ impl Media {
         }
         let transport = self.transports.get_mut(index)?;
         let Some(origin) = origin else {
-            self.unknown_ssrc(index, &header, out);
+            self.unknown_ssrc(index, &header);
             return None;
         };
         let Some(mut meaning) = meaning else {
@@ -195,7 +195,7 @@ impl Media {
         Some(Packet { header, meaning, origin, recovered: origin.rtx })
     }
 
-    fn unknown_ssrc(&mut self, index: usize, header: &Header, out: &mut impl Output) {
+    fn unknown_ssrc(&mut self, index: usize, header: &Header) {
         let Some(transport) = self.transports.get_mut(index) else {
             return;
         };
@@ -204,11 +204,6 @@ impl Media {
         if !transport.is_news(header.ssrc) {
             return;
         }
-        out.event(Event::UnknownSsrc {
-            transport: id,
-            ssrc: header.ssrc,
-            payload_type: header.payload_type,
-        });
         let foreign = self.conferences.get(conference).is_some_and(|conference| {
             let others = conference.transports.iter().filter(|other| **other != id);
             let mut others = others.filter_map(|other| self.transports.index(*other));

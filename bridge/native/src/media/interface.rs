@@ -209,17 +209,6 @@ pub enum Event {
         conference: u32,
         records: Vec<u8>,
     },
-    UnknownSsrc {
-        transport: u32,
-        ssrc: u32,
-        payload_type: u8,
-    },
-    /// What a receiver says about what we sent; 0 ≤ `fraction_lost` < 1.
-    ReceiverReport {
-        transport: u32,
-        fraction_lost: f64,
-        rtt: Option<Time>,
-    },
     /// What the way to a receiver can carry, as estimated.
     Bandwidth {
         transport: u32,

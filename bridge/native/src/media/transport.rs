@@ -55,8 +55,6 @@ pub struct Transport {
     pub stats: TransportStats,
     /// When the next receiver report is due.
     pub report_at: Option<Time>,
-    /// When the control side last heard of a receiver report.
-    pub report_told: Option<Time>,
 }
 
 impl Transport {
@@ -75,7 +73,6 @@ impl Transport {
             resend_allowance: RESEND_BURST,
             stats: TransportStats::default(),
             report_at: None,
-            report_told: None,
         }
     }
 
