@@ -23,6 +23,7 @@ from xmppconf_bridge.generator import plan
 from xmppconf_bridge.generator.io.process import usage
 from xmppconf_bridge.generator.report import Report, report
 
+from tests.load.compare.galene import Galene
 from tests.load.compare.janus import Janus
 from tests.load.compare.livekit import LiveKit
 from tests.load.compare.mediasoup import Mediasoup
@@ -43,6 +44,7 @@ SERVERS: dict[str, Callable[[Path, Path], Target]] = {
     "janus": Janus,
     "mediasoup": Mediasoup,
     "livekit": LiveKit,
+    "galene": Galene,
     "janus-loop": lambda *a: Janus(*a, loops=1),
 }
 LOADS: dict[str, Callable[[], plan.Scenario]] = {
@@ -102,6 +104,8 @@ async def run_load(
                 continue
             stack.push_async_callback(target.disconnect)
             targets.append((target, idle))
+        if not targets:
+            return
         results: dict[str, list[Report]] = {}
         for number in range(options.rounds):
             first = number % len(targets)

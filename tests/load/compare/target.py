@@ -25,6 +25,20 @@ class NotInstalled(Exception):
     """The server is not here; `script/compare --install` may bring it."""
 
 
+def built(variable: str, name: str, program: str) -> Path:
+    """The folder in which somebody has built a server that no package registry has.
+
+    `variable` of the environment says where it is; raises `NotInstalled` without `program`.
+    """
+    folder = os.environ.get(variable)
+    if not folder:
+        raise NotInstalled(f"{name}: {variable} names no folder with a build of it")
+    path = Path(folder).resolve()
+    if not (path / program).exists():
+        raise NotInstalled(f"{name}: there is no {program} in {variable}")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """Something that a participant sends; `layer` counts the encodings of its picture."""
