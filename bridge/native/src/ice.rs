@@ -507,14 +507,16 @@ impl Agent {
                 pair.check = None;
             }
         }
+        // Many peers nominate again with each check: that must not put off asking for consent.
+        if !changed {
+            return;
+        }
         let random = &mut self.random;
         let Some(pair) = self.pairs.iter_mut().find(|pair| pair.path == path) else {
             return;
         };
         pair.next_consent = now.saturating_add(consent_interval(random));
-        if changed {
-            out.event(Event::Selected { path, relayed: pair.relayed });
-        }
+        out.event(Event::Selected { path, relayed: pair.relayed });
     }
 
     fn fail_pair(&mut self, path: Path, out: &mut impl Output) {

@@ -192,6 +192,23 @@ fn consent_lasts_while_answered_and_ends_without() {
 }
 
 #[test]
+fn a_peer_that_nominates_with_every_check_does_not_put_off_consent() {
+    let mut world = World::new([true, false]);
+    world.signal(0, true);
+    world.signal(1, true);
+    world.run(SECOND);
+    world.events(1);
+    let path = world.path_to(1);
+    for _ in 0..20 {
+        let side = &mut world.sides[0];
+        side.agent.start_check(world.now, path, true, false, &mut side.out);
+        world.run(3 * SECOND);
+    }
+    assert!(world.connected());
+    assert_eq!(world.events(1), []);
+}
+
+#[test]
 fn a_failed_agent_connects_again_when_the_peer_does() {
     let mut world = World::new([true, true]);
     world.signal(0, false);

@@ -30,6 +30,7 @@ class Peers:
         self._verify = verify
         self._certificate = Certificate.generate(datetime.datetime.now(datetime.UTC))
         self._handshakes: dict[int, dtls.DtlsTransport] = {}
+        self._begun: set[int] = set()
         self._connected: dict[int, asyncio.Future[None]] = {}
 
     @property
@@ -84,7 +85,10 @@ class Peers:
         handshake = self._handshakes[event.peer]
         match event:
             case Valid():
-                handshake.start(now)
+                # Again, if consent had run out and the bridge answers after all.
+                if event.peer not in self._begun:
+                    self._begun.add(event.peer)
+                    handshake.start(now)
             case Dtls(data=data):
                 handshake.receive(data, now)
             case Failed():
