@@ -25,6 +25,7 @@ from xmppconf_bridge.generator.report import Report, report
 
 from tests.load.compare.galene import Galene
 from tests.load.compare.janus import Janus
+from tests.load.compare.jvb import Jvb
 from tests.load.compare.livekit import LiveKit
 from tests.load.compare.mediasoup import Mediasoup
 from tests.load.compare.ours import Ours
@@ -45,6 +46,7 @@ SERVERS: dict[str, Callable[[Path, Path], Target]] = {
     "mediasoup": Mediasoup,
     "livekit": LiveKit,
     "galene": Galene,
+    "jvb": Jvb,
     "janus-loop": lambda *a: Janus(*a, loops=1),
 }
 LOADS: dict[str, Callable[[], plan.Scenario]] = {
