@@ -255,7 +255,9 @@ class LiveKit(Target):
             answer = {"type": "answer", "sdp": sdp.answer(offered["sdp"], own)}
             await signals.say(answer={**answer, "id": offered.get("id", 0)})
             sections = re.findall(r"^m=(?:audio|video) [1-9]", offered["sdp"], re.MULTILINE)
-            if sections and not begun:  # the first has no media, so no header extensions
+            # The first has no media, so no header extensions; but who connects to nothing,
+            # since it watches nobody, is put out after fifteen seconds.
+            if (sections or not wanted) and not begun:
                 theirs = await self._theirs(signals, "SUBSCRIBER", offered["sdp"])
                 peer = self.peers.begin(theirs.remote, ufrag, pwd, theirs.fingerprints)
                 await self.peers.connected(peer)
