@@ -9,6 +9,8 @@ const KEYFRAME_INTERVAL: u64 = 3000;
 /// Offset of the time in the payload, behind a VP8 descriptor and a keyframe's header.
 pub const TIME_AT: usize = 16;
 pub const TIME_END: usize = TIME_AT + 8;
+/// Servers write a picture id below 128 in one octet where we use two, and move the time.
+const FIRST_PICTURE: u16 = 0x1000;
 const HEADER: usize = 12;
 /// Octets of all header extensions with their block header.
 const MAX_EXTENSIONS: usize = 32;
@@ -130,7 +132,8 @@ impl Stream {
         payload.fill(0x5a);
         if let Kind::Vp8 { width, height } = self.description.kind {
             let start = if part == 0 { 0x10 } else { 0 };
-            let [picture_high, picture_low] = (0x8000 | (frame as u16 & 0x7fff)).to_be_bytes();
+            let picture = FIRST_PICTURE.wrapping_add(frame as u16);
+            let [picture_high, picture_low] = (0x8000 | picture).to_be_bytes();
             // X; I, L and T; picture id; TL0PICIDX; layer 0 (RFC 7741, 4.2).
             let descriptor = [0x80 | start, 0xe0, picture_high, picture_low, frame as u8, 0x00];
             payload.get_mut(..6)?.copy_from_slice(&descriptor);
