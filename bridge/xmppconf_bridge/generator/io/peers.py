@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from xmppconf import clock
 from xmppconf.transport import Fingerprint, Setup
 from xmppconf_bridge import dtls
-from xmppconf_bridge.certificate import Certificate
+from xmppconf_bridge.certificate import SRTP_PROFILES, Certificate
 from xmppconf_bridge.generator.native import Dtls, Failed, Generator, Keys, Remote, Valid
 
 #: The native part works for that long before asyncio's side has a turn.
@@ -29,6 +29,8 @@ class Peers:
         self.native = Generator(allowed)
         self._verify = verify
         self._certificate = Certificate.generate(datetime.datetime.now(datetime.UTC))
+        # One cipher with every server, also with those that would choose the longer key.
+        self._certificate.context.set_tlsext_use_srtp(SRTP_PROFILES[0])
         self._handshakes: dict[int, dtls.DtlsTransport] = {}
         self._begun: set[int] = set()
         self._connected: dict[int, asyncio.Future[None]] = {}
