@@ -27,9 +27,10 @@ from xmppconf.transport import Fingerprint, Setup
 FOLDER = "XMPPCONF_COMPARE_JVB"
 TIMEOUT = 20.0  # seconds
 START_TIMEOUT = 60.0  # seconds; on one core a JVM takes a while
-#: Before the first turn everybody sends for that long: what a JVM has not compiled yet is
-#: many times slower, and no service is measured in its first seconds.
+#: Before the first turn everybody sends every other half second for that long: what a JVM
+#: has not compiled yet is many times slower, and it compiles while there is less to do.
 WARM_UP = 25.0  # seconds
+WARM_UP_STEP = 0.5  # seconds
 _FEEDBACK = {
     "audio": [{"type": "transport-cc"}],
     "video": [
@@ -159,8 +160,9 @@ class Jvb(Target):
         self._readers = [asyncio.create_task(_drain(one)) for one in self._channels]
         for channel, person in zip(self._channels, scenario.people, strict=True):
             await channel.send_json(_constraints(person))
-        self.peers.native.set_sending(True)
-        await asyncio.sleep(WARM_UP)
+        for step in range(round(WARM_UP / WARM_UP_STEP)):
+            self.peers.native.set_sending(step % 2 == 0)
+            await asyncio.sleep(WARM_UP_STEP)
         self.peers.native.set_sending(False)
 
     async def _enter(self, scenario: Scenario, number: int) -> None:
