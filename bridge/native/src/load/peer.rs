@@ -19,6 +19,8 @@ use crate::stun::{Class, Message};
 
 const BUFFER: usize = 4 << 20;
 const REPORT_INTERVAL: Time = 1_000_000_000;
+/// What seems to be older has no time in it.
+const MAX_DELAY: Time = 60 * REPORT_INTERVAL;
 /// Of whom receivers' reports are; no stream has it.
 const REPORTER: u32 = 1;
 /// Report blocks of one report.
@@ -411,7 +413,35 @@ fn note_delay(figures: &mut Figures, arrival: Time, packet: &[u8]) {
     let header = crate::srtp::rtp_header_length(packet).unwrap_or(packet.len());
     let time = packet.get(header + TIME_AT..header + TIME_END);
     if let Some(sent) = time.and_then(|octets| octets.try_into().ok()).map(u64::from_be_bytes) {
-        let delay = arrival.saturating_sub(sent) / 1000;
-        figures.delays.record(u32::try_from(delay).unwrap_or(u32::MAX));
+        // Servers also send packets of their own, to find out what fits.
+        let delay = arrival.checked_sub(sent).filter(|delay| *delay <= MAX_DELAY);
+        if let Some(delay) = delay.and_then(|delay| u32::try_from(delay / 1000).ok()) {
+            figures.delays.record(delay);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_packets_with_a_time_in_them_have_a_delay() {
+        let now = 1_000 * REPORT_INTERVAL;
+        for (sent, delay) in [
+            (now - 5_000_000, 5_000),
+            (now + 1, 0),
+            (now - MAX_DELAY - 1, 0),
+            (0, 0),
+            (u64::MAX, 0),
+        ] {
+            let mut packet = [0; 12 + TIME_END];
+            packet[0] = 0x80;
+            packet[12 + TIME_AT..].copy_from_slice(&sent.to_be_bytes());
+            let mut figures = Figures::default();
+            note_delay(&mut figures, now, &packet);
+            let found = figures.delays.quantile(0.5);
+            assert!(found.abs_diff(delay) <= delay / 16, "{found} for {delay}");
+        }
     }
 }
