@@ -100,10 +100,8 @@ def meeting(senders: int = 30, listeners: int = 0, size: int = 1100) -> Scenario
         if speaks:
             person = replace(person, audio=voice, level=SPEAKING)
         people.append(person)
-    name = f"{senders} people, 8 small and 1 large, 3 voices"
-    if listeners:
-        name = f"{senders} people and {listeners} listeners, 8 small and 1 large, 3 voices"
-    return Scenario(name, tuple(people))
+    who = f"{senders} people" + (f" and {listeners} listeners" if listeners else "")
+    return Scenario(f"{who}, 8 small and 1 large, 3 voices, {size} B", tuple(people))
 
 
 def microphones(people: int = 100, loudest: int = 5) -> Scenario:

@@ -51,12 +51,14 @@ SERVERS: dict[str, Callable[[Path, Path], Target]] = {
 }
 LOADS: dict[str, Callable[[], plan.Scenario]] = {
     "10": lambda: plan.fan_out(10, 2000),
+    "10-small": lambda: plan.fan_out(10, 2000, 160),
     "50": lambda: plan.fan_out(50, 300),
     "50-saturated": lambda: plan.fan_out(50, 4000),
     "50-full": lambda: plan.fan_out(50, 9000),
     "50-small": lambda: plan.fan_out(50, 300, 160),
     "50-small-saturated": lambda: plan.fan_out(50, 4000, 160),
     "meeting": lambda: plan.meeting(30),
+    "meeting-small": lambda: plan.meeting(30, size=160),
     "audience": lambda: plan.meeting(30, 70),
     "microphones": plan.microphones,
 }
