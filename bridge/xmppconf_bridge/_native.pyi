@@ -132,8 +132,18 @@ class Engine:
         """Also removes its sources and every route from and to it."""
 
     # -- conferences and sources ------------------------------------------------------
-    def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None:
-        """`audio_ssrc`, `video_ssrc`: the sender SSRCs of our RTCP (jvb-a0, jvb-v0)."""
+    def add_conference(
+        self,
+        conference: int,
+        audio_ssrc: int,
+        video_ssrc: int,
+        *,
+        worker: int | None = None,
+    ) -> None:
+        """`audio_ssrc`, `video_ssrc`: the sender SSRCs of our RTCP (jvb-a0, jvb-v0).
+
+        Without `worker` it goes to the one that has least to do.
+        """
 
     def remove_conference(self, conference: int) -> None:
         """Also removes its transports."""

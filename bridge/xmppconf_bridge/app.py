@@ -144,19 +144,23 @@ class Running:
         return self.health.is_healthy(clock.monotonic())
 
     async def check(self, within: float = health.TIMEOUT) -> None:
-        """Test that the engine answers at its own port `within` seconds."""
+        """Test that all of the engine's workers answer at its own port `within` seconds."""
+        workers = range(len(self.engine.workers()))
+        answered = await asyncio.gather(*(self._ask(one, within) for one in workers))
+        if not all(answered):
+            log.warning("the packet engine does not answer")
+        self.health.checked(all(answered), clock.monotonic())
+
+    async def _ask(self, worker: int, within: float) -> bool:
         number = self.bridge.next_number()
         ufrag, password = random_token(UFRAG_LENGTH), random_token(PWD_LENGTH)
-        self.engine.add_conference(number, random_ssrc(), random_ssrc())
+        self.engine.add_conference(number, random_ssrc(), random_ssrc(), worker=worker)
         self.engine.add_transport(number, number, ufrag, password, controlling=False)
         try:
             address = self.engine.local_addresses()[0]
-            passed = await answers(address, ufrag, password, within)
+            return await answers(address, ufrag, password, within)
         finally:
             self.engine.remove_conference(number)
-        if not passed:
-            log.warning("the packet engine does not answer")
-        self.health.checked(passed, clock.monotonic())
 
     async def say_goodbye(self) -> None:
         """Tell all peers that the bridge ends, and let that leave before it does."""

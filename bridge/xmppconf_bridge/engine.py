@@ -347,10 +347,16 @@ class PacketEngine:
     def remove_transport(self, transport: int) -> None:
         self._queue(partial(self._native.remove_transport, transport))
 
-    def add_conference(self, conference: int, audio_ssrc: int, video_ssrc: int) -> None:
-        self._queue(
-            partial(self._native.add_conference, conference, audio_ssrc, video_ssrc)
-        )
+    def add_conference(
+        self,
+        conference: int,
+        audio_ssrc: int,
+        video_ssrc: int,
+        *,
+        worker: int | None = None,
+    ) -> None:
+        add = self._native.add_conference
+        self._queue(partial(add, conference, audio_ssrc, video_ssrc, worker=worker))
 
     def remove_conference(self, conference: int) -> None:
         self._queue(partial(self._native.remove_conference, conference))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import logging
 import os
@@ -142,6 +143,19 @@ async def test_the_death_of_the_engine_ends_the_bridge(
             with pytest.raises(EngineStopped):
                 await bridge.task
     await peer.close()
+
+
+async def test_every_worker_is_asked_whether_it_is_well() -> None:
+    settings = make_settings()
+    bridge = dataclasses.replace(settings.bridge, workers=3)
+    running = Running(dataclasses.replace(settings, bridge=bridge))
+    try:
+        await running.check()
+        assert running.is_healthy()
+        await asyncio.sleep(0.6)  # figures come twice a second
+        assert all(packets >= 2 for _, packets in running.engine.workers())
+    finally:
+        running.close()
 
 
 async def test_only_an_engine_that_answers_is_healthy(

@@ -20,6 +20,7 @@ import pylibsrtp
 import pytest
 from xmppconf_bridge import _native
 from xmppconf_bridge._native import Engine, SrtpContext
+from xmppconf_bridge.echo import is_answer, request
 
 PWD = "0123456789abcdefghijkl"
 
@@ -125,6 +126,26 @@ def test_the_constructor_reports_what_it_bound(engine: Engine) -> None:
         Engine([("localhost", 0)])
     with pytest.raises(OSError, match="cannot bind"):
         Engine([])
+
+
+def test_a_conference_goes_to_the_worker_that_is_named() -> None:
+    engine = Engine([("127.0.0.1", 0)], workers=3)
+    try:
+        [address] = engine.local_addresses()
+        for number, worker in enumerate((2, 2, 1), 1):
+            engine.add_conference(number, 1, 2, worker=worker)
+            engine.add_transport(number, number, f"left{number}", PWD, controlling=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(5)
+            for number in range(1, 4):
+                peer.sendto(request(bytes(12), f"left{number}", PWD), address)
+                assert is_answer(peer.recv(2000), bytes(12), PWD)
+        time.sleep(0.6)  # figures come twice a second
+        assert [packets for _, packets in engine.workers()] == [0, 2, 4], (
+            "questions and answers"
+        )
+    finally:
+        engine.close()
 
 
 def test_workers_are_told_apart() -> None:

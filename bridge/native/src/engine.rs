@@ -426,14 +426,21 @@ impl Engine {
     }
 
     pub fn command(&self, command: Command) -> Result<(), Rejected> {
+        self.command_on(None, command)
+    }
+
+    /// As [`Self::command`]; a new conference goes to `worker` if one is named.
+    pub fn command_on(&self, worker: Option<usize>, command: Command) -> Result<(), Rejected> {
         if let [post] = self.posts.as_slice() {
             return post.send(command);
         }
         let mut placement = lock(&self.placement);
         let (goes, change) = placement.find(&command);
-        let Goes::To(worker) = goes else {
+        let Goes::To(found) = goes else {
             return Ok(());
         };
+        let worker = worker.filter(|_| matches!(change, Change::AddConference(_)));
+        let worker = worker.unwrap_or(found);
         let Some(post) = self.posts.get(worker) else {
             return Ok(());
         };

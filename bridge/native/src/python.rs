@@ -122,10 +122,14 @@ impl PyEngine {
     }
 
     fn command(&self, command: Command) -> PyResult<()> {
-        self.with(|engine| engine.command(command))?.map_err(|rejected| match rejected {
-            Rejected::Full => PyBlockingIOError::new_err("the engine's command queue is full"),
-            Rejected::Stopped => PyRuntimeError::new_err("the engine's worker has stopped"),
-        })
+        self.with(|engine| engine.command(command))?.map_err(refusal)
+    }
+}
+
+fn refusal(rejected: Rejected) -> PyErr {
+    match rejected {
+        Rejected::Full => PyBlockingIOError::new_err("the engine's command queue is full"),
+        Rejected::Stopped => PyRuntimeError::new_err("the engine's worker has stopped"),
     }
 }
 
@@ -253,9 +257,16 @@ impl PyEngine {
         self.command(Command::RemoveTransport { transport })
     }
 
-    fn add_conference(&self, conference: u32, audio_ssrc: u32, video_ssrc: u32) -> PyResult<()> {
+    #[pyo3(signature = (conference, audio_ssrc, video_ssrc, *, worker = None))]
+    fn add_conference(
+        &self,
+        conference: u32,
+        audio_ssrc: u32,
+        video_ssrc: u32,
+        worker: Option<usize>,
+    ) -> PyResult<()> {
         let command = media::Command::AddConference { conference, audio_ssrc, video_ssrc };
-        self.command(Command::Media(command))
+        self.with(|engine| engine.command_on(worker, Command::Media(command)))?.map_err(refusal)
     }
 
     fn remove_conference(&self, conference: u32) -> PyResult<()> {
