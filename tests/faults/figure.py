@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Literal
 
 from tests.support.figures import Figure, count, record
 
 #: How often each fault happens when figures are wanted.
 RUNS = range(count(1, 3))
+
+def scope(fixture_name: str, config: object) -> Literal["function", "module"]:
+    """Of the service: one for all tests, but of its own for each where figures are wanted.
+
+    A part that dies again and again is restarted later each time, and that is not what is
+    measured.
+    """
+    return "module" if len(RUNS) == 1 else "function"
+
 
 _seen: Counter[str] = Counter()
 

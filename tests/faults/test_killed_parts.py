@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector, ThreadedResolver, WSMsgType
 
 from tests.faults.caller import Caller, call, talking
-from tests.faults.figure import RUNS, since
+from tests.faults.figure import RUNS, scope, since
 from tests.support.rtc_peer import use_loopback
 from tests.support.service import Service, running_service
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(150)]
 PATIENCE = 40.0  # seconds, on a machine that is busy with builds
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=scope)
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("service")) as service:
         yield service
