@@ -35,7 +35,8 @@ ROOT = Path(__file__).resolve().parents[3]
 WARM_UP = 1.5  # seconds
 #: The one picture of a fan-out is larger than what a receiver is taken to have in the
 #: beginning, and other servers forward it unasked.
-SETTINGS = "[bridge]\ntrust_bandwidth = false\n"
+#: Nor does another server on the same core make them send less.
+SETTINGS = "[bridge]\ntrust_bandwidth = false\nreduce_load = false\n"
 #: On the same core: what it costs to hand packets over.
 TWO_WORKERS = SETTINGS + "workers = 2\n"
 
