@@ -10,7 +10,7 @@ mod figures;
 mod peer;
 mod stream;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -53,7 +53,8 @@ pub enum Refusal {
 
 pub struct Generator {
     allowed: HashSet<IpAddr>,
-    peers: Vec<Peer>,
+    peers: BTreeMap<usize, Peer>,
+    next_number: usize,
     streams: Vec<Stream>,
     rate: u64,
     sending: bool,
@@ -69,7 +70,8 @@ impl Generator {
     pub fn new(allowed: impl IntoIterator<Item = IpAddr>) -> Self {
         Self {
             allowed: allowed.into_iter().collect(),
-            peers: Vec::new(),
+            peers: BTreeMap::new(),
+            next_number: 0,
             streams: Vec::new(),
             rate: 0,
             sending: false,
@@ -97,14 +99,23 @@ impl Generator {
         if self.peers.len() >= MAX_PEERS {
             return Ok(Err(Refusal::TooMuch));
         }
-        let number = self.peers.len();
+        let number = self.next_number;
         let peer = Peer::new(number, description, monotonic(), &mut self.batch)?;
-        self.peers.push(peer);
+        self.next_number += 1;
+        self.peers.insert(number, peer);
         Ok(Ok(number))
     }
 
+    /// Close a participant's socket and end its streams; nobody gets its number again.
+    pub fn remove_peer(&mut self, peer: usize) {
+        self.peers.remove(&peer);
+        self.streams.retain(|stream| stream.peer != peer);
+        self.rate = self.streams.iter().map(Stream::rate).sum();
+        self.events.retain(|event| event.peer() != peer);
+    }
+
     pub fn local(&self, peer: usize) -> Option<SocketAddr> {
-        self.peers.get(peer).map(Peer::local)
+        self.peers.get(&peer).map(Peer::local)
     }
 
     pub fn set_srtp(
@@ -119,7 +130,7 @@ impl Generator {
 
     pub fn send_dtls(&mut self, peer: usize, datagrams: &[Vec<u8>]) -> Result<(), Refusal> {
         let batch = &mut self.batch;
-        let peer = self.peers.get_mut(peer).ok_or(Refusal::NoSuchPeer)?;
+        let peer = self.peers.get_mut(&peer).ok_or(Refusal::NoSuchPeer)?;
         peer.send_plain(datagrams, batch);
         Ok(())
     }
@@ -136,12 +147,15 @@ impl Generator {
         }
         self.peer(peer)?;
         self.rate += rate;
-        self.streams.push(Stream::new(peer, description));
+        let mut stream = Stream::new(peer, description);
+        // Who comes while others send does not begin with a burst.
+        stream.begin(monotonic(), 0, 1);
+        self.streams.push(stream);
         Ok(())
     }
 
     fn peer(&mut self, peer: usize) -> Result<&mut Peer, Refusal> {
-        self.peers.get_mut(peer).ok_or(Refusal::NoSuchPeer)
+        self.peers.get_mut(&peer).ok_or(Refusal::NoSuchPeer)
     }
 
     /// Begin or end sending; streams begin spread over their first interval.
@@ -156,7 +170,7 @@ impl Generator {
 
     /// Forget what was counted; what is on its way still belongs to nothing.
     pub fn reset(&mut self) {
-        self.peers.iter_mut().for_each(Peer::reset);
+        self.peers.values_mut().for_each(Peer::reset);
         self.streams.iter_mut().for_each(|stream| stream.sent = 0);
     }
 
@@ -187,7 +201,7 @@ impl Generator {
     fn read(&mut self, now: Time) -> io::Result<()> {
         let allowed = &self.allowed;
         let may_reach = |ip: IpAddr| ip.is_loopback() || allowed.contains(&ip);
-        for peer in &mut self.peers {
+        for peer in self.peers.values_mut() {
             let (received, batch) = (&mut self.received, &mut self.batch);
             for ssrc in peer.read(now, received, batch, may_reach, &mut self.events)? {
                 for stream in self.streams.iter_mut().filter(|one| one.ssrc() == ssrc) {
@@ -199,13 +213,13 @@ impl Generator {
     }
 
     fn tick(&mut self, now: Time) {
-        for peer in &mut self.peers {
+        for peer in self.peers.values_mut() {
             peer.tick(now, &mut self.batch, &mut self.events);
         }
         if self.sending {
             for stream in &mut self.streams {
                 if let (Some(peer), Some(report)) =
-                    (self.peers.get_mut(stream.peer), stream.report(now))
+                    (self.peers.get_mut(&stream.peer), stream.report(now))
                 {
                     peer.send_rtcp(&report, &mut self.batch);
                 }
@@ -218,7 +232,7 @@ impl Generator {
         let now = monotonic();
         let mut next = Time::MAX;
         for stream in &mut self.streams {
-            let Some(peer) = self.peers.get_mut(stream.peer) else {
+            let Some(peer) = self.peers.get_mut(&stream.peer) else {
                 continue;
             };
             let mut count = 0;
@@ -244,14 +258,21 @@ impl Generator {
         self.streams.iter().map(|stream| (stream.peer, stream.ssrc(), stream.sent)).collect()
     }
 
+    /// Packets that a peer has received since the last reset.
+    pub fn received(&self, peer: usize) -> u64 {
+        let tracks = self.peers.get(&peer).map(|peer| peer.figures().tracks.values());
+        tracks.into_iter().flatten().map(|track| track.received).sum()
+    }
+
+    /// Of all peers, in the order in which they were added.
     pub fn figures(&self) -> Vec<&Figures> {
-        self.peers.iter().map(Peer::figures).collect()
+        self.peers.values().map(Peer::figures).collect()
     }
 
     /// Of all peers together.
     pub fn delays(&self) -> Delays {
         let mut all = Delays::default();
-        self.peers.iter().for_each(|peer| all.add(&peer.figures().delays));
+        self.peers.values().for_each(|peer| all.add(&peer.figures().delays));
         all
     }
 }

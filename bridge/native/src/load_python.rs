@@ -90,6 +90,10 @@ impl PyLoadGenerator {
         lock(&self.0).add_peer(&description).map_err(failed)?.map_err(refused)
     }
 
+    fn remove_peer(&self, peer: usize) {
+        lock(&self.0).remove_peer(peer);
+    }
+
     fn local_address(&self, peer: usize) -> PyResult<(String, u16)> {
         let local = lock(&self.0).local(peer).ok_or_else(|| refused(Refusal::NoSuchPeer))?;
         Ok((local.ip().to_string(), local.port()))
@@ -176,6 +180,10 @@ impl PyLoadGenerator {
 
     fn sent(&self) -> Vec<(usize, u32, u64)> {
         lock(&self.0).sent()
+    }
+
+    fn received(&self, peer: usize) -> u64 {
+        lock(&self.0).received(peer)
     }
 
     fn figures<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {

@@ -132,6 +132,10 @@ class Generator:
             verify=verify,
         )
 
+    def remove_peer(self, peer: int) -> None:
+        """Close its socket, end what it sends and forget it."""
+        self._native.remove_peer(peer)
+
     def local_address(self, peer: int) -> tuple[str, int]:
         return self._native.local_address(peer)
 
@@ -182,8 +186,12 @@ class Generator:
         """(peer, SSRC, packets) of every stream since the last reset."""
         return self._native.sent()
 
+    def received(self, peer: int) -> int:
+        """Packets that came to one peer since the last reset."""
+        return self._native.received(peer)
+
     def figures(self) -> list[Figures]:
-        """Of every peer, in the order in which they were added."""
+        """Of every peer that was not removed, in the order in which they were added."""
         return [
             Figures(
                 {ssrc: Track(*track) for ssrc, track in one["tracks"].items()},

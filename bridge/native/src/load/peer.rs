@@ -44,6 +44,14 @@ pub enum Event {
     },
 }
 
+impl Event {
+    pub fn peer(&self) -> usize {
+        match self {
+            Self::Valid { peer } | Self::Failed { peer } | Self::Dtls { peer, .. } => *peer,
+        }
+    }
+}
+
 pub struct PeerDescription {
     /// Of the bridge.
     pub remote: SocketAddr,

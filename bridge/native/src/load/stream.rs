@@ -81,6 +81,11 @@ impl Stream {
         self.description.ssrc
     }
 
+    /// Packets a second.
+    pub fn rate(&self) -> u64 {
+        u64::from(self.description.rate)
+    }
+
     pub fn ask_keyframe(&mut self) {
         self.keyframe_wanted = true;
     }

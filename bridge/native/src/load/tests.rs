@@ -235,6 +235,27 @@ fn conferences_come_and_go_on_all_workers() {
 }
 
 #[test]
+fn who_is_removed_sends_and_receives_nothing_and_the_others_go_on() {
+    let (engine, mut generator) = connected("127.0.0.1:0", 1, 2);
+    until_valid(&engine, &mut generator);
+    send_all(&mut generator, 50);
+    let gone = generator.local(0).unwrap();
+    generator.remove_peer(0);
+    generator.remove_peer(2);
+    // The kernel has its port back.
+    std::net::UdpSocket::bind(gone).unwrap();
+    assert_eq!(generator.figures().len(), 4);
+    generator.reset();
+    send_all(&mut generator, 50);
+    assert_eq!(generator.sent().len(), 1);
+    assert_eq!(generator.received(1), 0);
+    assert_eq!(generator.received(4), generator.sent()[0].2);
+    assert_eq!(generator.add_stream(0, &audio(1)), Err(Refusal::NoSuchPeer));
+    let remote = generator.local(4).unwrap();
+    assert_eq!(generator.add_peer(&about(remote, "new")).unwrap(), Ok(6));
+}
+
+#[test]
 fn only_loopback_and_what_is_named_is_reached() {
     let mut generator = Generator::new(["192.0.2.1".parse().unwrap()]);
     let far = about("192.0.2.2:5".parse().unwrap(), "x");

@@ -91,11 +91,18 @@ class Participant:
         iq_handler(self._stream, JINGLE_NAME, ("set",), self._jingle)
         self._stream.listen(presence=self._presence)
         self._channel: aiohttp.ClientWebSocketResponse | None = None
+        self.peer: int | None = None
+        """Its number at the `Peers`, once the offer was taken."""
 
     async def enter(self) -> None:
         """Log in, ask the focus for the conference and enter the room."""
         xmpp = self._settings.xmpp
         self._stream.open(xmpp.host, xmpp.client_port)
+        await self.come_in()
+
+    async def come_in(self, *extensions: Element) -> None:
+        """The same once connected, or connected again, with this in the presence."""
+        self._inside.clear()
         async with asyncio.timeout(TIMEOUT):
             await self._stream.session.wait()
             request = build(FOCUS, "conference", {"room": self._room})
@@ -104,7 +111,7 @@ class Participant:
             )
             if answer is None or answer.get("ready") != "true":
                 raise NoConnection("the focus does not make the conference ready")
-            self._tell(build(MUC, "x"))
+            self._tell(build(MUC, "x"), *extensions)
             await self._inside.wait()
 
     async def accept(self, peers: Peers, family: int, allowed: frozenset[str]) -> None:
@@ -122,7 +129,7 @@ class Participant:
             where.ip, where.port, theirs.ufrag, theirs.pwd, transport_cc=video.transport_cc
         )
         ufrag, pwd = peers.credentials()
-        peer = peers.begin(remote, ufrag, pwd, theirs.fingerprints)
+        self.peer = peer = peers.begin(remote, ufrag, pwd, theirs.fingerprints)
         own = IceTransport(ufrag, pwd, (peers.fingerprint,))
         streams, sources = self._streams(audio, video)
         answer = self._answer(offer, own, sources)

@@ -62,6 +62,12 @@ class Peers:
         self._connected[peer] = asyncio.get_running_loop().create_future()
         return peer
 
+    def end(self, peer: int) -> None:
+        """Be gone without a word; whoever waits for it to connect is told."""
+        self._end(peer, "ended")
+        self.native.remove_peer(peer)
+        del self._handshakes[peer], self._connected[peer]
+
     async def connected(self, peer: int) -> None:
         """Wait until media can flow; raises `NoConnection`."""
         try:
@@ -77,14 +83,16 @@ class Peers:
             now = clock.monotonic()
             for event in events:
                 self._act(event, now)
-            for peer, handshake in self._handshakes.items():
+            for peer, handshake in list(self._handshakes.items()):
                 due = handshake.next_timeout()
                 if due is not None and due <= now:
                     handshake.timeout(now)
                     self._effects(peer)
 
     def _act(self, event: Valid | Failed | Dtls, now: float) -> None:
-        handshake = self._handshakes[event.peer]
+        handshake = self._handshakes.get(event.peer)
+        if handshake is None:  # ended since
+            return
         match event:
             case Valid():
                 # Again, if consent had run out and the bridge answers after all.
