@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import resource
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from itertools import cycle
 from pathlib import Path
 
@@ -179,7 +181,13 @@ class Soak:
             raise AssertionError(f"not let in: {set(self._rooms.failures)}")
 
     def _sample(self) -> dict[str, Held]:
-        return self._watch.sample(self._service.children(), time.monotonic() - self._began)
+        at = time.monotonic() - self._began
+        found = self._watch.sample(self._service.children(), at)
+        if self._options.samples is not None:
+            line = {"at": at, **{part: asdict(held) for part, held in found.items()}}
+            with self._options.samples.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        return found
 
     async def _look(self) -> None:
         while True:
@@ -294,6 +302,7 @@ def main() -> int:
     parser.add_argument(
         "--settle", type=float, default=30, help="seconds until what was left is closed"
     )
+    parser.add_argument("--samples", type=Path, help="keep every look there, as JSON")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, help="keep the service's log there")
     options = parser.parse_args()
