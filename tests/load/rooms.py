@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -37,6 +39,14 @@ class Seen:
     """Added delay, in milliseconds."""
     cpu: float
     """Of the bridge, in shares of one core."""
+
+
+def end_cleanly() -> None:
+    """Let SIGTERM, of `timeout` for one, end the run as an error does.
+
+    The service is in a session of its own and would stay.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @contextmanager

@@ -27,7 +27,15 @@ from xmppconf_bridge.generator.app import beside
 from xmppconf_bridge.generator.io.participant import Participant
 from xmppconf_bridge.generator.io.peers import Peers
 
-from tests.load.rooms import WARM_UP, Seen, keep, look, pinned_service, room_of
+from tests.load.rooms import (
+    WARM_UP,
+    Seen,
+    end_cleanly,
+    keep,
+    look,
+    pinned_service,
+    room_of,
+)
 from tests.support.service import Service
 from xmppconf.config import Settings, public_url
 
@@ -212,6 +220,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root, for tc")
+    end_cleanly()
     with pinned_service(SETTINGS) as service:
         uvloop.run(measure(service, options))
     return 0

@@ -29,6 +29,7 @@ import uvloop
 from xmppconf_bridge.generator.app import beside
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
 
+from tests.load.rooms import end_cleanly
 from tests.load.staying import Staying
 from tests.load.watched import PARTS, Held, Watch
 from tests.support.figures import Figure, record
@@ -306,6 +307,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, help="keep the service's log there")
     options = parser.parse_args()
+    end_cleanly()
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     with (

@@ -24,7 +24,15 @@ from xmppconf_bridge.generator import plan
 from xmppconf_bridge.generator.app import beside
 from xmppconf_bridge.generator.io.peers import Peers
 
-from tests.load.rooms import WARM_UP, Seen, keep, look, pinned_service, room_of
+from tests.load.rooms import (
+    WARM_UP,
+    Seen,
+    end_cleanly,
+    keep,
+    look,
+    pinned_service,
+    room_of,
+)
 from tests.support.service import Service
 
 LOOPBACK = "127.0.0.1"
@@ -150,6 +158,7 @@ def main() -> int:
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("a raw socket is root's")
+    end_cleanly()
     with pinned_service(SETTINGS) as service:
         uvloop.run(measure(service, options))
     return 0
