@@ -212,8 +212,8 @@ class Soak:
         end = self._began + 60 * self._options.minutes
         for part in cycle(PARTS):
             pause = 60 * self._options.faults
-            # After the last fault there is as much time as between two.
-            if time.monotonic() + 2 * pause > end:
+            # After the last fault there is half as much time as between two, or more.
+            if time.monotonic() + 1.5 * pause > end:
                 break
             await asyncio.sleep(pause)
             await self._kill(part)
