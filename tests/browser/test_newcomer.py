@@ -65,7 +65,7 @@ async def test_a_newcomer_reads_a_shared_screen(
     what = f"{name} joins, a screen of {rate} pictures a second is shared"
     record(
         Figure(
-            "browsers",
+            "browser",
             f"newcomer's screen {rate}, {name}",
             f"{what}: from pressing join until small print can be read, slowest of {TIMES}",
             slowest,
