@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 INTERVAL = 10.0  # seconds between two samples
 #: Shares of one core and packets per second (both ways) of a worker that count as stress 1.
 CPU_LIMIT = 0.9
-#: `script/bench` on two cores of 2.5 GHz, one of them the bridge's: 200,000 packets a second
-#: leave after 1 ms at the median, without losses, and take two fifths of the core.  The
-#: processor's share tells more; this is for machines whose network gives out first.
+#: `script/bench` on two cores of 2.5 GHz, one of them the bridge's: 200,000 packets a
+#: second leave after 1 ms at the median, without losses, and take two fifths of the core.
+#: The processor's share tells more; this is for machines whose network gives out first.
 PACKET_LIMIT = 200_000
 
 

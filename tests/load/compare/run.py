@@ -124,6 +124,14 @@ async def run_load(
             print(_row(server, turns), flush=True)
 
 
+def forget(output: Path, loads: list[str]) -> None:
+    """Take out of a file of turns those of loads that are measured again."""
+    if output.exists():
+        lines = output.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["load_name"] not in loads]
+        output.write_text("".join(kept))
+
+
 def _row(server: str, turns: list[Report]) -> str:
     def middle(values: list[float]) -> float:
         return statistics.median(values)
@@ -157,7 +165,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / ".cache/compare/load.jsonl")
     options = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
-    options.output.unlink(missing_ok=True)
+    forget(options.output, options.loads)
     for name in options.loads:
         # Others have no choice of the loudest: each would forward all to all.
         others = name == "microphones"

@@ -23,7 +23,8 @@ seconds per million packets that arrived. The added delay is from before the sen
 system call until the kernel has the packet at the receiver's socket. Memory is what the
 process grew by for each participant, before the first packet was sent until after the
 first turn. Galène and Jitsi Videobridge were built from their sources; the latter, which
-runs on a JVM, had carried packets for half a minute before.
+runs on a JVM, had carried packets for half a minute before.  Tracks beyond those
+expected are what mediasoup probes with.
 """
 
 
