@@ -11,6 +11,7 @@ from tests.support.figures import Figure, count, record
 #: How often each fault happens when figures are wanted.
 RUNS = range(count(1, 3))
 
+
 def scope(fixture_name: str, config: object) -> Literal["function", "module"]:
     """Of the service: one for all tests, but of its own for each where figures are wanted.
 
