@@ -243,7 +243,7 @@ fn who_is_removed_sends_and_receives_nothing_and_the_others_go_on() {
     generator.remove_peer(0);
     generator.remove_peer(2);
     // The kernel has its port back.
-    std::net::UdpSocket::bind(gone).unwrap();
+    crate::socket::Socket::bind(gone, 1 << 16, 1 << 16).unwrap();
     assert_eq!(generator.figures().len(), 4);
     generator.reset();
     send_all(&mut generator, 50);
