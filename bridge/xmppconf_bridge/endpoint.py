@@ -19,7 +19,7 @@ from xmppconf_bridge.channel import BridgeChannel, WebSocketCarrier
 from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.layers import Layer
-from xmppconf_bridge.media import BridgeSource, reports_bandwidth
+from xmppconf_bridge.media import BridgeSource, can_be_probed, reports_bandwidth
 from xmppconf_bridge.restraint import Restraint
 from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
 from xmppconf_bridge.transport import Channel, EndpointTransport
@@ -72,6 +72,8 @@ class VideoReception:
     """What is tried out for it, likewise."""
     unheard_since: float | None = None
     """Since when it is to get something and there is no estimate."""
+    paused_since: float | None = None
+    """Since when it gets no picture, though it is to get something."""
     restraint: Restraint = field(default_factory=Restraint)
     allocated_at: float = -math.inf
     report_at: float = -math.inf
@@ -154,6 +156,10 @@ class Endpoint:
     @property
     def reports_bandwidth(self) -> bool:
         return reports_bandwidth(self.media)
+
+    @property
+    def can_be_probed(self) -> bool:
+        return can_be_probed(self.media)
 
     def constrain(self, source: SourceName, height: int) -> None:
         """Tell the client in which height at most anybody wants its `source`."""

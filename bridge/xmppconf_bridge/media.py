@@ -103,8 +103,17 @@ def payload_types(media: tuple[MediaDescription, ...]) -> PayloadTypes:
 
 def reports_bandwidth(media: tuple[MediaDescription, ...]) -> bool:
     """Whether the peer says what arrives: by transport-cc or by REMB."""
+    return _has_feedback(media, "transport-cc", "goog-remb")
+
+
+def can_be_probed(media: tuple[MediaDescription, ...]) -> bool:
+    """Whether more is learned of the way to the peer without sending it a picture."""
+    return _has_feedback(media, "transport-cc")
+
+
+def _has_feedback(media: tuple[MediaDescription, ...], *types: str) -> bool:
     return any(
-        one.type in ("transport-cc", "goog-remb")
+        one.type in types
         for description in media
         if description.type is MediaType.VIDEO
         for codec in description.payload_types

@@ -130,7 +130,8 @@ class VideoForwarding:
         """Do what is due by time alone; called a few times a second."""
         for receiver in self._endpoints.values():
             video = receiver.video
-            is_starved = video.estimate is None and not video.layers
+            is_known = video.estimate is not None and receiver.can_be_probed
+            is_starved = not is_known and not video.layers
             max_age = PATIENCE if is_starved else MAX_AGE
             if video.wanted and now >= min(
                 video.allocated_at + max_age, video.restraint.due
@@ -210,6 +211,9 @@ class VideoForwarding:
             return False
         if not receiver.reports_bandwidth:
             return True
+        if not receiver.can_be_probed and video.paused_since is not None:
+            # What it last said by REMB was of what came then, and now nothing comes.
+            return now - video.paused_since >= PATIENCE
         return video.unheard_since is not None and now - video.unheard_since >= PATIENCE
 
     def _serve(
@@ -290,6 +294,10 @@ class VideoForwarding:
             result = allocation.lowest_of_first(restrained)
         video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
         layers = video.restraint.hold(video.layers, result.layers, demands, bandwidth, now)
+        if layers or not any(one.candidates.layers for one in demands):
+            video.paused_since = None
+        elif video.paused_since is None:
+            video.paused_since = now
         is_ideal = result.is_ideal and restrained == demands
         video.is_complete = video.is_complete and is_ideal
         demand = allocation.ideal(demands)

@@ -135,6 +135,21 @@ def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     assert call.told("a", "ForwardedSources", "forwardedSources")[-1:] == forwarded
 
 
+@pytest.mark.parametrize(
+    ("feedback", "again"), [(("goog-remb",), True), (("goog-remb", "transport-cc"), False)]
+)
+def test_who_says_by_remb_what_comes_is_shown_something_again(
+    feedback: tuple[str, ...], again: bool
+) -> None:
+    call = Call("ab", feedback=feedback)
+    want(call, "a", 720)
+    call.estimate("a", 30)
+    assert call.routes("a")["b-v0"] == PAUSED
+    # Nothing comes, so nothing new is said; others are probed without a picture.
+    call.elapse(PATIENCE + CHECK_INTERVAL)
+    assert (call.routes("a").get("b-v0") == (0, 0)) is again
+
+
 def test_a_larger_picture_is_tried_out_once_one_had_to_go() -> None:
     call = Call("ab")
     want(call, "a", 720)
