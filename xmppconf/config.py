@@ -144,7 +144,10 @@ class BridgeSettings:
     udp_port: int = 10000
     """The one port for media."""
     workers: int = 1
-    """Threads for packets, at most 32; each conference is one's.  0: one per core."""
+    """Threads for packets, at most 32.  0: one per core."""
+    people_per_worker: int = 64
+    """Participants of one conference that one thread carries, as long as it is not busy and
+    there are others; a larger one is shared among threads."""
     udp_addresses: tuple[str, ...] = ()
     """Local addresses to use, `0.0.0.0` and `::` for all of their family; empty: all that
     are up, loopback included."""

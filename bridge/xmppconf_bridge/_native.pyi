@@ -24,10 +24,12 @@ class Engine:
         receive_buffer: int = 10485760,
         send_buffer: int = 10485760,
         workers: int = 1,
+        part: int = 64,
     ) -> None:
         """Bind a UDP socket per address (host, port; port 0 picks one), start the workers.
 
-        Each conference is carried by one of the workers, 1 to 32 threads.
+        A conference is carried by one of the workers, 1 to 32 threads, until that has
+        `part` of its transports, or is busy; then another one takes part.
 
         Raises OSError (with errno and the address in its text) if a socket cannot be bound.
         """

@@ -331,9 +331,12 @@ def _bind(settings: Settings) -> PacketEngine:
         raise SettingsError("bridge.udp_addresses: this machine has no usable address")
     if not 0 <= options.workers <= MAX_WORKERS:
         raise SettingsError(f"bridge.workers: 0 to {MAX_WORKERS}")
+    if options.people_per_worker < 1:
+        raise SettingsError("bridge.people_per_worker: 1 at least")
     workers = options.workers or min(os.cpu_count() or 1, MAX_WORKERS)
     try:
-        return PacketEngine([(address, options.udp_port) for address in local], workers)
+        bind = [(address, options.udp_port) for address in local]
+        return PacketEngine(bind, workers, options.people_per_worker)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(

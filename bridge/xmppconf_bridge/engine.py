@@ -223,14 +223,17 @@ class Commands(Protocol):
 class PacketEngine:
     """The native engine.  A command that finds its queue full waits its turn here."""
 
-    def __init__(self, addresses: Sequence[tuple[str, int]], workers: int = 1) -> None:
+    def __init__(
+        self, addresses: Sequence[tuple[str, int]], workers: int = 1, part: int = 64
+    ) -> None:
         """Bind the sockets and start the workers.
 
+        A worker carries `part` transports of one conference before another one takes part.
         Raises `OSError` naming the address that could not be bound.
         """
         from xmppconf_bridge import _native
 
-        self._native = _native.Engine(list(addresses), workers=workers)
+        self._native = _native.Engine(list(addresses), workers=workers, part=part)
         self._backlog: deque[Callable[[], None]] = deque()
         self.on_backlog: Callable[[], None] | None = None
         """Called when commands begin to wait; whoever is told calls `flush` soon."""

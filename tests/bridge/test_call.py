@@ -20,12 +20,19 @@ MEETING = MeetingId("meeting-1")
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)
 
 
-@pytest.fixture
-async def bridge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+@pytest.fixture(params=[1, 2], ids=["one worker", "in parts"])
+async def bridge(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Running]:
+    """On two workers each conference has a part on either."""
     use_loopback(monkeypatch)
-    running = Running(
-        Settings(bridge=BridgeSettings(udp_port=0, udp_addresses=("127.0.0.1",)))
+    options = BridgeSettings(
+        udp_port=0,
+        udp_addresses=("127.0.0.1",),
+        workers=request.param,
+        people_per_worker=1,
     )
+    running = Running(Settings(bridge=options))
     yield running
     running.close()
     await asyncio.sleep(0.05)
@@ -77,6 +84,8 @@ async def test_two_peers_see_and_hear_each_other(
             ben.say(colibriClass="EndpointMessage", to="anna", msgPayload={"n": 1})
             message = await anna.hear("EndpointMessage")
             assert (message["from"], message["msgPayload"]) == ("ben", {"n": 1})
+            mirrored = bridge.engine.stats()["mirrored"]
+            assert (mirrored > 0) == (len(bridge.engine.workers()) > 1)
     finally:
         await asyncio.gather(anna.close(), ben.close())
 

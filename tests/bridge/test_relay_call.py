@@ -41,7 +41,11 @@ async def bridges(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bridges]:
     for name in ("one", "two", "three"):
         workers = 2 if name == "two" else 1
         options = BridgeSettings(
-            id=name, udp_port=0, udp_addresses=("127.0.0.1",), workers=workers
+            id=name,
+            udp_port=0,
+            udp_addresses=("127.0.0.1",),
+            workers=workers,
+            people_per_worker=1,
         )
         started[name] = Running(Settings(bridge=options))
     yield started

@@ -4,10 +4,10 @@ use crate::socket::Flushed;
 use crate::srtp::Refused;
 
 macro_rules! counters {
-    ($($field:ident,)*) => {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
         /// Counters of the transport half since the start.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counters { $(pub $field: u64,)* }
+        pub struct Counters { $($(#[$doc])* pub $field: u64,)* }
 
         impl Counters {
             /// Every counter with its name.
@@ -52,6 +52,8 @@ counters! {
     dtls_sent,
     receive_errors,
     handed_over,
+    /// Of those, decrypted packets for receivers in another part of their conference.
+    mirrored,
     dropped_handover,
     dropped_receive_full,
     transports,

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::handover;
 use crate::ice::{Candidate, Random};
 use crate::media;
-use crate::placement::{Change, Goes, Placement};
+use crate::placement::Placement;
 use crate::socket::Socket;
 use crate::srtp::{Receiver, Sender};
 use crate::worker::Worker;
@@ -76,6 +76,13 @@ pub enum Command {
     },
     RemoveConference {
         conference: u32,
+    },
+    /// Begin a part of a conference that `others` have parts of already, from all that they have
+    /// been told.
+    OpenPart {
+        conference: u32,
+        others: Vec<u8>,
+        orders: Vec<media::Command>,
     },
     /// Another worker has a transport.
     Elsewhere {
@@ -160,6 +167,8 @@ pub struct Shared {
     outbox: Arc<Outbox>,
     command_fd: OwnedFd,
     stop: AtomicBool,
+    /// How much of the worker's time is used, in parts of a thousand.
+    busy: AtomicU32,
     pub(crate) counters: Mutex<(Counters, media::Stats)>,
 }
 
@@ -199,6 +208,7 @@ impl Shared {
             outbox: Arc::clone(outbox),
             command_fd: new_fd()?,
             stop: AtomicBool::new(false),
+            busy: AtomicU32::new(0),
             counters: Mutex::default(),
         })
     }
@@ -223,6 +233,11 @@ impl Shared {
 
     pub(crate) fn hush_commands(&self) {
         hush(&self.command_fd);
+    }
+
+    /// Tell how much of the worker's time is used, in parts of a thousand.
+    pub(crate) fn set_busy(&self, share: u32) {
+        self.busy.store(share, Ordering::Relaxed);
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -286,8 +301,10 @@ pub struct Settings {
     pub event_queue: usize,
     pub receive_buffer: usize,
     pub send_buffer: usize,
-    /// Threads that carry packets, 1 to [`MAX_WORKERS`]; each conference is one's.
+    /// Threads that carry packets, 1 to [`MAX_WORKERS`].
     pub workers: usize,
+    /// Transports of one conference that a worker takes before another one takes part.
+    pub part: usize,
 }
 
 /// One worker, as the handle knows it.
@@ -358,7 +375,7 @@ impl Engine {
             bound: Mutex::new(sockets.first().map_or(0, Vec::len)),
             settings: *settings,
             addresses,
-            placement: Mutex::new(Placement::new(settings.workers)),
+            placement: Mutex::new(Placement::new(settings.workers, settings.part)),
             posts: Vec::new(),
             outbox,
         };
@@ -429,50 +446,37 @@ impl Engine {
         self.command_on(None, command)
     }
 
-    /// As [`Self::command`]; a new conference goes to `worker` if one is named.
+    /// As [`Self::command`]; a new conference goes to `worker` if one is named, and stays there.
     pub fn command_on(&self, worker: Option<usize>, command: Command) -> Result<(), Rejected> {
         if let [post] = self.posts.as_slice() {
             return post.send(command);
         }
         let mut placement = lock(&self.placement);
-        let (goes, change) = placement.find(&command);
-        let Goes::To(found) = goes else {
-            return Ok(());
+        // What has been told stays told should a queue be full: it is all told again then, and
+        // does nothing the second time.
+        let busy = |worker: usize| {
+            self.posts.get(worker).map_or(0, |post| post.shared.busy.load(Ordering::Relaxed))
         };
-        let worker = worker.filter(|_| matches!(change, Change::AddConference(_)));
-        let worker = worker.unwrap_or(found);
-        let Some(post) = self.posts.get(worker) else {
-            return Ok(());
-        };
-        // What the others are told may be told twice, should the worker's own queue be full.
-        if let Command::AddTransport { transport, ufrag, .. }
-        | Command::RestartIce { transport, ufrag, .. } = &command
-        {
-            self.tell_others(worker, || Command::Elsewhere {
-                transport: *transport,
-                ufrag: ufrag.clone(),
-                worker: u8::try_from(worker).unwrap_or(u8::MAX),
-            })?;
+        if let Some(opening) = placement.opening(&command, busy) {
+            let conference = opening.conference;
+            self.order(opening.worker, opening.command)?;
+            placement.opened(conference, opening.worker);
         }
-        match &change {
-            Change::RemoveTransport(transport) => {
-                self.tell_others(worker, || Command::Gone { transport: *transport })?;
-            }
-            Change::RemoveConference(conference) => {
-                for transport in placement.members(*conference) {
-                    self.tell_others(worker, || Command::Gone { transport })?;
-                }
-            }
-            _ => {}
+        let plan = placement.plan(worker, command, busy);
+        for (worker, order) in plan.orders {
+            self.order(worker, order)?;
         }
-        post.send(command)?;
-        placement.apply(worker, change);
+        if let Some((conference, worker)) = placement.apply(plan.change) {
+            // With a full queue it goes on, and is the first to get somebody again.
+            if self.order(worker, Command::RemoveConference { conference }).is_ok() {
+                placement.closed(conference, worker);
+            }
+        }
         Ok(())
     }
 
-    fn tell_others(&self, worker: usize, what: impl Fn() -> Command) -> Result<(), Rejected> {
-        let mut others = self.posts.iter().enumerate().filter(|(other, _)| *other != worker);
-        others.try_for_each(|(_, post)| post.send(what()))
+    fn order(&self, worker: usize, command: Command) -> Result<(), Rejected> {
+        self.posts.get(worker).map_or(Ok(()), |post| post.send(command))
     }
 
     /// Whether a worker has ended; the event descriptor is readable then.
@@ -543,6 +547,7 @@ impl Drop for Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::placement::PART;
 
     #[test]
     fn a_socket_that_not_all_workers_took_is_replaced_by_the_next() {
@@ -560,8 +565,9 @@ mod tests {
             receive_buffer: 1 << 16,
             send_buffer: 1 << 16,
             workers: 2,
+            part: PART,
         };
-        let placement = Mutex::new(Placement::new(2));
+        let placement = Mutex::new(Placement::new(2, PART));
         let bound = Mutex::new(3);
         let engine = Engine { addresses: vec![], settings, bound, outbox, placement, posts };
         let numbers = |worker: usize| {

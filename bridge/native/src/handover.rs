@@ -5,6 +5,9 @@
 //! it cannot know, so each worker knows what the others have, and hands over: parcels of
 //! datagrams through bounded queues, one from each to each.  Nobody waits for anybody; what
 //! finds a full queue is dropped, as the kernel would.
+//!
+//! Where a conference has parts on several workers, decrypted packets go the same way from the
+//! one that has their sender to those that have receivers.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
@@ -13,6 +16,8 @@ use std::sync::Arc;
 use crate::engine::Shared;
 use crate::ice::Path;
 use crate::id_map::IdMap;
+use crate::media::Ask;
+use crate::parts::Parts;
 
 /// Datagrams and octets of one parcel.
 const PARCEL: usize = 64;
@@ -24,55 +29,80 @@ const UFRAGS: usize = 6;
 /// Parcels that are kept to be filled again.
 const POOL: usize = 16;
 
-/// Datagrams one after the other.
+/// What one piece of a parcel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// As it came.
+    Datagram(Path),
+    /// What a transport sent, decrypted.
+    Rtp {
+        transport: u32,
+    },
+    Rtcp {
+        transport: u32,
+    },
+}
+
+/// Datagrams and packets one after the other.
 pub struct Parcel {
     /// The worker that fills it.
     home: u8,
     octets: Vec<u8>,
-    datagrams: Vec<(Path, usize)>,
+    pieces: Vec<(What, usize)>,
 }
 
 impl Parcel {
     fn new(home: u8) -> Self {
-        Self {
-            home,
-            octets: Vec::with_capacity(PARCEL_OCTETS),
-            datagrams: Vec::with_capacity(PARCEL),
-        }
+        Self { home, octets: Vec::with_capacity(PARCEL_OCTETS), pieces: Vec::with_capacity(PARCEL) }
     }
 
-    /// Put a datagram in; false if it does not fit.
-    fn put(&mut self, path: Path, datagram: &[u8]) -> bool {
-        let fits =
-            self.datagrams.len() < PARCEL && self.octets.len() + datagram.len() <= PARCEL_OCTETS;
+    /// Put a piece in; false if it does not fit.
+    fn put(&mut self, what: What, octets: &[u8]) -> bool {
+        let fits = self.pieces.len() < PARCEL && self.octets.len() + octets.len() <= PARCEL_OCTETS;
         if fits {
-            self.octets.extend_from_slice(datagram);
-            self.datagrams.push((path, datagram.len()));
+            self.octets.extend_from_slice(octets);
+            self.pieces.push((what, octets.len()));
         }
         fits
     }
 
-    /// Each with its path, as it came.
-    pub fn datagrams(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
+    /// Each as it was put in.
+    pub fn pieces(&mut self) -> impl Iterator<Item = (What, &mut [u8])> {
         let mut rest = self.octets.as_mut_slice();
-        self.datagrams.iter().map(move |&(path, length)| {
-            let (datagram, tail) = std::mem::take(&mut rest).split_at_mut(length);
+        self.pieces.iter().map(move |&(what, length)| {
+            let (octets, tail) = std::mem::take(&mut rest).split_at_mut(length);
             rest = tail;
-            (path, datagram)
+            (what, octets)
         })
     }
 
     fn clear(&mut self) {
         self.octets.clear();
-        self.datagrams.clear();
+        self.pieces.clear();
     }
 }
 
 /// What one worker tells another.
 pub enum Message {
-    Datagrams(Parcel),
-    Opened { path: Path, worker: u8 },
-    Closed { path: Path, worker: u8 },
+    Parcel(Parcel),
+    Opened {
+        path: Path,
+        worker: u8,
+    },
+    Closed {
+        path: Path,
+        worker: u8,
+    },
+    /// A worker has a part of a conference, or no longer.
+    Part {
+        conference: u32,
+        worker: u8,
+        there: bool,
+    },
+    Asked {
+        worker: u8,
+        ask: Ask,
+    },
 }
 
 /// One worker's way to the others.
@@ -83,7 +113,7 @@ struct Other {
     home: SyncSender<Parcel>,
     shared: Arc<Shared>,
     filling: Option<Parcel>,
-    /// Paths that found the queue full; they may not be lost.
+    /// What found the queue full, but for parcels; it may not be lost.
     waiting: Vec<Message>,
     rung: bool,
 }
@@ -100,6 +130,9 @@ pub struct Handover {
     paths: HashMap<Path, u8>,
     ufrags: HashMap<Vec<u8>, u8>,
     transports: IdMap<(u8, Vec<Vec<u8>>)>,
+    pub parts: Parts,
+    /// Sources here of which another worker wants a keyframe.
+    keyframes: Vec<u32>,
     pub dropped: u64,
     pub handed_over: u64,
 }
@@ -131,6 +164,8 @@ pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
             paths: HashMap::new(),
             ufrags: HashMap::new(),
             transports: IdMap::default(),
+            parts: Parts::default(),
+            keyframes: Vec::new(),
             dropped: 0,
             handed_over: 0,
         })
@@ -173,16 +208,34 @@ impl Handover {
     /// Tell the others that what comes over `path` is this worker's, or no longer.
     pub fn tell(&mut self, path: Path, is_open: bool) {
         let worker = self.number;
-        for other in self.others.iter_mut().flatten() {
-            other.waiting.push(match is_open {
-                true => Message::Opened { path, worker },
-                false => Message::Closed { path, worker },
-            });
+        self.tell_all(|| match is_open {
+            true => Message::Opened { path, worker },
+            false => Message::Closed { path, worker },
+        });
+    }
+
+    /// Tell the others that this worker has a part of the conference, or no longer.
+    pub fn tell_part(&mut self, conference: u32, there: bool) {
+        let worker = self.number;
+        self.tell_all(|| Message::Part { conference, worker, there });
+    }
+
+    /// Ask the worker that a mirror is of.
+    pub fn ask(&mut self, owner: u8, ask: Ask) {
+        let worker = self.number;
+        if let Some(Some(other)) = self.others.get_mut(usize::from(owner)) {
+            other.waiting.push(Message::Asked { worker, ask });
         }
     }
 
-    /// Put a datagram with those that go to `worker` at the end of this turn.
-    pub fn hand_over(&mut self, worker: u8, path: Path, datagram: &[u8]) {
+    fn tell_all(&mut self, what: impl Fn() -> Message) {
+        for other in self.others.iter_mut().flatten() {
+            other.waiting.push(what());
+        }
+    }
+
+    /// Put a datagram or a packet with those that go to `worker` at the end of this turn.
+    pub fn hand_over(&mut self, worker: u8, what: What, octets: &[u8]) {
         let Some(Some(other)) = self.others.get_mut(usize::from(worker)) else {
             return;
         };
@@ -192,7 +245,7 @@ impl Handover {
                 let empty = pool.pop().or_else(|| returned.try_recv().ok());
                 empty.unwrap_or_else(|| Parcel::new(home))
             });
-            if parcel.put(path, datagram) {
+            if parcel.put(what, octets) {
                 self.handed_over += 1;
                 return;
             }
@@ -216,11 +269,11 @@ impl Handover {
         self.others.iter().flatten().any(|other| !other.waiting.is_empty())
     }
 
-    /// The next parcel for this worker; what others say of their paths is noted on the way.
+    /// The next parcel for this worker; what else others say is noted on the way.
     pub fn take(&mut self) -> Option<Parcel> {
         loop {
             match self.inbox.try_recv().ok()? {
-                Message::Datagrams(parcel) => return Some(parcel),
+                Message::Parcel(parcel) => return Some(parcel),
                 Message::Opened { path, worker } => {
                     self.paths.insert(path, worker);
                 }
@@ -229,8 +282,21 @@ impl Handover {
                         self.paths.remove(&path);
                     }
                 }
+                Message::Part { conference, worker, there } => {
+                    self.parts.note(conference, worker, there);
+                }
+                Message::Asked { worker, ask } => match ask {
+                    Ask::Packets { source } => self.parts.note_asked(source, worker, true),
+                    Ask::NoPackets { source } => self.parts.note_asked(source, worker, false),
+                    Ask::Keyframe { source } => self.keyframes.push(source),
+                },
             }
         }
+    }
+
+    /// The next source of which another worker has asked for a keyframe, before what was taken.
+    pub fn keyframe(&mut self) -> Option<u32> {
+        self.keyframes.pop()
     }
 
     /// Send a parcel that has been read home; it is let go if there is no room for it.
@@ -256,16 +322,16 @@ impl Other {
         let Some(parcel) = self.filling.take() else {
             return 0;
         };
-        match self.queue.try_send(Message::Datagrams(parcel)) {
+        match self.queue.try_send(Message::Parcel(parcel)) {
             Ok(()) => {
                 self.rung = true;
                 0
             }
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                let Message::Datagrams(parcel) = message else {
+                let Message::Parcel(parcel) = message else {
                     return 0;
                 };
-                let dropped = parcel.datagrams.len() as u64;
+                let dropped = parcel.pieces.len() as u64;
                 keep(pool, parcel);
                 dropped
             }
@@ -291,9 +357,14 @@ impl Other {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Concerns;
 
     fn path(port: u16) -> Path {
         Path { socket: 0, remote: ([127, 0, 0, 1], port).into() }
+    }
+
+    fn from(port: u16) -> What {
+        What::Datagram(path(port))
     }
 
     fn two() -> [Handover; 2] {
@@ -301,10 +372,10 @@ mod tests {
         connect(&[shared(), shared()]).try_into().ok().unwrap()
     }
 
-    fn read(handover: &mut Handover) -> Vec<(u16, Vec<u8>)> {
+    fn read(handover: &mut Handover) -> Vec<(What, Vec<u8>)> {
         let mut all = Vec::new();
         while let Some(mut parcel) = handover.take() {
-            all.extend(parcel.datagrams().map(|(path, data)| (path.remote.port(), data.to_vec())));
+            all.extend(parcel.pieces().map(|(what, data)| (what, data.to_vec())));
             handover.give_back(parcel);
         }
         all
@@ -314,16 +385,16 @@ mod tests {
     fn what_is_handed_over_arrives_in_order() {
         let [mut first, mut second] = two();
         let expected: Vec<_> = (0..300u16)
-            .map(|number| (number, vec![number as u8; usize::from(number) * 4]))
+            .map(|number| (from(number), vec![number as u8; usize::from(number) * 4]))
             .collect();
-        for (number, data) in &expected {
-            first.hand_over(1, path(*number), data);
+        for (what, data) in &expected {
+            first.hand_over(1, *what, data);
         }
         assert_eq!(read(&mut second).len(), 300 / PARCEL * PARCEL); // the last is not full yet
         first.flush();
         assert_eq!(read(&mut second).len(), 300 % PARCEL);
-        for (number, data) in &expected {
-            first.hand_over(1, path(*number), data);
+        for (what, data) in &expected {
+            first.hand_over(1, *what, data);
         }
         first.flush();
         assert_eq!(read(&mut second), expected);
@@ -334,12 +405,12 @@ mod tests {
     fn nobody_waits_for_a_worker_that_does_not_read() {
         let [mut first, second] = two();
         for _ in 0..2 * QUEUE * PARCEL {
-            first.hand_over(1, path(1), b"data");
+            first.hand_over(1, from(1), b"data");
         }
         first.flush();
         assert_eq!(first.dropped, (QUEUE * PARCEL) as u64);
         drop(second);
-        first.hand_over(1, path(1), b"data");
+        first.hand_over(1, from(1), b"data");
         first.flush();
         assert_eq!(first.dropped, (QUEUE * PARCEL + 1) as u64);
         assert!(first.pool.len() <= POOL);
@@ -349,7 +420,7 @@ mod tests {
     fn parcels_come_home() {
         let [mut first, mut second] = two();
         for _ in 0..10_000 {
-            first.hand_over(1, path(1), b"data");
+            first.hand_over(1, from(1), b"data");
             first.flush();
             read(&mut second);
             let parcel = first.returned.try_recv().unwrap();
@@ -364,16 +435,43 @@ mod tests {
         let [mut first, mut second] = two();
         for _ in 0..2 * QUEUE {
             for _ in 0..2 * PARCEL {
-                first.hand_over(1, path(1), b"data");
+                first.hand_over(1, from(1), b"data");
             }
             first.flush();
             read(&mut second);
         }
         // The first one has had no reason to look into its queue so far.
-        second.hand_over(0, path(2), b"data");
+        second.hand_over(0, from(2), b"data");
         second.flush();
         assert_eq!(read(&mut first).len(), 1);
         assert_eq!((first.dropped, second.dropped), (0, 0));
+    }
+
+    #[test]
+    fn what_mirrors_ask_for_arrives_in_order_and_is_not_lost() {
+        let [mut first, mut second] = two();
+        second.tell_part(9, true);
+        for source in 0..3 * QUEUE as u32 {
+            second.ask(0, Ask::Packets { source });
+            second.ask(0, Ask::NoPackets { source });
+        }
+        second.ask(0, Ask::Packets { source: 5 });
+        second.ask(0, Ask::Keyframe { source: 5 });
+        second.flush();
+        while second.is_behind() {
+            assert!(first.take().is_none());
+            second.flush();
+        }
+        assert!(first.take().is_none());
+        assert_eq!((first.keyframe(), first.keyframe()), (Some(5), None));
+        let concerned = |first: &Handover, source| {
+            first.parts.concerned(9, Concerns::WhoAsked(source)).collect::<Vec<_>>()
+        };
+        assert_eq!((concerned(&first, 5), concerned(&first, 6)), (vec![1], vec![]));
+        second.tell_part(9, false);
+        second.flush();
+        assert!(first.take().is_none());
+        assert!(first.parts.is_empty());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! A worker thread owns the sockets and runs each batch of datagrams to completion: classify
 //! (`demux`), answer ICE (`stun`, `ice`), decrypt (`srtp`), decide what goes where (`media`),
-//! encrypt into the send slots, send.  With several workers each conference is one's (`placement`),
-//! and a datagram that came to another is handed over (`handover`).  Other threads talk to it through two bounded queues
-//! (`engine`).  `python` is the binding, conversions only; everything else knows no Python.
+//! encrypt into the send slots, send.  With several workers each conference is one's, or has parts
+//! on several if it is too large (`placement`); a datagram that came to another worker is handed
+//! over, and so is a packet with receivers in other parts (`handover`, `parts`).  Other threads
+//! talk to it through two bounded queues (`engine`).  `python` is the binding, conversions only; everything else knows no Python.
 //!
 //! No input from the network makes anything in here panic; unsafe code is confined to `socket`.
 
@@ -22,6 +23,7 @@ pub mod id_map;
 pub mod load;
 pub mod media;
 pub mod outgoing;
+pub mod parts;
 pub mod placement;
 pub mod socket;
 pub mod srtp;

@@ -17,6 +17,8 @@ pub struct Outgoing {
     pub batch: SendBatch,
     pub counters: Counters,
     pub events: Vec<Event>,
+    /// What other workers are to be asked for.
+    pub asks: Vec<(u8, media::Ask)>,
 }
 
 impl Outgoing {
@@ -130,5 +132,9 @@ impl media::Output for MediaOutput<'_> {
 
     fn event(&mut self, event: media::Event) {
         self.outgoing.events.push(Event::Media(event));
+    }
+
+    fn ask(&mut self, worker: u8, ask: media::Ask) {
+        self.outgoing.asks.push((worker, ask));
     }
 }

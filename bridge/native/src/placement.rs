@@ -1,113 +1,145 @@
-//! Which worker has which conference, and so which worker carries out a command.
+//! Which worker has which transport, and so which workers carry out a command.
+//!
+//! A conference begins on the idlest worker, and its transports go there.  One that is too large
+//! for a worker has parts on several: each has some of the transports, and mirrors of all others
+//! ([`Media::AddMirror`]).  A transport stays where it began.
 
 use std::collections::HashMap;
+use std::mem::discriminant;
 
 use crate::engine::Command;
-use crate::media;
+use crate::media::Command as Media;
 
-/// What a command is about.
+/// Transports of one conference that a worker takes before another one takes part.
+pub const PART: usize = 64;
+/// A worker that has used so much of its time lately, in parts of a thousand, is given no more
+/// people while there are others.
+const BUSY: u32 = 500;
+
+/// Who carries out a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
-    Conference(u32),
+enum Who {
+    Everybody,
+    /// All that have a part of a conference.
+    Parts(u32),
+    /// The worker of a transport.
     Transport(u32),
+    /// And those that mirror it.
+    TransportAndMirrors(u32),
+    /// The worker of a source.
     Source(u32),
-    All,
+    SourceAndMirrors(u32),
 }
 
-fn about(command: &Command) -> About {
-    use media::Command as Media;
+fn who(command: &Command) -> Who {
     match *command {
-        Command::AddSocket { .. } | Command::Elsewhere { .. } | Command::Gone { .. } => About::All,
-        Command::AddTransport { conference, .. }
-        | Command::RemoveConference { conference }
+        Command::AddSocket { .. } | Command::Elsewhere { .. } | Command::Gone { .. } => {
+            Who::Everybody
+        }
+        Command::RemoveConference { conference }
+        | Command::OpenPart { conference, .. }
         | Command::Media(
             Media::AddConference { conference, .. }
             | Media::RemoveConference { conference }
-            | Media::AddTransport { conference, .. }
             | Media::SetLoudest { conference, .. },
-        ) => About::Conference(conference),
+        ) => Who::Parts(conference),
+        Command::AddTransport { transport, .. }
+        | Command::RemoveTransport { transport }
+        | Command::Media(
+            Media::AddTransport { transport, .. }
+            | Media::AddMirror { transport, .. }
+            | Media::RemoveTransport { transport }
+            | Media::SetPayloadTypes { transport, .. }
+            | Media::SetHeaderExtensions { transport, .. }
+            | Media::SetSources { transport, .. },
+        ) => Who::TransportAndMirrors(transport),
         Command::SetRemoteIce { transport, .. }
         | Command::RestartIce { transport, .. }
         | Command::SendDtls { transport, .. }
         | Command::SetSrtp { transport, .. }
-        | Command::RemoveTransport { transport }
         | Command::Media(
-            Media::RemoveTransport { transport }
-            | Media::SetPayloadTypes { transport, .. }
-            | Media::SetHeaderExtensions { transport, .. }
-            | Media::SetSources { transport, .. }
-            | Media::SetRoundTrip { transport, .. }
+            Media::SetRoundTrip { transport, .. }
             | Media::SetRoute { receiver: transport, .. }
             | Media::SetRelay { receiver: transport, .. }
             | Media::RemoveRoute { receiver: transport, .. }
             | Media::SetMid { receiver: transport, .. }
             | Media::SetDemand { receiver: transport, .. },
-        ) => About::Transport(transport),
-        Command::Media(Media::SetMuted { source, .. } | Media::RequestKeyframe { source }) => {
-            About::Source(source)
-        }
+        ) => Who::Transport(transport),
+        Command::Media(Media::RequestKeyframe { source }) => Who::Source(source),
+        Command::Media(Media::SetMuted { source, .. }) => Who::SourceAndMirrors(source),
     }
 }
 
-/// A change of what is where, to be made once the command has been taken.
-#[derive(Debug, PartialEq, Eq)]
+/// What changes in the placement once all has been told.
+#[derive(Debug)]
 pub enum Change {
     None,
-    AddConference(u32),
-    AddTransport { transport: u32, conference: u32 },
-    SetSources { transport: u32, sources: Vec<u32> },
+    AddConference {
+        add: Media,
+        worker: usize,
+        pinned: bool,
+    },
+    AddTransport {
+        transport: u32,
+        conference: u32,
+        worker: usize,
+    },
     RemoveTransport(u32),
     RemoveConference(u32),
+    /// A mirror that begins later has to be told as well.
+    Told(Media),
 }
 
-fn change(command: &Command) -> Change {
-    use media::Command as Media;
-    match command {
-        Command::Media(Media::AddConference { conference, .. }) => {
-            Change::AddConference(*conference)
-        }
-        Command::AddTransport { transport, conference, .. } => {
-            Change::AddTransport { transport: *transport, conference: *conference }
-        }
-        Command::Media(Media::SetSources { transport, sources }) => Change::SetSources {
-            transport: *transport,
-            sources: sources.iter().map(|one| one.source).collect(),
-        },
-        Command::RemoveTransport { transport } => Change::RemoveTransport(*transport),
-        Command::RemoveConference { conference } => Change::RemoveConference(*conference),
-        _ => Change::None,
-    }
+/// What to tell whom.
+pub struct Plan {
+    pub orders: Vec<(usize, Command)>,
+    pub change: Change,
+}
+
+/// A part that has to begin first.
+pub struct Opening {
+    pub conference: u32,
+    pub worker: usize,
+    pub command: Command,
 }
 
 #[derive(Debug)]
-struct Placed {
+struct Conference {
+    add: Media,
+    loudest: Option<Media>,
+    /// Workers, with how many of its transports each has.
+    parts: Vec<(usize, usize)>,
+    /// It has one part for ever.
+    pinned: bool,
+}
+
+#[derive(Debug)]
+struct Transport {
     conference: u32,
     worker: usize,
-    sources: Vec<u32>,
+    /// Ids of its sources, and whether they are muted.
+    sources: Vec<(u32, bool)>,
+    /// What mirrors have been told, the last of each kind.
+    told: Vec<Media>,
 }
 
-/// Conferences on workers; each goes where the fewest transports are, and stays.
+/// Conferences and transports on workers.
 #[derive(Debug)]
 pub struct Placement {
+    part: usize,
     /// Transports of each worker.
     load: Vec<usize>,
-    conferences: HashMap<u32, usize>,
-    transports: HashMap<u32, Placed>,
-    sources: HashMap<u32, usize>,
-}
-
-/// Where a command goes.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Goes {
-    To(usize),
-    ToAll,
-    /// What it is about is not there, so it does nothing.
-    Nowhere,
+    conferences: HashMap<u32, Conference>,
+    transports: HashMap<u32, Transport>,
+    /// The transports of sources.
+    sources: HashMap<u32, u32>,
 }
 
 impl Placement {
-    pub fn new(workers: usize) -> Self {
+    /// `part` transports of a conference go to one worker before another one takes part.
+    pub fn new(workers: usize, part: usize) -> Self {
         Self {
+            part: part.max(1),
             load: vec![0; workers.max(1)],
             conferences: HashMap::new(),
             transports: HashMap::new(),
@@ -115,170 +147,307 @@ impl Placement {
         }
     }
 
-    /// Where a command goes, and what has to be made so with [`Self::apply`] when it is there.
-    pub fn find(&self, command: &Command) -> (Goes, Change) {
-        let change = change(command);
-        let worker = match about(command) {
-            About::All => return (Goes::ToAll, change),
-            About::Conference(id) => match (self.conferences.get(&id), &change) {
-                (None, Change::AddConference(_)) => self.idlest(),
-                (worker, _) => worker.copied(),
-            },
-            About::Transport(id) => self.transports.get(&id).map(|placed| placed.worker),
-            About::Source(id) => self.sources.get(&id).copied(),
+    /// The part that has to begin before a command can be planned; `busy` is how much of its
+    /// time a worker uses, in parts of a thousand.
+    pub fn opening(&self, command: &Command, busy: impl Fn(usize) -> u32) -> Option<Opening> {
+        let &Command::AddTransport { transport, conference, .. } = command else {
+            return None;
         };
-        (worker.map_or(Goes::Nowhere, Goes::To), change)
+        let there = self.conferences.get(&conference)?;
+        if there.pinned || self.transports.contains_key(&transport) {
+            return None;
+        }
+        let full = |&(worker, count): &(usize, usize)| count >= self.part || busy(worker) >= BUSY;
+        if !there.parts.iter().all(full) {
+            return None;
+        }
+        let others = there.parts.iter().filter_map(|(worker, _)| u8::try_from(*worker).ok());
+        let others: Vec<_> = others.collect();
+        let free = (0..self.load.len())
+            .filter(|worker| !there.parts.iter().any(|(other, _)| other == worker))
+            .filter(|&worker| busy(worker) < BUSY);
+        let worker = free.min_by_key(|&worker| self.load.get(worker))?;
+        let orders = self.orders(conference, there);
+        let command = Command::OpenPart { conference, others, orders };
+        Some(Opening { conference, worker, command })
+    }
+
+    /// All that a worker has to be told to mirror a conference.
+    fn orders(&self, conference: u32, there: &Conference) -> Vec<Media> {
+        // If it was told before and something went wrong then, it begins anew.
+        let mut orders = vec![Media::RemoveConference { conference }, there.add.clone()];
+        orders.extend(there.loudest.clone());
+        for (&id, transport) in &self.transports {
+            if transport.conference == conference {
+                orders.push(mirror(id, conference, transport.worker));
+                orders.extend(transport.told.iter().cloned());
+                let muted = transport.sources.iter().filter(|(_, muted)| *muted);
+                orders.extend(muted.map(|&(source, muted)| Media::SetMuted { source, muted }));
+            }
+        }
+        orders
+    }
+
+    /// The part that was to begin has begun.
+    pub fn opened(&mut self, conference: u32, worker: usize) {
+        if let Some(conference) = self.conferences.get_mut(&conference) {
+            conference.parts.push((worker, 0));
+        }
+    }
+
+    /// A part that had nobody left has ended.
+    pub fn closed(&mut self, conference: u32, worker: usize) {
+        if let Some(conference) = self.conferences.get_mut(&conference) {
+            conference.parts.retain(|(other, _)| *other != worker);
+        }
+    }
+
+    /// What a command makes necessary, and what has to be made so with [`Self::apply`] then; a
+    /// new conference goes to `worker` if one is named.  Nothing if what it is about is not there.
+    pub fn plan(
+        &self,
+        worker: Option<usize>,
+        command: Command,
+        busy: impl Fn(usize) -> u32,
+    ) -> Plan {
+        let mut plan = Plan { orders: Vec::new(), change: Change::None };
+        let (own, parts) = match who(&command) {
+            Who::Everybody => return plan,
+            Who::Parts(conference) => (None, self.parts(conference)),
+            Who::Transport(transport) => (self.worker_of(transport), Vec::new()),
+            Who::Source(source) => (self.worker_of_source(source), Vec::new()),
+            Who::TransportAndMirrors(transport) => {
+                let conference = match command {
+                    Command::AddTransport { conference, .. } => Some(conference),
+                    _ => self.transports.get(&transport).map(|there| there.conference),
+                };
+                let parts = conference.map_or(Vec::new(), |conference| self.parts(conference));
+                (self.worker_of(transport), parts)
+            }
+            Who::SourceAndMirrors(source) => {
+                let transport = self.sources.get(&source).and_then(|id| self.transports.get(id));
+                let parts = transport.map_or(Vec::new(), |there| self.parts(there.conference));
+                (self.worker_of_source(source), parts)
+            }
+        };
+        match command {
+            Command::Media(add @ Media::AddConference { conference, .. }) => {
+                let pinned = worker.is_some();
+                let known = parts.first().copied();
+                let Some(worker) = known.or(worker).or_else(|| self.idlest()) else {
+                    return plan;
+                };
+                plan.orders.push((worker, Command::Media(add.clone())));
+                if !self.conferences.contains_key(&conference) {
+                    plan.change = Change::AddConference { add, worker, pinned };
+                }
+            }
+            Command::AddTransport { transport, conference, ref ufrag, .. } => {
+                let place = || self.place(conference, busy);
+                let Some(worker) = own.or_else(place) else {
+                    return plan;
+                };
+                let others = parts.iter().filter(|part| **part != worker);
+                plan.orders
+                    .extend(others.map(|&part| {
+                        (part, Command::Media(mirror(transport, conference, worker)))
+                    }));
+                self.tell_elsewhere(&mut plan, transport, ufrag, worker);
+                plan.orders.push((worker, command));
+                plan.change = Change::AddTransport { transport, conference, worker };
+            }
+            Command::RestartIce { transport, ref ufrag, .. } => {
+                let Some(worker) = own else {
+                    return plan;
+                };
+                self.tell_elsewhere(&mut plan, transport, ufrag, worker);
+                plan.orders.push((worker, command));
+            }
+            Command::RemoveTransport { transport } => {
+                let Some(worker) = own else {
+                    return plan;
+                };
+                let others = parts.iter().filter(|part| **part != worker);
+                plan.orders.extend(
+                    others
+                        .map(|&part| (part, Command::Media(Media::RemoveTransport { transport }))),
+                );
+                self.tell_gone(&mut plan, transport, worker);
+                plan.orders.push((worker, command));
+                plan.change = Change::RemoveTransport(transport);
+            }
+            Command::RemoveConference { conference } => {
+                for (&id, there) in &self.transports {
+                    if there.conference == conference {
+                        self.tell_gone(&mut plan, id, there.worker);
+                    }
+                }
+                let parts = parts.into_iter();
+                plan.orders
+                    .extend(parts.map(|part| (part, Command::RemoveConference { conference })));
+                plan.change = Change::RemoveConference(conference);
+            }
+            Command::Media(media) if !parts.is_empty() => {
+                let orders = parts.into_iter().map(|part| (part, Command::Media(media.clone())));
+                plan.orders.extend(orders);
+                plan.change = Change::Told(media);
+            }
+            command => plan.orders.extend(own.map(|own| (own, command))),
+        }
+        plan
+    }
+
+    fn tell_elsewhere(&self, plan: &mut Plan, transport: u32, ufrag: &[u8], worker: usize) {
+        let others = (0..self.load.len()).filter(|other| *other != worker);
+        let number = u8::try_from(worker).unwrap_or(u8::MAX);
+        plan.orders.extend(others.map(|other| {
+            let ufrag = ufrag.to_vec();
+            (other, Command::Elsewhere { transport, ufrag, worker: number })
+        }));
+    }
+
+    fn tell_gone(&self, plan: &mut Plan, transport: u32, worker: usize) {
+        let others = (0..self.load.len()).filter(|other| *other != worker);
+        plan.orders.extend(others.map(|other| (other, Command::Gone { transport })));
+    }
+
+    fn parts(&self, conference: u32) -> Vec<usize> {
+        let there = self.conferences.get(&conference);
+        there.map_or(Vec::new(), |there| there.parts.iter().map(|(worker, _)| *worker).collect())
+    }
+
+    fn worker_of(&self, transport: u32) -> Option<usize> {
+        self.transports.get(&transport).map(|there| there.worker)
+    }
+
+    fn worker_of_source(&self, source: u32) -> Option<usize> {
+        self.sources.get(&source).and_then(|transport| self.worker_of(*transport))
     }
 
     fn idlest(&self) -> Option<usize> {
         // By conferences where transports are equal: many begin before anybody has come.
         let mut conferences = vec![0usize; self.load.len()];
-        for &worker in self.conferences.values() {
-            if let Some(count) = conferences.get_mut(worker) {
-                *count += 1;
+        for there in self.conferences.values() {
+            for &(worker, _) in &there.parts {
+                if let Some(count) = conferences.get_mut(worker) {
+                    *count += 1;
+                }
             }
         }
         (0..self.load.len()).min_by_key(|&worker| (self.load.get(worker), conferences.get(worker)))
     }
 
-    pub fn apply(&mut self, worker: usize, change: Change) {
+    /// The part that a new transport goes to.
+    fn place(&self, conference: u32, busy: impl Fn(usize) -> u32) -> Option<usize> {
+        let parts = self.conferences.get(&conference)?.parts.iter();
+        let part = parts.min_by_key(|&&(worker, count)| (busy(worker) >= BUSY, count));
+        part.map(|(worker, _)| *worker)
+    }
+
+    /// Take note of what has been told.  A part that has nobody left, as conference and worker,
+    /// has to end.
+    pub fn apply(&mut self, change: Change) -> Option<(u32, usize)> {
         match change {
             Change::None => {}
-            Change::AddConference(conference) => {
-                self.conferences.entry(conference).or_insert(worker);
-            }
-            Change::AddTransport { transport, conference } => {
-                let load = self.load.get_mut(worker);
-                self.transports.entry(transport).or_insert_with(|| {
-                    if let Some(load) = load {
-                        *load += 1;
-                    }
-                    Placed { conference, worker, sources: Vec::new() }
-                });
-            }
-            Change::SetSources { transport, sources } => {
-                if let Some(placed) = self.transports.get_mut(&transport) {
-                    for source in std::mem::replace(&mut placed.sources, sources) {
-                        self.sources.remove(&source);
-                    }
-                    for source in &placed.sources {
-                        self.sources.insert(*source, worker);
-                    }
+            Change::AddConference { add, worker, pinned } => {
+                if let Media::AddConference { conference, .. } = add {
+                    let parts = vec![(worker, 0)];
+                    let there = Conference { add, loudest: None, parts, pinned };
+                    self.conferences.entry(conference).or_insert(there);
                 }
             }
-            Change::RemoveTransport(transport) => self.remove(transport),
+            Change::AddTransport { transport, conference, worker } => {
+                if self.transports.contains_key(&transport) {
+                    return None;
+                }
+                self.count(conference, worker, 1);
+                let (sources, told) = (Vec::new(), Vec::new());
+                let there = Transport { conference, worker, sources, told };
+                self.transports.insert(transport, there);
+            }
+            Change::RemoveTransport(transport) => {
+                let there = self.remove(transport)?;
+                let parts = &self.conferences.get(&there.conference)?.parts;
+                let empty = parts.contains(&(there.worker, 0));
+                return (empty && parts.len() > 1).then_some((there.conference, there.worker));
+            }
             Change::RemoveConference(conference) => {
-                self.conferences.remove(&conference);
                 let members = self.transports.iter();
-                let members = members.filter(|(_, placed)| placed.conference == conference);
+                let members = members.filter(|(_, there)| there.conference == conference);
                 let members: Vec<_> = members.map(|(id, _)| *id).collect();
-                members.into_iter().for_each(|transport| self.remove(transport));
+                for transport in members {
+                    self.remove(transport);
+                }
+                self.conferences.remove(&conference);
             }
+            Change::Told(media) => self.told(media),
+        }
+        None
+    }
+
+    fn told(&mut self, media: Media) {
+        match media {
+            Media::SetLoudest { conference, .. } => {
+                if let Some(there) = self.conferences.get_mut(&conference) {
+                    there.loudest = Some(media);
+                }
+            }
+            Media::SetMuted { source, muted } => {
+                let transport = self.sources.get(&source);
+                let there = transport.and_then(|id| self.transports.get_mut(id));
+                let sources = there.into_iter().flat_map(|there| &mut there.sources);
+                for known in sources.filter(|(id, _)| *id == source) {
+                    known.1 = muted;
+                }
+            }
+            Media::SetPayloadTypes { transport, .. }
+            | Media::SetHeaderExtensions { transport, .. }
+            | Media::SetSources { transport, .. } => {
+                let Some(there) = self.transports.get_mut(&transport) else {
+                    return;
+                };
+                if let Media::SetSources { sources, .. } = &media {
+                    let former = std::mem::take(&mut there.sources);
+                    for (source, _) in &former {
+                        self.sources.remove(source);
+                    }
+                    for source in sources.iter().map(|one| one.source) {
+                        let known = former.iter().find(|(id, _)| *id == source);
+                        there.sources.push((source, known.is_some_and(|(_, muted)| *muted)));
+                        self.sources.insert(source, transport);
+                    }
+                }
+                there.told.retain(|other| discriminant(other) != discriminant(&media));
+                there.told.push(media);
+            }
+            _ => {}
         }
     }
 
-    fn remove(&mut self, transport: u32) {
-        if let Some(placed) = self.transports.remove(&transport) {
-            if let Some(load) = self.load.get_mut(placed.worker) {
-                *load = load.saturating_sub(1);
-            }
-            for source in placed.sources {
-                self.sources.remove(&source);
-            }
+    fn remove(&mut self, transport: u32) -> Option<Transport> {
+        let there = self.transports.remove(&transport)?;
+        self.count(there.conference, there.worker, -1);
+        for (source, _) in &there.sources {
+            self.sources.remove(source);
         }
+        Some(there)
     }
 
-    /// The transports of a conference.
-    pub fn members(&self, conference: u32) -> Vec<u32> {
-        let members = self.transports.iter();
-        members.filter(|(_, one)| one.conference == conference).map(|(id, _)| *id).collect()
+    /// So many more transports of a conference on a worker.
+    fn count(&mut self, conference: u32, worker: usize, more: isize) {
+        let parts = self.conferences.get_mut(&conference).map(|there| there.parts.iter_mut());
+        let part = parts.into_iter().flatten().find(|(other, _)| *other == worker);
+        let counts = part.map(|(_, count)| count).into_iter().chain(self.load.get_mut(worker));
+        for count in counts {
+            *count = count.saturating_add_signed(more);
+        }
     }
+}
+
+fn mirror(transport: u32, conference: u32, worker: usize) -> Media {
+    let worker = u8::try_from(worker).unwrap_or(u8::MAX);
+    Media::AddMirror { transport, conference, worker }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::{Command as Media, Kind, SourceDescription};
-
-    fn take(placement: &mut Placement, command: &Command) -> Goes {
-        let (goes, change) = placement.find(command);
-        if let Goes::To(worker) = goes {
-            placement.apply(worker, change);
-        }
-        goes
-    }
-
-    fn conference(conference: u32) -> Command {
-        Command::Media(Media::AddConference { conference, audio_ssrc: 1, video_ssrc: 2 })
-    }
-
-    fn transport(transport: u32, conference: u32) -> Command {
-        let (ufrag, pwd) = (vec![1], vec![2]);
-        Command::AddTransport {
-            transport,
-            conference,
-            ufrag,
-            pwd,
-            controlling: true,
-            sockets: None,
-        }
-    }
-
-    fn sources(transport: u32, ids: &[u32]) -> Command {
-        let source = |id| SourceDescription { source: id, kind: Kind::Audio, encodings: vec![] };
-        let sources = ids.iter().map(|id| source(*id)).collect();
-        Command::Media(Media::SetSources { transport, sources })
-    }
-
-    fn keyframe(source: u32) -> Command {
-        Command::Media(Media::RequestKeyframe { source })
-    }
-
-    #[test]
-    fn a_conference_goes_where_the_fewest_are_and_stays_there() {
-        let mut placement = Placement::new(2);
-        assert_eq!(take(&mut placement, &conference(1)), Goes::To(0));
-        assert_eq!(take(&mut placement, &conference(2)), Goes::To(1));
-        for number in 0..3 {
-            assert_eq!(take(&mut placement, &transport(number, 1)), Goes::To(0));
-        }
-        assert_eq!(take(&mut placement, &conference(3)), Goes::To(1));
-        assert_eq!(take(&mut placement, &transport(9, 3)), Goes::To(1));
-        assert_eq!(take(&mut placement, &conference(1)), Goes::To(0));
-        take(&mut placement, &Command::RemoveConference { conference: 1 });
-        assert_eq!(take(&mut placement, &conference(4)), Goes::To(0));
-    }
-
-    #[test]
-    fn commands_follow_their_transports_and_sources() {
-        let mut placement = Placement::new(2);
-        take(&mut placement, &conference(1));
-        take(&mut placement, &conference(2));
-        take(&mut placement, &transport(7, 2));
-        assert_eq!(take(&mut placement, &sources(7, &[70, 71])), Goes::To(1));
-        assert_eq!(take(&mut placement, &keyframe(71)), Goes::To(1));
-        take(&mut placement, &sources(7, &[71]));
-        assert_eq!(take(&mut placement, &keyframe(70)), Goes::Nowhere);
-        take(&mut placement, &Command::RemoveTransport { transport: 7 });
-        assert_eq!(take(&mut placement, &keyframe(71)), Goes::Nowhere);
-        assert_eq!(take(&mut placement, &sources(7, &[72])), Goes::Nowhere);
-        assert_eq!(take(&mut placement, &transport(8, 5)), Goes::Nowhere);
-    }
-
-    #[test]
-    fn nothing_is_left_of_what_has_ended() {
-        let mut placement = Placement::new(3);
-        for number in 0..100 {
-            take(&mut placement, &conference(number));
-            take(&mut placement, &transport(number, number));
-            take(&mut placement, &sources(number, &[number]));
-            assert_eq!(placement.members(number), [number]);
-        }
-        for number in 0..100 {
-            take(&mut placement, &Command::RemoveConference { conference: number });
-        }
-        assert_eq!(placement.load, [0, 0, 0]);
-        assert!(placement.conferences.is_empty() && placement.transports.is_empty());
-        assert!(placement.sources.is_empty());
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use crate::ice::Candidate;
 use crate::media::{
     self, Encoding, HeaderExtension, Kind, Mid, PayloadType, SourceDescription, Time,
 };
+use crate::placement::PART;
 use crate::srtp::{rtp_header_length, Profile, Receiver, Refused, Sender, MAX_OVERHEAD};
 
 /// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
@@ -138,8 +139,9 @@ impl PyEngine {
     #[new]
     #[pyo3(signature = (
         addresses, *, queue = 4096, event_queue = 16384,
-        receive_buffer = 10_485_760, send_buffer = 10_485_760, workers = 1
+        receive_buffer = 10_485_760, send_buffer = 10_485_760, workers = 1, part = PART
     ))]
+    #[allow(clippy::too_many_arguments)] // the settings, by name
     fn new(
         addresses: Vec<(String, u16)>,
         queue: usize,
@@ -147,9 +149,10 @@ impl PyEngine {
         receive_buffer: usize,
         send_buffer: usize,
         workers: usize,
+        part: usize,
     ) -> PyResult<Self> {
         let parsed = parse_addresses(addresses)?;
-        let settings = Settings { queue, event_queue, receive_buffer, send_buffer, workers };
+        let settings = Settings { queue, event_queue, receive_buffer, send_buffer, workers, part };
         let engine = Engine::new(&parsed, &settings).map_err(os_error)?;
         Ok(Self {
             addresses: engine.local_addresses().to_vec(),

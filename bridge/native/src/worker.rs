@@ -15,7 +15,7 @@ use crate::clock::{clock, monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::{classify, Kind};
 use crate::engine::{Command, Event, Shared, TransportFigures};
-use crate::handover::Handover;
+use crate::handover::{Handover, What};
 use crate::ice::{self, Agent, Outcome, Path, Random};
 use crate::media::{self, Media, Time};
 use crate::outgoing::{IceOutput, MediaOutput, Outgoing};
@@ -68,6 +68,9 @@ pub struct Worker {
     next_ice: Time,
     next_tick: Time,
     next_publish: Time,
+    published_at: Time,
+    /// How much of the time is used, in parts of a thousand, smoothed.
+    busy: u32,
     /// The usual time between two datagrams of late.
     spacing: Time,
     /// Wait for more of them before the next turn.
@@ -95,6 +98,7 @@ impl Worker {
                 batch: SendBatch::default(),
                 counters: Counters::default(),
                 events: Vec::new(),
+                asks: Vec::new(),
             },
             transports: Transports::default(),
             media: Media::new(random.draw()),
@@ -104,6 +108,8 @@ impl Worker {
             next_ice: Time::MAX,
             next_tick: 0,
             next_publish: 0,
+            published_at: 0,
+            busy: 0,
             spacing: MAX_SPACING,
             gathers: false,
         }
@@ -149,6 +155,9 @@ impl Worker {
             for (path, is_open) in self.transports.changed() {
                 self.handover.tell(path, is_open);
             }
+            for (worker, ask) in self.outgoing.asks.drain(..) {
+                self.handover.ask(worker, ask);
+            }
             self.handover.flush();
             self.publish(now);
         }
@@ -157,16 +166,56 @@ impl Worker {
         self.outgoing.flush();
     }
 
-    /// Datagrams that are ours and came to another worker.
+    /// Datagrams that are ours and came to another worker, and packets of mirrors.
     fn take_parcels(&mut self, now: Time) {
         while let Some(mut parcel) = self.handover.take() {
-            for (path, datagram) in parcel.datagrams() {
-                let counters = &mut self.outgoing.counters;
-                counters.packets_received += 1;
-                counters.bytes_received += datagram.len() as u64;
-                self.datagram(now, path, datagram);
+            for (what, octets) in parcel.pieces() {
+                match what {
+                    What::Datagram(path) => {
+                        let counters = &mut self.outgoing.counters;
+                        counters.packets_received += 1;
+                        counters.bytes_received += octets.len() as u64;
+                        self.datagram(now, path, octets);
+                    }
+                    What::Rtp { .. } | What::Rtcp { .. } => self.mirrored(now, what, octets),
+                }
             }
             self.handover.give_back(parcel);
+        }
+        while let Some(source) = self.handover.keyframe() {
+            self.apply(now, media::Command::RequestKeyframe { source });
+        }
+    }
+
+    fn mirrored(&mut self, now: Time, what: What, packet: &mut [u8]) {
+        let stage = Stage::begin();
+        let mut out =
+            MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
+        match what {
+            What::Rtp { transport } => {
+                self.media.receive_mirrored_rtp(now, transport, packet, &mut out);
+            }
+            What::Rtcp { transport } => {
+                self.media.receive_mirrored_rtcp(now, transport, packet, &mut out);
+            }
+            What::Datagram(_) => {}
+        }
+        stage.end(&mut self.outgoing.counters.media_ns);
+    }
+
+    /// Give a decrypted packet to the other workers that it concerns.
+    fn share(&mut self, transport: u32, conference: u32, kind: Kind, packet: &[u8]) {
+        if !self.handover.parts.is_split(conference) {
+            return;
+        }
+        let (what, concerns) = match kind {
+            Kind::Rtp => (What::Rtp { transport }, self.media.rtp_concerns(transport, packet)),
+            _ => (What::Rtcp { transport }, Media::rtcp_concerns(packet)),
+        };
+        let concerned = self.handover.parts.concerned(conference, concerns);
+        for worker in concerned {
+            self.handover.hand_over(worker, what, packet);
+            self.outgoing.counters.mirrored += 1;
         }
     }
 
@@ -178,7 +227,7 @@ impl Worker {
         // That worker counts it.
         self.outgoing.counters.packets_received -= 1;
         self.outgoing.counters.bytes_received -= datagram.len() as u64;
-        self.handover.hand_over(worker, path, datagram);
+        self.handover.hand_over(worker, What::Datagram(path), datagram);
         true
     }
 
@@ -324,6 +373,17 @@ impl Worker {
                     self.remove_transport(now, transport);
                 }
                 self.apply(now, media::Command::RemoveConference { conference });
+                self.handover.parts.forget(conference);
+                self.handover.tell_part(conference, false);
+            }
+            Command::OpenPart { conference, others, orders } => {
+                for order in orders {
+                    self.apply(now, order);
+                }
+                for worker in others {
+                    self.handover.parts.note(conference, worker, true);
+                }
+                self.handover.tell_part(conference, true);
             }
         }
     }
@@ -479,12 +539,14 @@ impl Worker {
             Ok(length) => datagram.get_mut(..length).unwrap_or_default(),
             Err(why) => return counters.refused(why),
         };
+        let conference = transport.conference;
         transport.packets_received += 1;
         transport.bytes_received += received as u64;
         transport.last_activity = Some(now);
         if !std::mem::replace(&mut transport.srtp_active, true) {
             self.outgoing.events.push(Event::SrtpActive { transport: id });
         }
+        self.share(id, conference, kind, plain);
         let stage = Stage::begin();
         let mut out =
             MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
@@ -588,13 +650,24 @@ impl Worker {
         }
     }
 
+    /// See how much of the time since the last call was used.
+    fn measure(&mut self, now: Time) {
+        let before = self.outgoing.counters.worker_cpu_ns;
+        let used = clock(ClockId::ThreadCPUTime);
+        self.outgoing.counters.worker_cpu_ns = used;
+        let since = now.saturating_sub(std::mem::replace(&mut self.published_at, now)).max(1);
+        let share = (used.saturating_sub(before).saturating_mul(1000) / since).min(1000) as u32;
+        self.busy = (self.busy * 3 + share) / 4;
+        self.shared.set_busy(self.busy);
+    }
+
     /// Hand out events every turn, counters every turn, transports' figures twice a second.
     fn publish(&mut self, now: Time) {
         self.shared.publish(&mut self.outgoing.events);
         let due = now >= self.next_publish;
         if due {
             self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
-            self.outgoing.counters.worker_cpu_ns = clock(ClockId::ThreadCPUTime);
+            self.measure(now);
             let read = self.outgoing.sockets.iter().zip(&self.polled).filter(|(_, read)| **read);
             let overflowed = read.filter_map(|(socket, _)| socket.overflowed());
             self.outgoing.counters.dropped_receive_full = overflowed.map(u64::from).sum();

@@ -51,13 +51,17 @@ impl Output for Counted {
 
 const RECEIVERS: u32 = 10;
 
-fn room() -> Media {
+/// Transport 0 sends to all others; it may be a mirror.
+fn room(mirror_of: Option<u8>) -> Media {
     let mut media = Media::new(1);
     let mut out = Counted::default();
     let mut apply = |command| media.apply(0, command, &mut out);
     apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
     for transport in 0..=RECEIVERS {
-        apply(Command::AddTransport { transport, conference: 1 });
+        apply(match mirror_of.filter(|_| transport == 0) {
+            Some(worker) => Command::AddMirror { transport, conference: 1, worker },
+            None => Command::AddTransport { transport, conference: 1 },
+        });
         apply(Command::SetPayloadTypes {
             transport,
             payload_types: vec![PayloadType {
@@ -104,7 +108,13 @@ fn room() -> Media {
 #[test]
 fn ten_thousand_packets_without_an_allocation() {
     let _alone = alone();
-    let mut media = room();
+    for mirror_of in [None, Some(1)] {
+        ten_thousand_packets(mirror_of);
+    }
+}
+
+fn ten_thousand_packets(mirror_of: Option<u8>) {
+    let mut media = room(mirror_of);
     let mut out = Counted::default();
     let mut packet = [0u8; 1100];
     let mut now = SECOND;
@@ -117,8 +127,10 @@ fn ten_thousand_packets_without_an_allocation() {
         packet[17..19].copy_from_slice(&(number as u16).to_be_bytes());
         let key = u8::from(number != 0);
         packet[20..27].copy_from_slice(&[0x90, 0xe0, 0x80, number as u8, 1, 0, key]);
-        if number % 50 != 7 {
-            media.receive_rtp(now, 0, &mut packet, out); // the others are lost
+        match mirror_of {
+            _ if number % 50 == 7 => {} // lost
+            None => media.receive_rtp(now, 0, &mut packet, out),
+            Some(_) => media.receive_mirrored_rtp(now, 0, &mut packet, out),
         }
         media.timeout(now, out);
     };
@@ -283,7 +295,7 @@ impl Reported {
 #[test]
 fn estimating_pacing_and_probing_allocate_nothing() {
     let _alone = alone();
-    let mut media = room();
+    let mut media = room(None);
     let mut out = Reported { packets: 0, figures: 0, newest: [0; 11], reported: [0; 11] };
     for transport in 0..=RECEIVERS {
         let entry = |id, codec: &str, retransmits| PayloadType {

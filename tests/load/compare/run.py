@@ -39,10 +39,13 @@ WARM_UP = 1.5  # seconds
 SETTINGS = "[bridge]\ntrust_bandwidth = false\nreduce_load = false\n"
 #: On the same core: what it costs to hand packets over.
 TWO_WORKERS = SETTINGS + "workers = 2\n"
+#: Half of a conference of 50 on each: what it costs that it has two parts.
+IN_PARTS = TWO_WORKERS + "people_per_worker = 25\n"
 
 SERVERS: dict[str, Callable[[Path, Path], Target]] = {
     "ours": lambda *a: Ours(*a, settings=SETTINGS),
     "ours-2": lambda *a: Ours(*a, settings=TWO_WORKERS, name="xmppconf, 2 workers"),
+    "ours-parts": lambda *a: Ours(*a, settings=IN_PARTS, name="xmppconf, 2 parts"),
     "janus": Janus,
     "mediasoup": Mediasoup,
     "livekit": LiveKit,

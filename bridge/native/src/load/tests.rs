@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::{Command, Engine, Event as EngineEvent, Settings};
 use crate::media::{self, Encoding, PayloadType, SourceDescription};
+use crate::placement::PART;
 use crate::srtp::Profile;
 
 const SECOND: Time = 1_000_000_000;
@@ -46,8 +47,18 @@ fn audio(rate: u32) -> StreamDescription {
 
 /// Conferences of one sender and two receivers each; the rest of the test says how long.
 fn connected(address: &str, workers: usize, conferences: u32) -> (Engine, Generator) {
+    connected_in_parts(address, workers, PART, conferences)
+}
+
+fn connected_in_parts(
+    address: &str,
+    workers: usize,
+    part: usize,
+    conferences: u32,
+) -> (Engine, Generator) {
     let (receive_buffer, send_buffer) = (1 << 20, 1 << 20);
-    let settings = Settings { queue: 512, event_queue: 512, receive_buffer, send_buffer, workers };
+    let (queue, event_queue) = (512, 512);
+    let settings = Settings { queue, event_queue, receive_buffer, send_buffer, workers, part };
     let engine = Engine::new(&[address.parse().unwrap()], &settings).unwrap();
     let mut generator = Generator::new([]);
     for conference in 0..conferences {
@@ -202,8 +213,33 @@ fn whichever_worker_the_kernel_chooses_packets_find_their_conference() {
 }
 
 #[test]
+fn a_conference_in_parts_is_whole_to_its_people() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        for workers in [2, 3] {
+            let (engine, mut generator) = connected_in_parts(address, workers, 1, 4);
+            until_valid(&engine, &mut generator);
+            send_all(&mut generator, 50);
+            nothing_is_missing(&generator);
+            // Of each packet one copy to every part that has not the sender.
+            let sent: u64 = generator.sent().iter().map(|(_, _, sent)| *sent).sum();
+            let mirrored = counter(&engine, "mirrored");
+            let copies = sent * (workers as u64 - 1);
+            assert!((copies..copies + 50).contains(&mirrored)); // some reports of senders
+            assert_eq!(counter(&engine, "rtp_received"), sent);
+            assert_eq!(counter(&engine, "dropped_handover"), 0);
+        }
+    }
+}
+
+#[test]
 fn conferences_come_and_go_on_all_workers() {
-    let (engine, mut generator) = connected("127.0.0.1:0", 2, 2);
+    for part in [1, PART] {
+        come_and_go(part);
+    }
+}
+
+fn come_and_go(part: usize) {
+    let (engine, mut generator) = connected_in_parts("127.0.0.1:0", 2, part, 2);
     until_valid(&engine, &mut generator);
     for round in 0..3 {
         engine.command(Command::RemoveConference { conference: round }).unwrap();

@@ -89,7 +89,7 @@ impl Media {
             self.stats.dropped_too_old += 1;
             return;
         };
-        if source.sounds(now, encoding) {
+        if source.sounds(now, encoding) && source.is_own() {
             let encoding = found.origin.encoding;
             out.event(Event::SourceActive { source: id, encoding, size: None });
         }
@@ -216,7 +216,7 @@ impl Media {
         let Some(source) = self.sources.get_mut(index) else {
             return;
         };
-        if !source.may_tell_level(now) {
+        if !source.is_own() || !source.may_tell_level(now) {
             return;
         }
         let Some(conference) = self.conferences.get_mut(source.conference) else {

@@ -119,7 +119,7 @@ impl Media {
         true
     }
 
-    fn sender_report(
+    pub(super) fn sender_report(
         &mut self,
         now: Time,
         index: usize,

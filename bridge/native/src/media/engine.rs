@@ -114,28 +114,23 @@ impl Media {
             Command::RemoveConference { conference } => {
                 if let Some((_, conference)) = self.conferences.remove(conference) {
                     for transport in conference.transports {
-                        self.remove_transport(transport);
+                        self.remove_transport(transport, out);
                     }
                 }
             }
             Command::AddTransport { transport, conference } => {
-                let Some(index) = self.conferences.index(conference) else {
-                    return;
-                };
-                if self.transports.index(transport).is_some() {
-                    return;
-                }
-                self.transports.insert(transport, Transport::new(transport, index));
-                if let Some(conference) = self.conferences.get_mut(index) {
-                    conference.transports.push(transport);
-                }
+                self.add_transport(transport, conference, None);
             }
-            Command::RemoveTransport { transport } => self.remove_transport(transport),
+            Command::AddMirror { transport, conference, worker } => {
+                self.add_transport(transport, conference, Some(worker));
+            }
+            Command::RemoveTransport { transport } => self.remove_transport(transport, out),
             Command::SetPayloadTypes { transport, payload_types } => {
                 if let Some(index) = self.transports.index(transport) {
                     if let Some(transport) = self.transports.get_mut(index) {
                         transport.payload_types = PayloadTypes::new(payload_types);
-                        if !transport.payload_types.transport_cc() {
+                        if !transport.payload_types.transport_cc() || transport.mirror_of.is_some()
+                        {
                             transport.arrivals = None;
                         } else if transport.arrivals.is_none() {
                             transport.arrivals = Some(Arrivals::default());
@@ -152,7 +147,9 @@ impl Media {
                     self.negotiated(index);
                 }
             }
-            Command::SetSources { transport, sources } => self.set_sources(transport, &sources),
+            Command::SetSources { transport, sources } => {
+                self.set_sources(transport, &sources, out)
+            }
             Command::SetMuted { source, muted } => {
                 let index = self.sources.index(source);
                 if let Some(source) = index.and_then(|index| self.sources.get_mut(index)) {
@@ -186,12 +183,12 @@ impl Media {
                 self.set_route(now, (receiver, source), ssrc, rtx_ssrc, wants, out);
             }
             Command::SetRelay { receiver, source, encodings } => {
-                self.set_relay(receiver, source, encodings);
+                self.set_relay(receiver, source, encodings, out);
             }
             Command::RemoveRoute { receiver, source } => {
                 let indices = (self.transports.index(receiver), self.sources.index(source));
                 if let (Some(receiver), Some(source)) = indices {
-                    self.park(receiver, source);
+                    self.park(receiver, source, out);
                 }
             }
             Command::SetMid { receiver, ssrc, mid } => self.set_mid(receiver, ssrc, mid),
@@ -218,6 +215,21 @@ impl Media {
         }
     }
 
+    fn add_transport(&mut self, id: u32, conference: u32, mirror_of: Option<u8>) {
+        let Some(index) = self.conferences.index(conference) else {
+            return;
+        };
+        if self.transports.index(id).is_some() {
+            return;
+        }
+        let mut transport = Transport::new(id, index);
+        transport.mirror_of = mirror_of;
+        self.transports.insert(id, transport);
+        if let Some(conference) = self.conferences.get_mut(index) {
+            conference.transports.push(id);
+        }
+    }
+
     /// The payload types or extensions of a transport changed: no mapping from or to it holds,
     /// and what was sent to it could not be repeated byte for byte.
     fn negotiated(&mut self, transport: usize) {
@@ -239,7 +251,12 @@ impl Media {
         }
     }
 
-    fn set_sources(&mut self, transport: u32, descriptions: &[SourceDescription]) {
+    fn set_sources(
+        &mut self,
+        transport: u32,
+        descriptions: &[SourceDescription],
+        out: &mut impl Output,
+    ) {
         let Some(index) = self.transports.index(transport) else {
             return;
         };
@@ -248,16 +265,20 @@ impl Media {
         };
         let descriptions = &descriptions[..descriptions.len().min(MAX_SOURCES)];
         owner.withdraw_all();
-        let conference = owner.conference;
+        let (conference, mirror_of) = (owner.conference, owner.mirror_of);
         let old = std::mem::take(&mut owner.sources);
         for id in old {
             if !descriptions.iter().any(|description| description.source == id) {
-                self.remove_source(id);
+                self.remove_source(id, out);
             }
         }
         for description in descriptions {
             let id = description.source;
-            let fresh = || Source::new(id, index, conference, description.kind);
+            let fresh = || {
+                let mut source = Source::new(id, index, conference, description.kind);
+                source.mirror_of = mirror_of;
+                source
+            };
             let at = match self.sources.index(id) {
                 Some(at) => at,
                 None => self.sources.insert(id, fresh()),
@@ -302,7 +323,7 @@ impl Media {
         }
         let known = self.sources.get_mut(source).and_then(|source| source.route_to(receiver));
         if known.as_ref().is_some_and(|route| route.ssrc != ssrc) {
-            self.park(receiver, source);
+            self.park(receiver, source, out);
         }
         let random = self.random();
         let Some(slot) = self
@@ -314,7 +335,7 @@ impl Media {
             return;
         };
         if let Some(other) = slot.source.filter(|other| *other != source) {
-            self.park(receiver, other);
+            self.park(receiver, other, out);
         }
         let Some(slot) =
             self.transports.get_mut(receiver).and_then(|transport| transport.slot(ssrc))
@@ -341,6 +362,7 @@ impl Media {
         route.mid = mid;
         route.projection.limit(max_encoding, layers);
         let starts = route.projection.current().is_none() && max_encoding >= 0;
+        ask(target, out);
         if target.kind == Kind::Video && (starts || route_waits(target, receiver, flowing)) {
             self.want_keyframe(now, source, out);
         }
@@ -367,12 +389,18 @@ impl Media {
     }
 
     /// Take a route away; its slot keeps the numbers.
-    fn park(&mut self, receiver: usize, source: usize) {
-        self.park_if(receiver, source, |_| true);
+    fn park(&mut self, receiver: usize, source: usize, out: &mut impl Output) {
+        self.park_if(receiver, source, |_| true, out);
     }
 
     /// Take those routes away that `which` is true of.
-    fn park_if(&mut self, receiver: usize, source: usize, which: impl Fn(&Route) -> bool) {
+    fn park_if(
+        &mut self,
+        receiver: usize,
+        source: usize,
+        which: impl Fn(&Route) -> bool,
+        out: &mut impl Output,
+    ) {
         let Some(source) = self.sources.get_mut(source) else {
             return;
         };
@@ -389,10 +417,11 @@ impl Media {
                 slot.source = None;
             }
         }
+        ask(source, out);
     }
 
     /// Send the encodings in the bit mask to another bridge, and no others.
-    fn set_relay(&mut self, receiver_id: u32, source_id: u32, mask: u8) {
+    fn set_relay(&mut self, receiver_id: u32, source_id: u32, mask: u8, out: &mut impl Output) {
         let (Some(receiver), Some(source)) =
             (self.transports.index(receiver_id), self.sources.index(source_id))
         else {
@@ -413,7 +442,7 @@ impl Media {
             let index = encodings.iter().position(|(ssrc, _)| *ssrc == route.ssrc);
             route.is_relay && index.is_some_and(wanted)
         };
-        self.park_if(receiver, source, |route| !kept(route));
+        self.park_if(receiver, source, |route| !kept(route), out);
         for (index, (ssrc, rtx_ssrc)) in encodings.into_iter().enumerate() {
             let random = self.random();
             let Some(target) = self.sources.get_mut(source) else {
@@ -438,10 +467,11 @@ impl Media {
             route.rtx_ssrc = rtx_ssrc;
             route.is_relay = true;
             target.routes.push(route);
+            ask(target, out);
         }
     }
 
-    fn remove_source(&mut self, id: u32) {
+    fn remove_source(&mut self, id: u32, out: &mut impl Output) {
         let Some(index) = self.sources.index(id) else {
             return;
         };
@@ -451,7 +481,7 @@ impl Media {
             .and_then(|source| source.routes.first())
             .map(|route| route.receiver)
         {
-            self.park(receiver, index);
+            self.park(receiver, index, out);
         }
         if let Some((_, source)) = self.sources.remove(id) {
             if let Some(conference) = self.conferences.get_mut(source.conference) {
@@ -460,7 +490,7 @@ impl Media {
         }
     }
 
-    fn remove_transport(&mut self, id: u32) {
+    fn remove_transport(&mut self, id: u32, out: &mut impl Output) {
         let Some(index) = self.transports.index(id) else {
             return;
         };
@@ -469,10 +499,11 @@ impl Media {
         };
         let conference = transport.conference;
         for source in std::mem::take(&mut transport.sources) {
-            self.remove_source(source);
+            self.remove_source(source, out);
         }
         for source in self.sources.values_mut() {
             source.routes.retain(|route| route.receiver != index);
+            ask(source, out);
         }
         self.transports.remove(id);
         if let Some(conference) = self.conferences.get_mut(conference) {
@@ -507,11 +538,21 @@ impl Media {
         ) else {
             return;
         };
+        if let Some(worker) = source.mirror_of {
+            return out.ask(worker, Ask::Keyframe { source: source.id });
+        }
         let mut buffer = [0; 12];
         let length = rtcp_write::pli(&mut buffer, conference.video_ssrc, media);
         out.send_rtcp(transport.id, &buffer[..length]);
         self.stats.pli_sent += 1;
         self.stats.rtcp_sent += 1;
+    }
+}
+
+/// Ask the worker that a source is a mirror of for what its routes need.
+fn ask(source: &mut Source, out: &mut impl Output) {
+    if let Some((worker, ask)) = source.ask() {
+        out.ask(worker, ask);
     }
 }
 

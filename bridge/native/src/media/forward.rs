@@ -36,6 +36,17 @@ impl Media {
         out: &mut impl Output,
     ) {
         self.stats.rtp_received += 1;
+        self.take_rtp(now, transport, packet, out);
+    }
+
+    /// As [`Self::receive_rtp`], of a packet that may be a mirror's.
+    pub(super) fn take_rtp(
+        &mut self,
+        now: Time,
+        transport: u32,
+        packet: &mut [u8],
+        out: &mut impl Output,
+    ) {
         let Some(index) = self.transports.index(transport) else {
             self.stats.dropped_unknown_transport += 1;
             return;
@@ -52,6 +63,10 @@ impl Media {
             return;
         }
         let encoding = usize::from(origin.encoding);
+        if !source.takes() {
+            return;
+        }
+        let is_own = source.is_own();
         let Some(incoming) = source.encodings.get_mut(encoding) else {
             return;
         };
@@ -83,7 +98,7 @@ impl Media {
             }
             Order::Late => incoming.nacks.arrived(number),
             Order::Next { gap } => {
-                if gap > 0 && meaning.nack {
+                if gap > 0 && meaning.nack && is_own {
                     lost_for_good = !incoming.nacks.skipped(now, number, gap);
                 }
             }
@@ -96,11 +111,14 @@ impl Media {
         let media_active = header.payload_end > header.payload_start;
         if media_active && !incoming.active {
             incoming.active = true;
-            out.event(Event::SourceActive {
+            let event = Event::SourceActive {
                 source: source.id,
                 encoding: origin.encoding,
                 size: incoming.size,
-            });
+            };
+            if is_own {
+                out.event(event);
+            }
         }
         let asks = !incoming.nacks.is_empty();
         source.flows(now, encoding, header.timestamp);
@@ -133,7 +151,7 @@ impl Media {
         transport.stats.packets_received += 1;
         transport.stats.bytes_received += packet.len() as u64;
         let mut wake = None;
-        if transport.report_at.is_none() {
+        if transport.report_at.is_none() && transport.mirror_of.is_none() {
             transport.report_at = Some(now + REPORT_INTERVAL);
             wake = transport.report_at;
         }
@@ -273,6 +291,7 @@ impl Media {
             self.stats.dropped_muted += 1;
             return;
         }
+        let is_own = source.is_own();
         let Some(incoming) = source.encodings.get_mut(usize::from(found.origin.encoding)) else {
             return;
         };
@@ -293,11 +312,14 @@ impl Media {
         let descriptor = descriptor.filter(|_| frame.keeps_descriptor());
         if frame.size.is_some() && frame.size != incoming.size && incoming.may_tell_size(now) {
             incoming.size = frame.size;
-            out.event(Event::SourceActive {
+            let event = Event::SourceActive {
                 source: source.id,
                 encoding: found.origin.encoding,
                 size: frame.size,
-            });
+            };
+            if is_own {
+                out.event(event);
+            }
         }
         let read = codec != Codec::OtherVideo;
         if frame.keyframe && read && !empty && newest && incoming.keyframe != Some(header.timestamp)
@@ -322,7 +344,7 @@ impl Media {
                 },
             );
         }
-        if !empty {
+        if !empty && is_own {
             incoming.meter.count(&frame, header.timestamp, payload.len());
         }
         let keyframe = frame.keyframe && !empty;

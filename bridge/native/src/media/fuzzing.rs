@@ -6,7 +6,7 @@ use super::extension::ExtensionMap;
 use super::interface::*;
 use super::rtcp::{self, Rtcp};
 use super::rtp::Header;
-use super::Media;
+use super::{Concerns, Media};
 
 const SLOT: u32 = 0x5107;
 const TCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
@@ -37,8 +37,8 @@ impl Output for Checked {
 /// Transport 1 sends audio (SSRC 1) and three encodings of video (2, 3, 4; rtx 5, 6, 7) to 2.
 /// Payload types: 0 opus, 1 vp8, 2 vp9, 3 av1, 4 h264, 5 rtx of 1, 6 red of 0, which 2 has not
 /// negotiated; ids 1 level, 5 transport-cc,
-/// 11 dependency descriptor.
-fn room() -> Media {
+/// 11 dependency descriptor.  Transport 1 may be a mirror, of a worker.
+fn room(mirror_of: Option<u8>) -> Media {
     let mut media = Media::new(1);
     let mut apply = |command| media.apply(0, command, &mut Checked);
     apply(Command::AddConference { conference: 1, audio_ssrc: 8, video_ssrc: 9 });
@@ -58,7 +58,10 @@ fn room() -> Media {
         })
         .collect();
     for transport in [1, 2] {
-        apply(Command::AddTransport { transport, conference: 1 });
+        apply(match mirror_of.filter(|_| transport == 1) {
+            Some(worker) => Command::AddMirror { transport, conference: 1, worker },
+            None => Command::AddTransport { transport, conference: 1 },
+        });
         let known = payload_types.iter().filter(|one| transport == 1 || one.id != 6);
         apply(Command::SetPayloadTypes { transport, payload_types: known.cloned().collect() });
         apply(Command::SetHeaderExtensions {
@@ -93,24 +96,32 @@ fn room() -> Media {
     media
 }
 
-/// A room that many packets go through.
-pub struct Room(Media);
+/// A room that many packets go through, in two parts: 2 is in both, so to speak.
+pub struct Room(Media, Media);
 
 impl Default for Room {
     fn default() -> Self {
-        Room(room())
+        Room(room(None), room(Some(1)))
     }
 }
 
 impl Room {
     /// One decrypted RTP packet of a transport (1 or 2).
     pub fn rtp(&mut self, now: Time, transport: u32, packet: &mut [u8]) {
+        if transport == 1 && self.0.rtp_concerns(1, packet) != Concerns::Nobody {
+            self.1.receive_mirrored_rtp(now, 1, &mut packet.to_vec(), &mut Checked);
+            self.1.timeout(now, &mut Checked);
+        }
         self.0.receive_rtp(now, transport, packet, &mut Checked);
         self.0.timeout(now, &mut Checked);
     }
 
     /// One decrypted RTCP compound of a transport.
     pub fn rtcp(&mut self, now: Time, transport: u32, compound: &[u8]) {
+        if transport == 1 && Media::rtcp_concerns(compound) != Concerns::Nobody {
+            self.1.receive_mirrored_rtcp(now, 1, compound, &mut Checked);
+            self.1.timeout(now, &mut Checked);
+        }
         self.0.receive_rtcp(now, transport, compound, &mut Checked);
         self.0.timeout(now, &mut Checked);
     }
@@ -126,16 +137,15 @@ impl Room {
 }
 
 /// `data` is a series of packets, each after a byte of length and one of milliseconds.
-fn feed(data: &[u8], mut take: impl FnMut(&mut Media, Time, &[u8])) {
-    let mut media = room();
+fn feed(data: &[u8], mut take: impl FnMut(&mut Room, Time, &[u8])) {
+    let mut room = Room::default();
     let mut now = SECOND;
     let mut rest = data;
     while let [length, wait, packets @ ..] = rest {
         let (packet, after) = packets.split_at(packets.len().min(usize::from(*length)));
         rest = after;
         now += Time::from(*wait) * MILLISECOND;
-        take(&mut media, now, packet);
-        media.timeout(now, &mut Checked);
+        take(&mut room, now, packet);
     }
 }
 
@@ -146,10 +156,10 @@ pub fn rtp(data: &[u8]) {
         assert!(header.payload_start <= header.payload_end && header.payload_end <= data.len());
     }
     let mut buffer = [0; 256];
-    feed(data, |media, now, packet| {
+    feed(data, |room, now, packet| {
         let copy = &mut buffer[..packet.len()];
         copy.copy_from_slice(packet);
-        media.receive_rtp(now, 1, copy, &mut Checked);
+        room.rtp(now, 1, copy);
     });
 }
 
@@ -169,9 +179,9 @@ pub fn rtcp(data: &[u8]) {
             _ => {}
         }
     }
-    feed(data, |media, now, packet| {
-        media.receive_rtcp(now, 1, packet, &mut Checked);
-        media.receive_rtcp(now, 2, packet, &mut Checked);
+    feed(data, |room, now, packet| {
+        room.rtcp(now, 1, packet);
+        room.rtcp(now, 2, packet);
     });
 }
 

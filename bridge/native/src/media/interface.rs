@@ -97,6 +97,13 @@ pub enum Command {
         transport: u32,
         conference: u32,
     },
+    /// A transport of another `worker`: what comes from it is taken here as well, and goes to
+    /// those receivers of the conference who are here.
+    AddMirror {
+        transport: u32,
+        conference: u32,
+        worker: u8,
+    },
     /// Also removes its sources and every route from and to it.
     RemoveTransport {
         transport: u32,
@@ -218,6 +225,22 @@ pub enum Event {
     },
 }
 
+/// What the worker that has a source is asked for by one that mirrors it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Its packets of video, from now on.
+    Packets {
+        source: u32,
+    },
+    /// No more of them.
+    NoPackets {
+        source: u32,
+    },
+    Keyframe {
+        source: u32,
+    },
+}
+
 /// Where packets and events go.  Nothing is kept by reference beyond the call.
 pub trait Output {
     /// Send `header` and `payload` together as one RTP packet; `header` is exactly the RTP
@@ -229,6 +252,8 @@ pub trait Output {
     /// Send one (possibly reduced-size, RFC 5506) RTCP compound packet.
     fn send_rtcp(&mut self, receiver: u32, compound: &[u8]);
     fn event(&mut self, event: Event);
+    /// Ask the worker that a mirror is of; where there are no mirrors nobody is asked.
+    fn ask(&mut self, _worker: u8, _ask: Ask) {}
 }
 
 macro_rules! counters {

@@ -24,6 +24,7 @@ mod keyframes;
 mod leg;
 mod loudness;
 mod meter;
+mod mirror;
 mod nack;
 mod pacer;
 mod pacing;
@@ -47,3 +48,4 @@ mod transport;
 
 pub use engine::Media;
 pub use interface::*;
+pub use mirror::Concerns;

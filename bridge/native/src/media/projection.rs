@@ -165,6 +165,10 @@ impl Projection {
         self.thin = thin;
     }
 
+    pub fn is_paused(&self) -> bool {
+        self.max_encoding.is_none()
+    }
+
     pub fn is_relay(&self) -> bool {
         self.only.is_some()
     }

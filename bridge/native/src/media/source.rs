@@ -2,7 +2,7 @@
 
 use super::cache::Cache;
 use super::codec::Memory;
-use super::interface::{Encoding, Kind, LayerFigures, Mid, Time, MILLISECOND};
+use super::interface::{Ask, Encoding, Kind, LayerFigures, Mid, Time, MILLISECOND};
 use super::keyframes::KeyframeRequests;
 use super::loudness::Loudness;
 use super::meter::{self, Meter};
@@ -187,6 +187,10 @@ pub struct Source {
     /// Index of the owning transport.
     pub transport: usize,
     pub conference: usize,
+    /// The worker that has it, if that is another.
+    pub mirror_of: Option<u8>,
+    /// Of a mirror: its packets of video have been asked for.
+    asked_for: bool,
     pub kind: Kind,
     pub encodings: Vec<Incoming>,
     pub routes: Vec<Route>,
@@ -208,6 +212,8 @@ impl Source {
             id,
             transport,
             conference,
+            mirror_of: None,
+            asked_for: false,
             kind,
             encodings: Vec::new(),
             routes: Vec::new(),
@@ -241,9 +247,41 @@ impl Source {
         }
     }
 
+    /// What a mirror has to ask for, now that its routes are as they are.
+    pub fn ask(&mut self) -> Option<(u8, Ask)> {
+        let worker = self.mirror_of.filter(|_| self.kind == Kind::Video)?;
+        let wanted = self.routes.iter().any(|route| !route.projection.is_paused());
+        if wanted == std::mem::replace(&mut self.asked_for, wanted) {
+            return None;
+        }
+        let source = self.id;
+        if wanted {
+            return Some((worker, Ask::Packets { source }));
+        }
+        // It comes again with any numbers.
+        self.flowing = 0;
+        for incoming in &mut self.encodings {
+            let Incoming { ssrc, rtx_ssrc, .. } = *incoming;
+            *incoming = Incoming::new(&Encoding { ssrc, rtx_ssrc });
+        }
+        Some((worker, Ask::NoPackets { source }))
+    }
+
+    /// Whether packets of it are taken: of a mirror what is still on its way is not.
+    pub fn takes(&self) -> bool {
+        self.mirror_of.is_none() || self.kind == Kind::Audio || self.asked_for
+    }
+
+    /// Whether this worker tells of it; of a mirror the one does that has the source.
+    pub fn is_own(&self) -> bool {
+        self.mirror_of.is_none()
+    }
+
     /// Keep `flowing` up to date with a packet of an encoding.
     pub fn flows(&mut self, now: Time, encoding: usize, timestamp: u32) {
-        self.metered.get_or_insert(now);
+        if self.is_own() {
+            self.metered.get_or_insert(now);
+        }
         if let Some(incoming) = self.encodings.get_mut(encoding) {
             incoming.last_packet = Some(now);
             if incoming.frame != Some(timestamp) {

@@ -3,6 +3,7 @@
 mod audio;
 mod layers;
 mod links;
+mod mirrors;
 mod relays;
 mod resend;
 
@@ -31,6 +32,7 @@ struct Collected {
     raw: Vec<Vec<u8>>,
     rtcp: Vec<(u32, Vec<u8>)>,
     events: Vec<Event>,
+    asks: Vec<(u8, Ask)>,
 }
 
 impl Output for Collected {
@@ -55,6 +57,10 @@ impl Output for Collected {
 
     fn event(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    fn ask(&mut self, worker: u8, ask: Ask) {
+        self.asks.push((worker, ask));
     }
 }
 

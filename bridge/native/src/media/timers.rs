@@ -94,7 +94,10 @@ impl Media {
             if let (true, Some(last)) = (incoming.active, incoming.last_packet) {
                 if last + SILENT_AFTER <= now {
                     incoming.active = false;
-                    out.event(Event::SourceSilent { source: source.id, encoding: encoding as u8 });
+                    if source.is_own() {
+                        let encoding = encoding as u8;
+                        out.event(Event::SourceSilent { source: source.id, encoding });
+                    }
                 } else {
                     earlier(&mut next, Some(last + SILENT_AFTER));
                 }

@@ -40,6 +40,8 @@ pub struct Slot {
 pub struct Transport {
     pub id: u32,
     pub conference: usize,
+    /// The worker that has it, if that is another.
+    pub mirror_of: Option<u8>,
     pub payload_types: PayloadTypes,
     pub extensions: ExtensionMap,
     /// Ascending by SSRC.
@@ -62,6 +64,7 @@ impl Transport {
         Transport {
             id,
             conference,
+            mirror_of: None,
             payload_types: PayloadTypes::default(),
             extensions: ExtensionMap::new(&[]),
             origins: Vec::new(),

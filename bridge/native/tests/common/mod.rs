@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use xmppconf_native::engine::{Command, Engine, Event, Settings};
 use xmppconf_native::ice::Candidate;
+use xmppconf_native::placement::PART;
 use xmppconf_native::srtp::{Profile, Receiver, Sender, MAX_OVERHEAD};
 
 pub const SETTINGS: Settings = Settings {
@@ -14,6 +15,7 @@ pub const SETTINGS: Settings = Settings {
     receive_buffer: 1 << 22,
     send_buffer: 1 << 22,
     workers: 1,
+    part: PART,
 };
 
 pub fn start(address: &str) -> Engine {
