@@ -234,7 +234,7 @@ impl Placement {
             Command::Media(add @ Media::AddConference { conference, .. }) => {
                 let pinned = worker.is_some();
                 let known = parts.first().copied();
-                let Some(worker) = known.or(worker).or_else(|| self.idlest()) else {
+                let Some(worker) = known.or(worker).or_else(|| self.idlest(busy)) else {
                     return plan;
                 };
                 plan.orders.push((worker, Command::Media(add.clone())));
@@ -324,7 +324,7 @@ impl Placement {
         self.sources.get(&source).and_then(|transport| self.worker_of(*transport))
     }
 
-    fn idlest(&self) -> Option<usize> {
+    fn idlest(&self, busy: impl Fn(usize) -> u32) -> Option<usize> {
         // By conferences where transports are equal: many begin before anybody has come.
         let mut conferences = vec![0usize; self.load.len()];
         for there in self.conferences.values() {
@@ -334,7 +334,9 @@ impl Placement {
                 }
             }
         }
-        (0..self.load.len()).min_by_key(|&worker| (self.load.get(worker), conferences.get(worker)))
+        (0..self.load.len()).min_by_key(|&worker| {
+            (busy(worker) >= BUSY, self.load.get(worker), conferences.get(worker))
+        })
     }
 
     /// The part that a new transport goes to.

@@ -229,6 +229,7 @@ fn busy_workers_get_nobody_while_there_are_others() {
     told.tell(transport(12, 1));
     told.tell(transport(13, 1));
     assert_eq!(told.workers_of(1), [(0, 1), (1, 3)]);
+    assert_eq!(told.tell(conference(3)), [1]); // though more people are there
     told.busy = vec![BUSY, BUSY];
     told.tell(transport(14, 1));
     assert_eq!(told.workers_of(1), [(0, 2), (1, 3)]);
