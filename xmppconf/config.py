@@ -143,8 +143,8 @@ class BridgeSettings:
     focus@<accounts_domain>."""
     udp_port: int = 10000
     """The one port for media."""
-    workers: int = 1
-    """Threads for packets, at most 32.  0: one per core."""
+    workers: int = 0
+    """Threads for packets, at most 32; 0: one for each core that it may use."""
     people_per_worker: int = 64
     """Participants of one conference that one thread carries, as long as it is not busy and
     there are others; a larger one is shared among threads."""

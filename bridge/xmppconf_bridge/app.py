@@ -333,7 +333,7 @@ def _bind(settings: Settings) -> PacketEngine:
         raise SettingsError(f"bridge.workers: 0 to {MAX_WORKERS}")
     if options.people_per_worker < 1:
         raise SettingsError("bridge.people_per_worker: 1 at least")
-    workers = options.workers or min(os.cpu_count() or 1, MAX_WORKERS)
+    workers = options.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     try:
         bind = [(address, options.udp_port) for address in local]
         return PacketEngine(bind, workers, options.people_per_worker)

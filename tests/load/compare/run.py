@@ -36,9 +36,10 @@ WARM_UP = 1.5  # seconds
 #: The one picture of a fan-out is larger than what a receiver is taken to have in the
 #: beginning, and other servers forward it unasked.
 #: Nor does another server on the same core make them send less.
-SETTINGS = "[bridge]\ntrust_bandwidth = false\nreduce_load = false\n"
+ALONE = "[bridge]\ntrust_bandwidth = false\nreduce_load = false\n"
+SETTINGS = ALONE + "workers = 1\n"
 #: On the same core: what it costs to hand packets over.
-TWO_WORKERS = SETTINGS + "workers = 2\n"
+TWO_WORKERS = ALONE + "workers = 2\n"
 #: Half of a conference of 50 on each: what it costs that it has two parts.
 IN_PARTS = TWO_WORKERS + "people_per_worker = 25\n"
 
