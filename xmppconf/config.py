@@ -146,8 +146,8 @@ class BridgeSettings:
     workers: int = 0
     """Threads for packets, at most 32; 0: one for each core that it may use."""
     people_per_worker: int = 64
-    """Participants of one conference that one thread carries, as long as it is not busy and
-    there are others; a larger one is shared among threads."""
+    """Participants of one conference, and links to other bridges, that one thread carries,
+    as long as it is not busy and there are others; a larger one is shared among threads."""
     udp_addresses: tuple[str, ...] = ()
     """Local addresses to use, `0.0.0.0` and `::` for all of their family; empty: all that
     are up, loopback included."""

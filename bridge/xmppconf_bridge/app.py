@@ -36,7 +36,7 @@ from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
-from xmppconf_bridge.io.processor import stolen_time
+from xmppconf_bridge.io.processor import stolen_time, usable_processors
 from xmppconf_bridge.io.rest import Orders
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
 from xmppconf_bridge.link_sockets import Sockets
@@ -333,7 +333,7 @@ def _bind(settings: Settings) -> PacketEngine:
         raise SettingsError(f"bridge.workers: 0 to {MAX_WORKERS}")
     if options.people_per_worker < 1:
         raise SettingsError("bridge.people_per_worker: 1 at least")
-    workers = options.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    workers = options.workers or min(usable_processors(), MAX_WORKERS)
     try:
         bind = [(address, options.udp_port) for address in local]
         return PacketEngine(bind, workers, options.people_per_worker)

@@ -202,7 +202,7 @@ async def test_pictures_go_on_through_every_change(
         await ann.page.click(by_testid("close-dialog"))
 
     for what, most, changes in (
-        ("layer", 400, (large, small)),
+        ("layer", 250, (large, small)),
         ("screen share", 400, (share, share)),
         ("camera", 1000, (camera, camera)),
     ):

@@ -4,7 +4,7 @@ use rustix::time::{clock_gettime, ClockId, Timespec};
 
 use crate::media::Time;
 
-pub fn clock(id: ClockId) -> Time {
+fn clock(id: ClockId) -> Time {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
     let seconds = Time::try_from(tv_sec).unwrap_or(0);
     seconds.wrapping_mul(1_000_000_000).wrapping_add(Time::try_from(tv_nsec).unwrap_or(0))
@@ -13,6 +13,11 @@ pub fn clock(id: ClockId) -> Time {
 /// Nanoseconds of CLOCK_MONOTONIC.
 pub fn monotonic() -> Time {
     clock(ClockId::Monotonic)
+}
+
+/// Nanoseconds of processor that this thread has had.
+pub fn thread_time() -> Time {
+    clock(ClockId::ThreadCPUTime)
 }
 
 /// Nanoseconds of CLOCK_REALTIME, which is the one that the kernel stamps datagrams with.

@@ -52,7 +52,7 @@ counters! {
     dtls_sent,
     receive_errors,
     handed_over,
-    /// Of those, decrypted packets for receivers in another part of their conference.
+    /// Copies of decrypted packets for receivers in other parts of their conference.
     mirrored,
     dropped_handover,
     dropped_receive_full,

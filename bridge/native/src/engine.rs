@@ -84,6 +84,12 @@ pub enum Command {
         others: Vec<u8>,
         orders: Vec<media::Command>,
     },
+    /// Another worker has a part of the conference as well from now on, or no longer.
+    Part {
+        conference: u32,
+        worker: u8,
+        there: bool,
+    },
     /// Another worker has a transport.
     Elsewhere {
         transport: u32,
@@ -229,6 +235,15 @@ impl Shared {
 
     pub(crate) fn command_fd(&self) -> &OwnedFd {
         &self.command_fd
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_rung(&self) -> bool {
+        let rung = rustix::io::read(&self.command_fd, &mut [0; 8]).is_ok();
+        if rung {
+            self.ring_commands();
+        }
+        rung
     }
 
     pub(crate) fn hush_commands(&self) {
@@ -451,32 +466,13 @@ impl Engine {
         if let [post] = self.posts.as_slice() {
             return post.send(command);
         }
-        let mut placement = lock(&self.placement);
-        // What has been told stays told should a queue be full: it is all told again then, and
-        // does nothing the second time.
         let busy = |worker: usize| {
             self.posts.get(worker).map_or(0, |post| post.shared.busy.load(Ordering::Relaxed))
         };
-        if let Some(opening) = placement.opening(&command, busy) {
-            let conference = opening.conference;
-            self.order(opening.worker, opening.command)?;
-            placement.opened(conference, opening.worker);
-        }
-        let plan = placement.plan(worker, command, busy);
-        for (worker, order) in plan.orders {
-            self.order(worker, order)?;
-        }
-        if let Some((conference, worker)) = placement.apply(plan.change) {
-            // With a full queue it goes on, and is the first to get somebody again.
-            if self.order(worker, Command::RemoveConference { conference }).is_ok() {
-                placement.closed(conference, worker);
-            }
-        }
-        Ok(())
-    }
-
-    fn order(&self, worker: usize, command: Command) -> Result<(), Rejected> {
-        self.posts.get(worker).map_or(Ok(()), |post| post.send(command))
+        let order = |worker: usize, command| {
+            self.posts.get(worker).map_or(Ok(()), |post| post.send(command))
+        };
+        lock(&self.placement).carry_out(worker, command, busy, order)
     }
 
     /// Whether a worker has ended; the event descriptor is readable then.

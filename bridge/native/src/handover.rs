@@ -3,11 +3,12 @@
 //! All workers are bound to the same port, and the kernel chooses among them by address and port
 //! of the sender, for as long as those stay the same.  Which worker has the sender's conference
 //! it cannot know, so each worker knows what the others have, and hands over: parcels of
-//! datagrams through bounded queues, one from each to each.  Nobody waits for anybody; what
-//! finds a full queue is dropped, as the kernel would.
+//! datagrams through bounded queues, one for each worker.  Nobody waits for anybody; what finds a
+//! full queue is dropped, as the kernel would.
 //!
 //! Where a conference has parts on several workers, decrypted packets go the same way from the
-//! one that has their sender to those that have receivers.
+//! one that has their sender to those that have receivers, through queues of their own: what is
+//! more than a worker can send is media, and may not be in the way of its own people's datagrams.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender, TrySendError};
@@ -22,8 +23,9 @@ use crate::parts::Parts;
 /// Datagrams and octets of one parcel.
 const PARCEL: usize = 64;
 const PARCEL_OCTETS: usize = 64 * 1024;
-/// Messages that may wait for a worker.
+/// Messages that may wait for a worker, and parcels of packets.
 const QUEUE: usize = 256;
+pub const PACKETS: usize = 64;
 /// User fragments of one transport: of its pair, and of the restarts of ICE since.
 const UFRAGS: usize = 6;
 /// Parcels that are kept to be filled again.
@@ -66,6 +68,11 @@ impl Parcel {
         fits
     }
 
+    /// How many pieces it has.
+    pub fn count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Each as it was put in.
     pub fn pieces(&mut self) -> impl Iterator<Item = (What, &mut [u8])> {
         let mut rest = self.octets.as_mut_slice();
@@ -85,34 +92,21 @@ impl Parcel {
 /// What one worker tells another.
 pub enum Message {
     Parcel(Parcel),
-    Opened {
-        path: Path,
-        worker: u8,
-    },
-    Closed {
-        path: Path,
-        worker: u8,
-    },
-    /// A worker has a part of a conference, or no longer.
-    Part {
-        conference: u32,
-        worker: u8,
-        there: bool,
-    },
-    Asked {
-        worker: u8,
-        ask: Ask,
-    },
+    Opened { path: Path, worker: u8 },
+    Closed { path: Path, worker: u8 },
+    Asked { worker: u8, ask: Ask },
 }
 
 /// One worker's way to the others.
 struct Other {
     queue: SyncSender<Message>,
+    packets: SyncSender<Parcel>,
     /// Where its parcels go when they have been read: a way of their own, so that they take no
     /// room from datagrams while it has no reason to look.
     home: SyncSender<Parcel>,
     shared: Arc<Shared>,
     filling: Option<Parcel>,
+    filling_packets: Option<Parcel>,
     /// What found the queue full, but for parcels; it may not be lost.
     waiting: Vec<Message>,
     rung: bool,
@@ -123,6 +117,7 @@ pub struct Handover {
     number: u8,
     others: Vec<Option<Other>>,
     inbox: Receiver<Message>,
+    packets: Receiver<Parcel>,
     /// Parcels of this worker that others have read.
     returned: Receiver<Parcel>,
     /// Those that could not be sent.
@@ -139,26 +134,32 @@ pub struct Handover {
 
 /// Connect as many workers as there are in `shared`, each with all others.
 pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
-    let (queues, inboxes): (Vec<_>, Vec<_>) = shared.iter().map(|_| sync_channel(QUEUE)).unzip();
-    let (homes, returns): (Vec<_>, Vec<_>) = shared.iter().map(|_| sync_channel(POOL)).unzip();
+    let workers = shared.len();
+    let (queues, inboxes) = channels(workers, QUEUE);
+    let (senders, receivers) = channels(workers, PACKETS);
+    // Each of the others may have some.
+    let (homes, returns) = channels(workers, POOL.max(2 * workers));
     (0u8..)
-        .zip(inboxes.into_iter().zip(returns))
-        .map(|(number, (inbox, returned))| Handover {
+        .zip(inboxes.into_iter().zip(receivers).zip(returns))
+        .map(|(number, ((inbox, packets), returned))| Handover {
             number,
             others: (0u8..)
-                .zip(queues.iter().zip(&homes).zip(shared))
-                .map(|(other, ((queue, home), shared))| {
+                .zip(queues.iter().zip(&senders).zip(&homes).zip(shared))
+                .map(|(other, (((queue, packets), home), shared))| {
                     (other != number).then(|| Other {
                         queue: queue.clone(),
+                        packets: packets.clone(),
                         home: home.clone(),
                         shared: Arc::clone(shared),
                         filling: None,
+                        filling_packets: None,
                         waiting: Vec::new(),
                         rung: false,
                     })
                 })
                 .collect(),
             inbox,
+            packets,
             returned,
             pool: Vec::new(),
             paths: HashMap::new(),
@@ -170,6 +171,10 @@ pub fn connect(shared: &[Arc<Shared>]) -> Vec<Handover> {
             handed_over: 0,
         })
         .collect()
+}
+
+fn channels<T>(count: usize, room: usize) -> (Vec<SyncSender<T>>, Vec<Receiver<T>>) {
+    (0..count).map(|_| sync_channel(room)).unzip()
 }
 
 impl Handover {
@@ -208,16 +213,12 @@ impl Handover {
     /// Tell the others that what comes over `path` is this worker's, or no longer.
     pub fn tell(&mut self, path: Path, is_open: bool) {
         let worker = self.number;
-        self.tell_all(|| match is_open {
-            true => Message::Opened { path, worker },
-            false => Message::Closed { path, worker },
-        });
-    }
-
-    /// Tell the others that this worker has a part of the conference, or no longer.
-    pub fn tell_part(&mut self, conference: u32, there: bool) {
-        let worker = self.number;
-        self.tell_all(|| Message::Part { conference, worker, there });
+        for other in self.others.iter_mut().flatten() {
+            other.waiting.push(match is_open {
+                true => Message::Opened { path, worker },
+                false => Message::Closed { path, worker },
+            });
+        }
     }
 
     /// Ask the worker that a mirror is of.
@@ -228,12 +229,6 @@ impl Handover {
         }
     }
 
-    fn tell_all(&mut self, what: impl Fn() -> Message) {
-        for other in self.others.iter_mut().flatten() {
-            other.waiting.push(what());
-        }
-    }
-
     /// Put a datagram or a packet with those that go to `worker` at the end of this turn.
     pub fn hand_over(&mut self, worker: u8, what: What, octets: &[u8]) {
         let Some(Some(other)) = self.others.get_mut(usize::from(worker)) else {
@@ -241,7 +236,11 @@ impl Handover {
         };
         let (pool, returned, home) = (&mut self.pool, &self.returned, self.number);
         for _ in 0..2 {
-            let parcel = other.filling.get_or_insert_with(|| {
+            let filling = match what {
+                What::Datagram(_) => &mut other.filling,
+                What::Rtp { .. } | What::Rtcp { .. } => &mut other.filling_packets,
+            };
+            let parcel = filling.get_or_insert_with(|| {
                 let empty = pool.pop().or_else(|| returned.try_recv().ok());
                 empty.unwrap_or_else(|| Parcel::new(home))
             });
@@ -249,14 +248,14 @@ impl Handover {
                 self.handed_over += 1;
                 return;
             }
-            self.dropped += other.send_parcel(pool);
+            self.dropped += other.send_parcels(pool);
         }
     }
 
     /// Hand over what is to go; call once a turn.
     pub fn flush(&mut self) {
         for other in self.others.iter_mut().flatten() {
-            self.dropped += other.send_parcel(&mut self.pool);
+            self.dropped += other.send_parcels(&mut self.pool);
             other.send_waiting();
             if std::mem::take(&mut other.rung) {
                 other.shared.ring_commands();
@@ -269,10 +268,14 @@ impl Handover {
         self.others.iter().flatten().any(|other| !other.waiting.is_empty())
     }
 
-    /// The next parcel for this worker; what else others say is noted on the way.
+    /// The next parcel for this worker, datagrams before packets; what else others say is noted
+    /// on the way.
     pub fn take(&mut self) -> Option<Parcel> {
         loop {
-            match self.inbox.try_recv().ok()? {
+            let Ok(message) = self.inbox.try_recv() else {
+                return self.take_packets();
+            };
+            match message {
                 Message::Parcel(parcel) => return Some(parcel),
                 Message::Opened { path, worker } => {
                     self.paths.insert(path, worker);
@@ -282,9 +285,6 @@ impl Handover {
                         self.paths.remove(&path);
                     }
                 }
-                Message::Part { conference, worker, there } => {
-                    self.parts.note(conference, worker, there);
-                }
                 Message::Asked { worker, ask } => match ask {
                     Ask::Packets { source } => self.parts.note_asked(source, worker, true),
                     Ask::NoPackets { source } => self.parts.note_asked(source, worker, false),
@@ -292,6 +292,11 @@ impl Handover {
                 },
             }
         }
+    }
+
+    /// The next parcel of packets from other parts.
+    pub fn take_packets(&mut self) -> Option<Parcel> {
+        self.packets.try_recv().ok()
     }
 
     /// The next source of which another worker has asked for a keyframe, before what was taken.
@@ -317,25 +322,33 @@ fn keep(pool: &mut Vec<Parcel>, mut parcel: Parcel) {
 }
 
 impl Other {
-    /// Send the parcel that is being filled; how many datagrams were dropped.
-    fn send_parcel(&mut self, pool: &mut Vec<Parcel>) -> u64 {
-        let Some(parcel) = self.filling.take() else {
-            return 0;
-        };
-        match self.queue.try_send(Message::Parcel(parcel)) {
-            Ok(()) => {
-                self.rung = true;
-                0
-            }
-            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                let Message::Parcel(parcel) = message else {
-                    return 0;
-                };
-                let dropped = parcel.pieces.len() as u64;
-                keep(pool, parcel);
-                dropped
+    /// Send the parcels that are being filled; how many pieces were dropped.
+    fn send_parcels(&mut self, pool: &mut Vec<Parcel>) -> u64 {
+        let mut refused = [None, None];
+        if let Some(parcel) = self.filling.take() {
+            match self.queue.try_send(Message::Parcel(parcel)) {
+                Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
+                    if let Message::Parcel(parcel) = message {
+                        refused[0] = Some(parcel);
+                    }
+                }
+                Ok(()) => self.rung = true,
             }
         }
+        if let Some(parcel) = self.filling_packets.take() {
+            match self.packets.try_send(parcel) {
+                Err(TrySendError::Full(parcel) | TrySendError::Disconnected(parcel)) => {
+                    refused[1] = Some(parcel);
+                }
+                Ok(()) => self.rung = true,
+            }
+        }
+        let mut dropped = 0;
+        for parcel in refused.into_iter().flatten() {
+            dropped += parcel.count() as u64;
+            keep(pool, parcel);
+        }
+        dropped
     }
 
     fn send_waiting(&mut self) {
@@ -450,7 +463,7 @@ mod tests {
     #[test]
     fn what_mirrors_ask_for_arrives_in_order_and_is_not_lost() {
         let [mut first, mut second] = two();
-        second.tell_part(9, true);
+        first.parts.note(9, 1, true);
         for source in 0..3 * QUEUE as u32 {
             second.ask(0, Ask::Packets { source });
             second.ask(0, Ask::NoPackets { source });
@@ -468,10 +481,22 @@ mod tests {
             first.parts.concerned(9, Concerns::WhoAsked(source)).collect::<Vec<_>>()
         };
         assert_eq!((concerned(&first, 5), concerned(&first, 6)), (vec![1], vec![]));
-        second.tell_part(9, false);
-        second.flush();
-        assert!(first.take().is_none());
-        assert!(first.parts.is_empty());
+    }
+
+    #[test]
+    fn packets_of_other_parts_are_not_in_the_way_of_datagrams() {
+        let [mut first, mut second] = two();
+        let packet = What::Rtp { transport: 7 };
+        for _ in 0..2 * PACKETS * PARCEL {
+            first.hand_over(1, packet, b"media");
+        }
+        first.hand_over(1, from(1), b"check");
+        first.flush();
+        assert_eq!(first.dropped, (PACKETS * PARCEL) as u64);
+        let read = read(&mut second);
+        assert_eq!(read.first(), Some(&(from(1), b"check".to_vec())));
+        assert_eq!(read.len(), PACKETS * PARCEL + 1);
+        assert!(read.iter().skip(1).all(|(what, _)| *what == packet));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::mem::discriminant;
 
-use crate::engine::Command;
+use crate::engine::{Command, Rejected};
 use crate::media::Command as Media;
 
 /// Transports of one conference that a worker takes before another one takes part.
@@ -38,6 +38,7 @@ fn who(command: &Command) -> Who {
         }
         Command::RemoveConference { conference }
         | Command::OpenPart { conference, .. }
+        | Command::Part { conference, .. }
         | Command::Media(
             Media::AddConference { conference, .. }
             | Media::RemoveConference { conference }
@@ -70,9 +71,9 @@ fn who(command: &Command) -> Who {
     }
 }
 
-/// What changes in the placement once all has been told.
+/// What changes in the placement.
 #[derive(Debug)]
-pub enum Change {
+enum Change {
     None,
     AddConference {
         add: Media,
@@ -91,16 +92,9 @@ pub enum Change {
 }
 
 /// What to tell whom.
-pub struct Plan {
-    pub orders: Vec<(usize, Command)>,
-    pub change: Change,
-}
-
-/// A part that has to begin first.
-pub struct Opening {
-    pub conference: u32,
-    pub worker: usize,
-    pub command: Command,
+struct Plan {
+    orders: Vec<(usize, Command)>,
+    change: Change,
 }
 
 #[derive(Debug)]
@@ -109,6 +103,8 @@ struct Conference {
     loudest: Option<Media>,
     /// Workers, with how many of its transports each has.
     parts: Vec<(usize, usize)>,
+    /// The worker whose part is about to begin: not all have been told yet.
+    opening: Option<usize>,
     /// It has one part for ever.
     pinned: bool,
 }
@@ -147,29 +143,111 @@ impl Placement {
         }
     }
 
-    /// The part that has to begin before a command can be planned; `busy` is how much of its
-    /// time a worker uses, in parts of a thousand.
-    pub fn opening(&self, command: &Command, busy: impl Fn(usize) -> u32) -> Option<Opening> {
+    /// Have the workers that a command concerns told by `order`; a new conference goes to
+    /// `worker` if one is named, and stays there.  `busy` is how much of its time a worker uses,
+    /// in parts of a thousand.
+    ///
+    /// If one of them cannot be told the command is to be given again until all are: what has
+    /// been told then is told again, to the same workers, and does nothing the second time.
+    pub fn carry_out(
+        &mut self,
+        worker: Option<usize>,
+        command: Command,
+        busy: impl Fn(usize) -> u32 + Copy,
+        order: impl Fn(usize, Command) -> Result<(), Rejected>,
+    ) -> Result<(), Rejected> {
+        self.open(&command, busy, &order)?;
+        let Plan { orders, change } = self.plan(worker, command, busy);
+        // Where a transport is must be settled before anybody hears of it.
+        let added = matches!(change, Change::AddTransport { .. });
+        let (mut concerned, mut after) = (None, Some(change));
+        if added {
+            concerned = after.take().and_then(|change| self.apply(change));
+        }
+        for (worker, command) in orders {
+            order(worker, command)?;
+        }
+        concerned = after.and_then(|change| self.apply(change)).or(concerned);
+        if let Some(conference) = concerned {
+            self.close_empty(conference, &order);
+        }
+        Ok(())
+    }
+
+    /// Begin another part of a conference if a new transport finds none that has room.
+    fn open(
+        &mut self,
+        command: &Command,
+        busy: impl Fn(usize) -> u32,
+        order: impl Fn(usize, Command) -> Result<(), Rejected>,
+    ) -> Result<(), Rejected> {
         let &Command::AddTransport { transport, conference, .. } = command else {
-            return None;
+            return Ok(());
         };
-        let there = self.conferences.get(&conference)?;
-        if there.pinned || self.transports.contains_key(&transport) {
-            return None;
+        if self.transports.contains_key(&transport) {
+            return Ok(());
         }
+        let Some(there) = self.conferences.get(&conference) else {
+            return Ok(());
+        };
+        let Some(worker) = there.opening.or_else(|| self.room(there, busy)) else {
+            return Ok(());
+        };
+        let number = |worker: usize| u8::try_from(worker).unwrap_or(u8::MAX);
+        let parts: Vec<_> = there.parts.iter().map(|(worker, _)| *worker).collect();
+        let orders = self.orders(conference, there);
+        if let Some(there) = self.conferences.get_mut(&conference) {
+            there.opening = Some(worker);
+        }
+        let others = parts.iter().map(|part| number(*part)).collect();
+        order(worker, Command::OpenPart { conference, others, orders })?;
+        for part in parts {
+            order(part, Command::Part { conference, worker: number(worker), there: true })?;
+        }
+        if let Some(there) = self.conferences.get_mut(&conference) {
+            there.opening = None;
+            there.parts.push((worker, 0));
+        }
+        Ok(())
+    }
+
+    /// The worker for one more part, if there has to be one and can be.
+    fn room(&self, there: &Conference, busy: impl Fn(usize) -> u32) -> Option<usize> {
         let full = |&(worker, count): &(usize, usize)| count >= self.part || busy(worker) >= BUSY;
-        if !there.parts.iter().all(full) {
+        if there.pinned || !there.parts.iter().all(full) {
             return None;
         }
-        let others = there.parts.iter().filter_map(|(worker, _)| u8::try_from(*worker).ok());
-        let others: Vec<_> = others.collect();
         let free = (0..self.load.len())
             .filter(|worker| !there.parts.iter().any(|(other, _)| other == worker))
             .filter(|&worker| busy(worker) < BUSY);
-        let worker = free.min_by_key(|&worker| self.load.get(worker))?;
-        let orders = self.orders(conference, there);
-        let command = Command::OpenPart { conference, others, orders };
-        Some(Opening { conference, worker, command })
+        free.min_by_key(|&worker| self.load.get(worker))
+    }
+
+    /// End the parts that have nobody, if there is one that has.
+    fn close_empty(
+        &mut self,
+        conference: u32,
+        order: impl Fn(usize, Command) -> Result<(), Rejected>,
+    ) {
+        let Some(there) = self.conferences.get_mut(&conference) else {
+            return;
+        };
+        if there.parts.iter().all(|(_, count)| *count == 0) {
+            return;
+        }
+        // With a full queue it goes on, and is the first to get somebody again.
+        let ends = |part: &(usize, usize)| {
+            part.1 == 0 && order(part.0, Command::RemoveConference { conference }).is_ok()
+        };
+        let (ended, left): (Vec<_>, Vec<_>) = there.parts.drain(..).partition(ends);
+        there.parts = left;
+        for (worker, _) in ended {
+            let worker = u8::try_from(worker).unwrap_or(u8::MAX);
+            for (part, _) in &there.parts {
+                // Who does not hear of it sends packets for nobody.
+                let _ = order(*part, Command::Part { conference, worker, there: false });
+            }
+        }
     }
 
     /// All that a worker has to be told to mirror a conference.
@@ -188,28 +266,8 @@ impl Placement {
         orders
     }
 
-    /// The part that was to begin has begun.
-    pub fn opened(&mut self, conference: u32, worker: usize) {
-        if let Some(conference) = self.conferences.get_mut(&conference) {
-            conference.parts.push((worker, 0));
-        }
-    }
-
-    /// A part that had nobody left has ended.
-    pub fn closed(&mut self, conference: u32, worker: usize) {
-        if let Some(conference) = self.conferences.get_mut(&conference) {
-            conference.parts.retain(|(other, _)| *other != worker);
-        }
-    }
-
-    /// What a command makes necessary, and what has to be made so with [`Self::apply`] then; a
-    /// new conference goes to `worker` if one is named.  Nothing if what it is about is not there.
-    pub fn plan(
-        &self,
-        worker: Option<usize>,
-        command: Command,
-        busy: impl Fn(usize) -> u32,
-    ) -> Plan {
+    /// What a command makes necessary; nothing if what it is about is not there.
+    fn plan(&self, worker: Option<usize>, command: Command, busy: impl Fn(usize) -> u32) -> Plan {
         let mut plan = Plan { orders: Vec::new(), change: Change::None };
         let (own, parts) = match who(&command) {
             Who::Everybody => return plan,
@@ -346,32 +404,29 @@ impl Placement {
         part.map(|(worker, _)| *worker)
     }
 
-    /// Take note of what has been told.  A part that has nobody left, as conference and worker,
-    /// has to end.
-    pub fn apply(&mut self, change: Change) -> Option<(u32, usize)> {
+    /// Make a change; the conference in which somebody came or went.
+    fn apply(&mut self, change: Change) -> Option<u32> {
         match change {
             Change::None => {}
             Change::AddConference { add, worker, pinned } => {
                 if let Media::AddConference { conference, .. } = add {
                     let parts = vec![(worker, 0)];
-                    let there = Conference { add, loudest: None, parts, pinned };
+                    let (loudest, opening) = (None, None);
+                    let there = Conference { add, loudest, parts, opening, pinned };
                     self.conferences.entry(conference).or_insert(there);
                 }
             }
             Change::AddTransport { transport, conference, worker } => {
-                if self.transports.contains_key(&transport) {
-                    return None;
+                if !self.transports.contains_key(&transport) {
+                    self.count(conference, worker, 1);
+                    let (sources, told) = (Vec::new(), Vec::new());
+                    let there = Transport { conference, worker, sources, told };
+                    self.transports.insert(transport, there);
                 }
-                self.count(conference, worker, 1);
-                let (sources, told) = (Vec::new(), Vec::new());
-                let there = Transport { conference, worker, sources, told };
-                self.transports.insert(transport, there);
+                return Some(conference);
             }
             Change::RemoveTransport(transport) => {
-                let there = self.remove(transport)?;
-                let parts = &self.conferences.get(&there.conference)?.parts;
-                let empty = parts.contains(&(there.worker, 0));
-                return (empty && parts.len() > 1).then_some((there.conference, there.worker));
+                return self.remove(transport).map(|there| there.conference);
             }
             Change::RemoveConference(conference) => {
                 let members = self.transports.iter();

@@ -3,31 +3,33 @@
 //! It owns sockets, transports and media; nothing here waits for anything but its sockets, its
 //! commands, what other workers hand over, and its next timer.
 
+mod agents;
+mod figures;
+mod parcels;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver as CommandReceiver, TryRecvError};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags};
-use rustix::time::{ClockId, Timespec};
+use rustix::time::Timespec;
 
-use crate::clock::{clock, monotonic, Stage};
+use crate::clock::{monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::{classify, Kind};
-use crate::engine::{Command, Event, Shared, TransportFigures};
-use crate::handover::{Handover, What};
-use crate::ice::{self, Agent, Outcome, Path, Random};
+use crate::engine::{Command, Event, Shared};
+use crate::handover::{Handover, PACKETS};
+use crate::ice::{self, Agent, Path, Random};
 use crate::media::{self, Media, Time};
-use crate::outgoing::{IceOutput, MediaOutput, Outgoing};
+use crate::outgoing::{MediaOutput, Outgoing};
 use crate::socket::{ReceiveBatch, SendBatch, Socket};
-use crate::stun::{Class, Message};
 use crate::transports::{Era, Transport, Transports};
 
 const MS: Time = 1_000_000;
 
 /// Timers are looked at that often at most.
 const TICK: Time = 5 * MS;
-const PUBLISH_INTERVAL: Time = 500 * MS;
 /// Where datagrams come closer together than four fifths of this, as usual of late, a turn waits
 /// so long for more of them: that makes fewer turns, and of several packets for one receiver one
 /// datagram for the kernel to segment.
@@ -151,84 +153,20 @@ impl Worker {
                 self.tick(now);
                 self.next_tick = now.saturating_add(TICK);
             }
-            self.outgoing.flush();
             for (path, is_open) in self.transports.changed() {
                 self.handover.tell(path, is_open);
             }
             for (worker, ask) in self.outgoing.asks.drain(..) {
                 self.handover.ask(worker, ask);
             }
+            // First what others have to send on.
             self.handover.flush();
+            self.outgoing.flush();
             self.publish(now);
         }
         // What was ordered before the end is still done: people are told of it.
         self.take_commands(monotonic());
         self.outgoing.flush();
-    }
-
-    /// Datagrams that are ours and came to another worker, and packets of mirrors.
-    fn take_parcels(&mut self, now: Time) {
-        while let Some(mut parcel) = self.handover.take() {
-            for (what, octets) in parcel.pieces() {
-                match what {
-                    What::Datagram(path) => {
-                        let counters = &mut self.outgoing.counters;
-                        counters.packets_received += 1;
-                        counters.bytes_received += octets.len() as u64;
-                        self.datagram(now, path, octets);
-                    }
-                    What::Rtp { .. } | What::Rtcp { .. } => self.mirrored(now, what, octets),
-                }
-            }
-            self.handover.give_back(parcel);
-        }
-        while let Some(source) = self.handover.keyframe() {
-            self.apply(now, media::Command::RequestKeyframe { source });
-        }
-    }
-
-    fn mirrored(&mut self, now: Time, what: What, packet: &mut [u8]) {
-        let stage = Stage::begin();
-        let mut out =
-            MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
-        match what {
-            What::Rtp { transport } => {
-                self.media.receive_mirrored_rtp(now, transport, packet, &mut out);
-            }
-            What::Rtcp { transport } => {
-                self.media.receive_mirrored_rtcp(now, transport, packet, &mut out);
-            }
-            What::Datagram(_) => {}
-        }
-        stage.end(&mut self.outgoing.counters.media_ns);
-    }
-
-    /// Give a decrypted packet to the other workers that it concerns.
-    fn share(&mut self, transport: u32, conference: u32, kind: Kind, packet: &[u8]) {
-        if !self.handover.parts.is_split(conference) {
-            return;
-        }
-        let (what, concerns) = match kind {
-            Kind::Rtp => (What::Rtp { transport }, self.media.rtp_concerns(transport, packet)),
-            _ => (What::Rtcp { transport }, Media::rtcp_concerns(packet)),
-        };
-        let concerned = self.handover.parts.concerned(conference, concerns);
-        for worker in concerned {
-            self.handover.hand_over(worker, what, packet);
-            self.outgoing.counters.mirrored += 1;
-        }
-    }
-
-    /// Give a datagram to the worker whose it is; false if it is nobody's.
-    fn is_elsewhere(&mut self, worker: Option<u8>, path: Path, datagram: &[u8]) -> bool {
-        let Some(worker) = worker else {
-            return false;
-        };
-        // That worker counts it.
-        self.outgoing.counters.packets_received -= 1;
-        self.outgoing.counters.bytes_received -= datagram.len() as u64;
-        self.handover.hand_over(worker, What::Datagram(path), datagram);
-        true
     }
 
     /// Let a few datagrams come together since the last `turn`, if they come that fast.
@@ -272,8 +210,14 @@ impl Worker {
         sleep
     }
 
-    /// Of what waits in the sockets take only what is not media.
+    /// Of what waits in the sockets take only what is not media, and nothing of other parts.
     fn drop_stale(&mut self, now: Time, batch: &mut ReceiveBatch) {
+        for _ in 0..PACKETS {
+            if let Some(parcel) = self.handover.take_packets() {
+                self.outgoing.counters.dropped_stale += parcel.count() as u64;
+                self.handover.give_back(parcel);
+            }
+        }
         for index in 0..self.outgoing.sockets.len() {
             let mut left = MAX_WAITING;
             while left > 0 {
@@ -295,8 +239,7 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
-        // More may wait: come back next turn.
-        let _ = rustix::io::write(self.shared.command_fd(), &1u64.to_ne_bytes());
+        self.shared.ring_commands(); // more may wait
         true
     }
 
@@ -374,7 +317,6 @@ impl Worker {
                 }
                 self.apply(now, media::Command::RemoveConference { conference });
                 self.handover.parts.forget(conference);
-                self.handover.tell_part(conference, false);
             }
             Command::OpenPart { conference, others, orders } => {
                 for order in orders {
@@ -383,7 +325,9 @@ impl Worker {
                 for worker in others {
                     self.handover.parts.note(conference, worker, true);
                 }
-                self.handover.tell_part(conference, true);
+            }
+            Command::Part { conference, worker, there } => {
+                self.handover.parts.note(conference, worker, there);
             }
         }
     }
@@ -392,6 +336,11 @@ impl Worker {
         // Media first: a farewell still finds its keys.
         self.apply(now, media::Command::RemoveTransport { transport });
         self.transports.remove(transport);
+        // Sockets of its own may be another worker's next time.
+        let common = self.common_sockets;
+        for (number, polled) in (0u8..=255).zip(&mut self.polled).skip(common) {
+            *polled = *polled && self.transports.iter().any(|(_, one)| one.uses(number));
+        }
         self.shared.transports().remove(&transport);
     }
 
@@ -399,56 +348,6 @@ impl Worker {
         let mut out =
             MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
         self.media.apply(now, command, &mut out);
-    }
-
-    /// Let an agent do something, then act on what it has found out.
-    fn with_agent<T>(
-        &mut self,
-        now: Time,
-        id: u32,
-        era: Era,
-        action: impl FnOnce(&mut Agent, &mut IceOutput<'_>) -> T,
-    ) -> Option<T> {
-        let transport = self.transports.get_mut(id)?;
-        let mut out = IceOutput { outgoing: &mut self.outgoing, events: &mut self.ice_events };
-        let agent = transport.agent_of(era)?;
-        let result = action(agent, &mut out);
-        if era == Era::Current {
-            transport.destination = agent.destination();
-        }
-        let mut events = std::mem::take(&mut self.ice_events);
-        for event in events.drain(..) {
-            let event = match (event, era) {
-                (ice::Event::PathOpened(path), _) => {
-                    self.transports.open(path, id);
-                    continue;
-                }
-                (ice::Event::PathClosed(path), _) => {
-                    self.transports.close(path, id);
-                    continue;
-                }
-                (ice::Event::Valid { path, rtt }, Era::Current | Era::Next) => {
-                    Event::IceValid { transport: id, remote: path.remote, rtt }
-                }
-                (ice::Event::Selected { path, relayed }, Era::Current | Era::Next) => {
-                    if era == Era::Next {
-                        self.transports.take_over(now, id);
-                    }
-                    Event::IceSelected { transport: id, remote: path.remote, relayed }
-                }
-                (ice::Event::Failed, Era::Current) => Event::IceFailed { transport: id },
-                (ice::Event::Failed, Era::Next) => {
-                    self.transports.give_up(id);
-                    continue;
-                }
-                (_, Era::Former) => continue,
-            };
-            self.outgoing.events.push(event);
-        }
-        self.ice_events = events;
-        let due = self.transports.get_mut(id).and_then(|transport| transport.next_timeout());
-        self.next_ice = self.next_ice.min(due.unwrap_or(Time::MAX));
-        Some(result)
     }
 
     fn receive(&mut self, now: Time, index: usize, batch: &mut ReceiveBatch) {
@@ -558,71 +457,6 @@ impl Worker {
         stage.end(&mut self.outgoing.counters.media_ns);
     }
 
-    fn stun(&mut self, now: Time, path: Path, datagram: &[u8]) {
-        let counters = &mut self.outgoing.counters;
-        let Some(message) = Message::parse(datagram) else {
-            counters.dropped_stun_malformed += 1;
-            return;
-        };
-        // By user fragment even when the address is known, so that a restart from an unchanged
-        // address reaches the new agent.
-        let (id, eras): (u32, &[Era]) = if message.class == Class::Request {
-            let ufrag = message.ufrags().map(|(receiver, _)| receiver).unwrap_or_default();
-            let Some(id) = self.transports.by_ufrag(ufrag) else {
-                if !self.is_elsewhere(self.handover.by_ufrag(ufrag), path, datagram) {
-                    self.outgoing.counters.dropped_stun_unknown_ufrag += 1;
-                }
-                return;
-            };
-            match self.transports.get_mut(id).map(|transport| transport.era_of(ufrag)) {
-                Some(Era::Next) => (id, &[Era::Next]),
-                Some(Era::Former) => (id, &[Era::Former]),
-                _ => (id, &[Era::Current]),
-            }
-        } else {
-            // A transport's agents share its tag.
-            let id = Agent::tag_of(&message.transaction) ^ self.tag_mask;
-            if self.is_elsewhere(self.handover.by_transport(id), path, datagram) {
-                return;
-            }
-            (id, &[Era::Current, Era::Next, Era::Former])
-        };
-        let mut outcome = None;
-        for era in eras {
-            let found = self.with_agent(now, id, *era, |agent, out| {
-                let outcome = agent.receive(now, path, &message, out);
-                (outcome, agent.take_round_trip())
-            });
-            outcome = found.or(outcome);
-            if found.is_some_and(|(outcome, _)| outcome != Outcome::Unexpected) {
-                break;
-            }
-        }
-        let Some((outcome, rtt)) = outcome else {
-            self.outgoing.counters.dropped_stun_unexpected += 1;
-            return;
-        };
-        let counters = &mut self.outgoing.counters;
-        match outcome {
-            Outcome::Answered => counters.stun_requests += 1,
-            Outcome::Confirmed => counters.stun_responses += 1,
-            Outcome::Conflict => counters.stun_role_conflicts += 1,
-            Outcome::Unauthentic => counters.dropped_stun_unauthentic += 1,
-            Outcome::Unexpected => counters.dropped_stun_unexpected += 1,
-            Outcome::Malformed => counters.dropped_stun_malformed += 1,
-        }
-        if outcome == Outcome::Confirmed {
-            // A path that another transport took over, and has left, is this one's again.
-            self.transports.open(path, id);
-            if let Some(transport) = self.transports.get_mut(id) {
-                transport.last_activity = Some(now);
-            }
-        }
-        if let Some(rtt) = rtt {
-            self.apply(now, media::Command::SetRoundTrip { transport: id, rtt });
-        }
-    }
-
     fn tick(&mut self, now: Time) {
         if now >= self.next_ice {
             self.next_ice = Time::MAX;
@@ -647,54 +481,6 @@ impl Worker {
                 MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
             self.media.timeout(now, &mut out);
             stage.end(&mut self.outgoing.counters.media_ns);
-        }
-    }
-
-    /// See how much of the time since the last call was used.
-    fn measure(&mut self, now: Time) {
-        let before = self.outgoing.counters.worker_cpu_ns;
-        let used = clock(ClockId::ThreadCPUTime);
-        self.outgoing.counters.worker_cpu_ns = used;
-        let since = now.saturating_sub(std::mem::replace(&mut self.published_at, now)).max(1);
-        let share = (used.saturating_sub(before).saturating_mul(1000) / since).min(1000) as u32;
-        self.busy = (self.busy * 3 + share) / 4;
-        self.shared.set_busy(self.busy);
-    }
-
-    /// Hand out events every turn, counters every turn, transports' figures twice a second.
-    fn publish(&mut self, now: Time) {
-        self.shared.publish(&mut self.outgoing.events);
-        let due = now >= self.next_publish;
-        if due {
-            self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
-            self.measure(now);
-            let read = self.outgoing.sockets.iter().zip(&self.polled).filter(|(_, read)| **read);
-            let overflowed = read.filter_map(|(socket, _)| socket.overflowed());
-            self.outgoing.counters.dropped_receive_full = overflowed.map(u64::from).sum();
-            let mut figures = self.shared.transports();
-            for (id, entry) in self.transports.iter() {
-                let media = self.media.transport_stats(id).unwrap_or_default();
-                figures.insert(
-                    id,
-                    TransportFigures {
-                        packets_received: entry.packets_received,
-                        bytes_received: entry.bytes_received,
-                        packets_sent: entry.packets_sent,
-                        bytes_sent: entry.bytes_sent,
-                        rtt: media.rtt.or(entry.agent.round_trip()),
-                        fraction_lost_received: media.fraction_lost_received,
-                        fraction_lost_sent: media.fraction_lost_sent,
-                        last_activity: entry.last_activity,
-                    },
-                );
-            }
-        }
-        self.outgoing.counters.transports = self.transports.len() as u64;
-        self.outgoing.counters.handed_over = self.handover.handed_over;
-        self.outgoing.counters.dropped_handover = self.handover.dropped;
-        // Somebody who reads right now gets the figures of the turn before.
-        if let Ok(mut published) = self.shared.counters.try_lock() {
-            *published = (self.outgoing.counters, *self.media.stats());
         }
     }
 }

@@ -158,6 +158,9 @@ impl Media {
                         for route in &mut source.routes {
                             route.projection.interrupt();
                         }
+                        if !source.is_own() {
+                            source.rest();
+                        }
                     }
                 }
                 if let (Some(index), false) = (index, muted) {
@@ -516,7 +519,7 @@ impl Media {
         let Some(source) = self.sources.get_mut(index) else {
             return;
         };
-        if source.kind != Kind::Video || source.muted {
+        if source.kind != Kind::Video || source.muted || !source.takes() {
             return;
         }
         if source.keyframes.want(now) {

@@ -103,7 +103,7 @@ impl Media {
                 }
             }
         }
-        self.stats.rtx_recovered += u64::from(recovered);
+        self.stats.rtx_recovered += u64::from(recovered && is_own);
         if source.kind == Kind::Audio {
             self.forward_audio(now, &found, number, order, packet, out);
             return;
@@ -187,7 +187,7 @@ impl Media {
             return None;
         }
         if origin.rtx {
-            self.stats.rtx_received += 1;
+            self.stats.rtx_received += u64::from(transport.mirror_of.is_none());
             let original = packet.get(header.payload_start..header.payload_end)?;
             let [high, low, rest @ ..] = original else {
                 self.stats.dropped_padding += 1;
@@ -326,7 +326,7 @@ impl Media {
         {
             incoming.keyframe = Some(header.timestamp);
             source.keyframes.arrived();
-            self.stats.keyframes += 1;
+            self.stats.keyframes += u64::from(is_own);
         }
         // Padding as well: it says where its frame is in time to who begins late.
         if found.meaning.nack {

@@ -96,7 +96,8 @@ fn room(mirror_of: Option<u8>) -> Media {
     media
 }
 
-/// A room that many packets go through, in two parts: 2 is in both, so to speak.
+/// A room that many packets go through, and another part of it, with 1 as a mirror and a 2 of its
+/// own, that has asked for everything.
 pub struct Room(Media, Media);
 
 impl Default for Room {

@@ -29,6 +29,7 @@ impl Media {
             .and_then(|index| self.transports.get(index))
             .and_then(|transport| transport.origin(u32::from_be_bytes([a, b, c, d])));
         match origin.and_then(|origin| self.sources.get(origin.source)) {
+            Some(source) if source.muted => Concerns::Nobody,
             Some(source) if source.kind == Kind::Audio => Concerns::All,
             Some(source) => Concerns::WhoAsked(source.id),
             None => Concerns::Nobody,

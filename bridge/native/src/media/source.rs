@@ -258,13 +258,17 @@ impl Source {
         if wanted {
             return Some((worker, Ask::Packets { source }));
         }
-        // It comes again with any numbers.
+        self.rest();
+        Some((worker, Ask::NoPackets { source }))
+    }
+
+    /// No packets of a mirror come for a while, and then with any numbers.
+    pub fn rest(&mut self) {
         self.flowing = 0;
         for incoming in &mut self.encodings {
-            let Incoming { ssrc, rtx_ssrc, .. } = *incoming;
-            *incoming = Incoming::new(&Encoding { ssrc, rtx_ssrc });
+            let Incoming { ssrc, rtx_ssrc, clock, .. } = *incoming;
+            *incoming = Incoming { clock, ..Incoming::new(&Encoding { ssrc, rtx_ssrc }) };
         }
-        Some((worker, Ask::NoPackets { source }))
     }
 
     /// Whether packets of it are taken: of a mirror what is still on its way is not.

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use super::*;
 use crate::media::{Kind, SourceDescription};
 
@@ -21,24 +23,35 @@ impl Told {
     }
 
     fn tell_on(&mut self, worker: Option<usize>, command: Command) -> Vec<usize> {
-        let mut told = Vec::new();
-        let busy = self.busy.clone();
-        let busy = |worker: usize| busy[worker];
-        if let Some(opening) = self.placement.opening(&command, busy) {
-            told.push(opening.worker);
-            self.orders[opening.worker].push(opening.command);
-            self.placement.opened(opening.conference, opening.worker);
-        }
-        let plan = self.placement.plan(worker, command, busy);
-        for (worker, order) in plan.orders {
-            told.push(worker);
-            self.orders[worker].push(order);
-        }
-        if let Some((conference, worker)) = self.placement.apply(plan.change) {
-            self.placement.closed(conference, worker);
-            self.orders[worker].push(Command::RemoveConference { conference });
-        }
+        let (told, result) = self.try_on(worker, command, usize::MAX);
+        assert_eq!(result, Ok(()));
         told
+    }
+
+    /// The same with queues that are full after so many orders.
+    fn try_on(
+        &mut self,
+        worker: Option<usize>,
+        command: Command,
+        room: usize,
+    ) -> (Vec<usize>, Result<(), Rejected>) {
+        let busy = self.busy.clone();
+        let told = RefCell::new(Vec::new());
+        let order = |worker: usize, command| {
+            let mut told = told.borrow_mut();
+            if told.len() >= room {
+                return Err(Rejected::Full);
+            }
+            told.push((worker, command));
+            Ok(())
+        };
+        let result = self.placement.carry_out(worker, command, |worker| busy[worker], order);
+        let told = told.into_inner();
+        let workers = told.iter().map(|(worker, _)| *worker).collect();
+        for (worker, command) in told {
+            self.orders[worker].push(command);
+        }
+        (workers, result)
     }
 
     fn media_of(&self, worker: usize) -> Vec<&Media> {
@@ -239,4 +252,78 @@ fn busy_workers_get_nobody_while_there_are_others() {
     told.busy = vec![BUSY, 0];
     told.tell(transport(21, 2));
     assert_eq!(told.workers_of(2), [(0, 2)]);
+}
+
+/// Conference 1 with two on the first of three workers; the third one comes to another.
+fn two_on_the_first() -> Told {
+    let mut told = Told::new(3, 2);
+    told.tell(conference(1));
+    told.tell(transport(10, 1));
+    told.tell(transport(11, 1));
+    told
+}
+
+#[test]
+fn who_could_not_be_told_is_told_again_and_nothing_moves_meanwhile() {
+    let mut whole = two_on_the_first();
+    let orders = whole.tell(transport(12, 1));
+    assert_eq!(whole.workers_of(1), [(0, 2), (1, 1)]);
+    for room in 0..orders.len() {
+        let mut told = two_on_the_first();
+        let (_, result) = told.try_on(None, transport(12, 1), room);
+        assert_eq!(result, Err(Rejected::Full));
+        // Somebody else looks idler when it is tried again, and a second time nobody does.
+        for busy in [[0, BUSY, 0], [BUSY, BUSY, BUSY]] {
+            told.busy = busy.to_vec();
+            let _ = told.try_on(None, transport(12, 1), room);
+        }
+        told.tell(transport(12, 1));
+        let workers: Vec<_> = told.workers_of(1).iter().map(|(worker, _)| *worker).collect();
+        assert_eq!(workers.len(), 2);
+        let chosen = workers[1];
+        // It is on one worker only, and a mirror of that one on the other.
+        for worker in 0..3 {
+            let added = told.orders[worker]
+                .iter()
+                .any(|order| matches!(order, Command::AddTransport { transport: 12, .. }));
+            assert_eq!(added, worker == chosen, "{room} {worker}");
+        }
+        let number = u8::try_from(chosen).unwrap();
+        let mirrored = told.media_of(0).into_iter().filter_map(|media| match media {
+            Media::AddMirror { transport: 12, worker, .. } => Some(*worker),
+            _ => None,
+        });
+        assert!(mirrored.into_iter().all(|worker| worker == number));
+        assert_eq!(told.placement.load.iter().sum::<usize>(), 3);
+    }
+}
+
+#[test]
+fn a_part_that_nobody_came_to_ends() {
+    let mut told = Told::new(2, PART);
+    told.tell(conference(1));
+    told.busy = vec![BUSY, 0];
+    // The first of all comes to another worker than the conference began on.
+    told.tell(transport(10, 1));
+    assert_eq!(told.workers_of(1), [(1, 1)]);
+    assert!(matches!(told.orders[0].last(), Some(Command::RemoveConference { conference: 1 })));
+    assert!(matches!(
+        told.orders[1].last(),
+        Some(Command::Part { conference: 1, worker: 0, there: false })
+    ));
+    // One that could not be told of its end goes on, and ends with the next occasion.
+    let mut told = Told::new(2, 1);
+    told.tell(conference(1));
+    told.tell(transport(10, 1));
+    told.tell(transport(11, 1));
+    let remove = || Command::RemoveTransport { transport: 10 };
+    let orders = [1, 1, 0]; // its mirror, where it was, itself
+    let (workers, result) = told.try_on(None, remove(), orders.len());
+    assert_eq!((workers, result), (orders.to_vec(), Ok(())));
+    assert_eq!(told.workers_of(1), [(0, 0), (1, 1)]);
+    told.tell(transport(12, 1));
+    assert_eq!(told.workers_of(1), [(0, 1), (1, 1)]);
+    told.try_on(None, Command::RemoveTransport { transport: 12 }, orders.len()).1.unwrap();
+    told.tell(transport(11, 1));
+    assert_eq!(told.workers_of(1), [(1, 1)]);
 }

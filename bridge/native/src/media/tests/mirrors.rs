@@ -179,19 +179,49 @@ fn losses_are_made_good_once_and_by_the_owner() {
     assert_eq!((parts.other.out.rtp.len(), parts.carry_asks()), (1, vec![]));
 }
 
+fn report(ssrc: u32) -> Vec<u8> {
+    let mut report = vec![0x80, 200, 0, 6];
+    report.extend(ssrc.to_be_bytes());
+    report.extend([0, 0, 0, 9, 0, 0, 0, 8]);
+    report.extend(960u32.to_be_bytes());
+    report.extend([0; 8]);
+    report
+}
+
+#[test]
+fn who_begins_again_is_told_the_clock_at_once() {
+    let mut parts = Parts::new();
+    parts.other.route(RECEIVER, VIDEO, SLOT, 2);
+    parts.carry_asks();
+    parts.video(0, 1, 0, &vp8(true, 1, 1, 0));
+    let Room { media, out, now } = &mut parts.other;
+    media.receive_mirrored_rtcp(*now, SENDER, &report(600), out);
+    parts.other.route(RECEIVER, VIDEO, SLOT, -1);
+    parts.carry_asks();
+    parts.other.advance(SECOND);
+    parts.other.route(RECEIVER, VIDEO, SLOT, 2);
+    parts.carry_asks();
+    parts.other.out.rtcp.clear();
+    assert_eq!(parts.video(0, 3, 40_000, &vp8(true, 3, 3, 0)).len(), 1);
+    let told = parts.other.out.rtcp.iter().filter(|(to, data)| (*to, data[1]) == (RECEIVER, 200));
+    assert_eq!(told.count(), 1);
+}
+
 #[test]
 fn keyframes_are_asked_for_no_more_often_than_in_one_part() {
     let mut parts = Parts::new();
+    parts.own.route(RECEIVER, VIDEO, SLOT, 0);
     parts.other.route(RECEIVER, VIDEO, SLOT, 0);
-    parts.video(0, 1, 0, &vp8(true, 1, 1, 0));
     parts.carry_asks();
     parts.own.out.rtcp.clear();
     let pli = [0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0x51, 0x07];
     for _ in 0..300 {
         parts.own.advance(10 * MS);
         parts.other.advance(10 * MS);
+        // Somebody in either part.
         parts.other.rtcp(RECEIVER, &pli);
         parts.carry_asks();
+        parts.own.rtcp(RECEIVER, &pli);
     }
     assert!((9..=11).contains(&parts.own.out.plis().len()), "{}", parts.own.out.plis().len());
     assert_eq!(parts.other.out.plis(), []);
@@ -204,11 +234,7 @@ fn sound_comes_unasked_and_the_clock_with_it() {
     let sent = parts.rtp(packet(111, 500, 1, 960, false, &[1, 2, 3])).remove(0);
     assert_eq!((sent.receiver, sent.ssrc, sent.payload), (RECEIVER, SLOT, vec![1, 2, 3]));
     assert_eq!(parts.carry_asks(), []);
-    let mut report = vec![0x80, 200, 0, 6];
-    report.extend(500u32.to_be_bytes());
-    report.extend([0, 0, 0, 9, 0, 0, 0, 8]);
-    report.extend(960u32.to_be_bytes());
-    report.extend([0; 8]);
+    let report = report(500);
     assert_eq!(Media::rtcp_concerns(&report), Concerns::All);
     assert_eq!(Media::rtcp_concerns(&[0x80, 201, 0, 1, 0, 0, 0, 1]), Concerns::Nobody);
     let Room { media, out, now } = &mut parts.other;
@@ -233,4 +259,12 @@ fn who_is_muted_is_not_forwarded_in_any_part() {
     parts.other.apply(Command::SetMuted { source: VIDEO, muted: false });
     assert_eq!(parts.carry_asks(), [KEYFRAME]);
     assert_eq!(parts.video(0, 3, 6000, &vp8(true, 3, 3, 0)).len(), 1);
+}
+
+#[test]
+fn nobody_asks_for_a_keyframe_that_nobody_there_watches() {
+    let mut parts = Parts::new();
+    parts.other.apply(Command::SetMuted { source: VIDEO, muted: true });
+    parts.other.apply(Command::SetMuted { source: VIDEO, muted: false });
+    assert_eq!(parts.carry_asks(), []);
 }
