@@ -24,11 +24,10 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
 
-import aiohttp
 import uvloop
 from xmppconf_bridge.generator import plan
 from xmppconf_bridge.generator.app import beside
-from xmppconf_bridge.generator.io.participant import Participant
+from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
 
 from tests.load.rooms import (
@@ -97,7 +96,7 @@ class Stage:
         stack, service = self._stack, self._service
         for peers in (self.crowd, self.talk):
             beside(stack, peers.pump())
-        self._http = await stack.enter_async_context(aiohttp.ClientSession())
+        self._http = await stack.enter_async_context(http_session())
         viewers = [VIEWER] * self._options.audience
         await stack.enter_async_context(
             room_of(service, viewers, self.crowd, name=self._room)

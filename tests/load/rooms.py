@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aiohttp
-from xmppconf_bridge.generator.io.participant import Participant
+from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import Peers
 from xmppconf_bridge.generator.io.process import usage
 from xmppconf_bridge.generator.plan import Person
@@ -78,7 +77,7 @@ async def room_of(
     sends under SSRCs of its number.
     """
     name = name or f"load-{secrets.token_hex(4)}"
-    async with aiohttp.ClientSession() as http:
+    async with http_session() as http:
         joined = [
             Participant(service.settings, name, first + number, person)
             for number, person in enumerate(people)

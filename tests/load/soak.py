@@ -24,9 +24,9 @@ from dataclasses import asdict
 from itertools import cycle
 from pathlib import Path
 
-import aiohttp
 import uvloop
 from xmppconf_bridge.generator.app import beside
+from xmppconf_bridge.generator.io.participant import http_session
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
 
 from tests.load.rooms import end_cleanly
@@ -55,7 +55,7 @@ class Rooms:
     def __init__(self, service: Service, rooms: int, peers: Peers, seed: int) -> None:
         self._service = service
         self._peers = peers
-        self._http = aiohttp.ClientSession()
+        self._http = http_session()
         self._chance = random.Random(seed)
         self._rooms: list[list[Staying]] = [[] for _ in range(rooms)]
         self._come = 0

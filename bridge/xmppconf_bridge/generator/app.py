@@ -13,13 +13,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-import aiohttp
 import uvloop
 
 from xmppconf.config import Settings
 from xmppconf.errors import SettingsError, UsageError
 from xmppconf_bridge.generator import plan
-from xmppconf_bridge.generator.io.participant import Participant
+from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
 from xmppconf_bridge.generator.io.process import find_bridge, usage
 from xmppconf_bridge.generator.report import Report, as_text, report
@@ -78,7 +77,7 @@ async def run(settings: Settings, options: argparse.Namespace) -> Report:
     family = 6 if options.ipv6 else 4
     async with AsyncExitStack() as stack:
         beside(stack, peers.pump())
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         people = [
             Participant(settings, room, number, person)
             for number, person in enumerate(scenario.people)

@@ -8,8 +8,7 @@ import secrets
 from contextlib import ExitStack
 from typing import Any
 
-import aiohttp
-from xmppconf_bridge.generator.io.participant import Participant
+from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.plan import Scenario
 
 from tests.load.compare.target import SERVER_CORE, Target
@@ -38,7 +37,7 @@ class Ours(Target):
             os.sched_setaffinity(int(task), {SERVER_CORE})
 
     async def connect(self, scenario: Scenario) -> None:
-        self._http = aiohttp.ClientSession()
+        self._http = http_session()
         room = f"load-{secrets.token_hex(4)}"
         self._people = [
             Participant(self._service.settings, room, number, person)

@@ -74,6 +74,12 @@ def choose(
     raise NoConnection(f"the bridge offers no IPv{family} address that may be reached")
 
 
+def http_session() -> aiohttp.ClientSession:
+    """One for all participants: each one's bridge channel takes a connection of it, of
+    which there are a hundred unless one says otherwise."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
 class Participant:
     """One of them; `number` is its place in the scenario."""
 
