@@ -120,6 +120,7 @@ class Running:
         self.driver: Driver[NoReturn] = Driver(self.bridge, _never)
         self.loop = EngineLoop(self.engine, self.bridge, self.driver, self._engine_stopped)
         self.load = load.Load()
+        self._told_stress = 0.0
         self.reducer = LastNReducer()
         self.health = health.Health()
 
@@ -215,6 +216,9 @@ class Running:
         figures = {**self.engine.stats(), **self.bridge.relay_traffic()}
         workers = self.engine.workers()
         self.load.sample(figures, workers, time.thread_time(), now, stolen_time())
+        if abs(self.load.stress - self._told_stress) >= load.NOTABLE:
+            self._told_stress = self.load.stress
+            self.on_state()
         most = self.bridge.most_forwarded
         if self._settings.bridge.reduce_load and self.reducer.update(
             self.load.media_stress, most, now

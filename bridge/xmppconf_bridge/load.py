@@ -1,16 +1,31 @@
-"""How loaded the bridge is: its busiest worker or its event loop, and packet rates."""
+"""How loaded the bridge is: its busiest worker or its event loop, and packet rates.
+
+Everything is a mean of the last seconds, so that a moment's work is no stress.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-INTERVAL = 10.0  # seconds between two samples
+INTERVAL = 2.0  # seconds between two samples
+WINDOW = 8.0  # seconds of which the mean is taken
+#: The focus is told at once when the stress has changed by that much.
+NOTABLE = 0.1
 #: Shares of one core and packets per second (both ways) of a worker that count as stress 1.
 CPU_LIMIT = 0.9
 #: `script/bench` on two cores of 2.5 GHz, one of them the bridge's: 200,000 packets a
 #: second leave after 1 ms at the median, without losses, and take two fifths of the core.
 #: The processor's share tells more; this is for machines whose network gives out first.
 PACKET_LIMIT = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: float
+    figures: Mapping[str, int]
+    workers: Sequence[tuple[int, int]]
 
 
 class Load:
@@ -20,6 +35,8 @@ class Load:
         self.stress = 0.0
         self.media_stress = 0.0
         """The same of what forwards media, without the event loop."""
+        self.newcomer_stress = 0.0
+        """The same of the idlest worker, which gets the next conference."""
         self.packets_in = 0.0  # per second
         self.packets_out = 0.0
         self.bits_in = 0.0  # per second
@@ -28,8 +45,7 @@ class Load:
         self.relay_packets_out = 0.0
         self.relay_bits_in = 0.0
         self.relay_bits_out = 0.0
-        self._before: tuple[float, Mapping[str, int]] | None = None
-        self._workers: Sequence[tuple[int, int]] = ()
+        self._samples: deque[_Sample] = deque()
 
     def sample(
         self,
@@ -44,14 +60,17 @@ class Load:
         and what other machines took of each processor."""
         figures = {**stats, "loop_cpu_ns": int(loop_cpu * 1e9)}
         figures["stolen_ns"] = int(stolen * 1e9)
-        before, self._before = self._before, (now, figures)
-        workers_before, self._workers = self._workers, workers
-        if before is None or now <= before[0]:
+        samples = self._samples
+        samples.append(_Sample(now, figures, workers))
+        while len(samples) > 2 and samples[1].at <= now - WINDOW:
+            samples.popleft()
+        before = samples[0]
+        if now <= before.at:
             return
-        elapsed = now - before[0]
+        elapsed = now - before.at
 
         def rate(name: str) -> float:
-            return max(0, figures.get(name, 0) - before[1].get(name, 0)) / elapsed
+            return max(0, figures.get(name, 0) - before.figures.get(name, 0)) / elapsed
 
         self.packets_in = rate("packets_received")
         self.packets_out = rate("packets_sent")
@@ -62,11 +81,15 @@ class Load:
         self.relay_bits_in = 8 * rate("relay_bytes_received")
         self.relay_bits_out = 8 * rate("relay_bytes_sent")
         stolen_share = rate("stolen_ns")
+        stresses = [
+            max(
+                ((one[0] - old[0]) / elapsed + stolen_share) / 1e9 / CPU_LIMIT,
+                (one[1] - old[1]) / elapsed / PACKET_LIMIT,
+            )
+            for one, old in zip(workers, before.workers, strict=False)
+        ] or [stolen_share / 1e9 / CPU_LIMIT]
+        loop = (rate("loop_cpu_ns") + stolen_share) / 1e9 / CPU_LIMIT
         # A conference cannot leave its worker, so a busy one is not helped by idle others.
-        pairs = list(zip(workers, workers_before, strict=False))
-        cpu = max((one[0] - old[0] for one, old in pairs), default=0) / elapsed
-        packets = max((one[1] - old[1] for one, old in pairs), default=0) / elapsed
-        worker = (cpu + stolen_share) / 1e9
-        loop = (rate("loop_cpu_ns") + stolen_share) / 1e9
-        self.media_stress = max(worker / CPU_LIMIT, packets / PACKET_LIMIT)
-        self.stress = max(self.media_stress, loop / CPU_LIMIT)
+        self.media_stress = max(stresses)
+        self.stress = max(self.media_stress, loop)
+        self.newcomer_stress = max(min(stresses), loop)

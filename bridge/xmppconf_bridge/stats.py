@@ -51,6 +51,7 @@ def presence_statistics(
     statistics: Statistics = {
         "colibri2": True,
         "stress_level": round(load.stress, 4),
+        "newcomer_stress_level": round(load.newcomer_stress, 4),
         "average_participant_stress": PARTICIPANT_STRESS,
         "healthy": description["healthy"],
         "drain": bridge.operation.drain,

@@ -6,7 +6,7 @@ import pytest
 from xmppconf_bridge import stats
 from xmppconf_bridge.colibri import modify
 from xmppconf_bridge.engine import SourceActive
-from xmppconf_bridge.load import CPU_LIMIT, PACKET_LIMIT, Load
+from xmppconf_bridge.load import CPU_LIMIT, INTERVAL, PACKET_LIMIT, WINDOW, Load
 from xmppconf_bridge.load_reducer import (
     ENOUGH,
     LEAST,
@@ -37,6 +37,8 @@ PRESENCE = {
     "stress_level",
     "version",
 }
+#: What our own focus reads besides.
+OWN = {"newcomer_stress_level"}
 
 
 def worker(packets: int = 0, cpu: float = 0.0) -> tuple[int, int]:
@@ -68,6 +70,34 @@ def test_one_busy_worker_is_not_hidden_by_idle_ones(busy: tuple[int, int]) -> No
     load.sample({}, [worker()] * 4, 0.0, 100.0)
     load.sample({}, [worker(), worker(), busy, worker()], 0.0, 110.0)
     assert load.media_stress == load.stress == pytest.approx(1.0)
+    # The next conference is an idle one's; the event loop is everybody's.
+    assert load.newcomer_stress == 0.0
+    load.sample({}, [worker(), worker(), busy, worker()], CPU_LIMIT * 5, 120.0)
+    assert load.newcomer_stress == pytest.approx(0.5)
+
+
+def test_a_moment_of_work_is_little_of_the_last_seconds_and_soon_forgotten() -> None:
+    load, cpu = Load(), 0.0
+    stresses = []
+    for number in range(20):
+        at = INTERVAL * number
+        cpu += INTERVAL if number == 5 else 0.0
+        load.sample({}, [worker(0, cpu)], 0.0, at)
+        stresses.append(load.stress)
+    assert max(stresses) == pytest.approx(INTERVAL / WINDOW / CPU_LIMIT)
+    kept = round(WINDOW / INTERVAL)
+    assert all(stresses[5 : 5 + kept])
+    assert not any(stresses[:5] + stresses[5 + kept :])
+
+
+def test_too_much_work_shows_within_the_time_of_the_mean() -> None:
+    load, cpu = Load(), 0.0
+    for number in range(20):
+        load.sample({}, [worker(0, cpu)], 0.0, INTERVAL * number)
+        if load.stress >= 0.8:
+            break
+        cpu += INTERVAL if number >= 9 else 0.0
+    assert INTERVAL * (number - 9) < WINDOW
 
 
 #: What the bridge itself does not know.
@@ -87,7 +117,7 @@ DESCRIPTION: stats.Description = {
 def test_presence_has_what_a_stock_focus_reads_and_nothing_about_calls() -> None:
     bench = BridgeBench()
     shown = stats.presence_statistics(bench.bridge, Load(), **DESCRIPTION)
-    assert set(shown) == PRESENCE
+    assert set(shown) == PRESENCE | OWN
     assert (shown["drain"], shown["shutting_down"]) == (False, False)
     assert shown["current_timestamp"] == "1970-01-01 00:00:00.000"
 
@@ -106,77 +136,81 @@ def test_presence_says_that_the_bridge_is_to_end(
 
 
 #: Of a stock bridge's statistics, those that mean something here.
-STATISTICS = PRESENCE | {
-    "bit_rate_download",
-    "bit_rate_upload",
-    "conferences",
-    "dropped_messages",
-    "dtls_failed_endpoints",
-    "dtls_failed_relays",
-    "endpoints",
-    "endpoints_disconnected",
-    "endpoints_ice_failed",
-    "endpoints_reconnected",
-    "endpoints_sending_audio",
-    "endpoints_sending_video",
-    "endpoints_with_high_outgoing_loss",
-    "endpoints_with_suspended_sources",
-    "inactive_conferences",
-    "inactive_endpoints",
-    "incoming_loss",
-    "largest_conference",
-    "local_active_endpoints",
-    "local_endpoints",
-    "lost_events",
-    "muc_clients_configured",
-    "muc_clients_connected",
-    "mucs_configured",
-    "mucs_joined",
-    "num_eps_no_msg_transport_after_delay",
-    "num_relays_no_msg_transport_after_delay",
-    "octo_conferences",
-    "octo_endpoints",
-    "octo_receive_bitrate",
-    "octo_receive_packet_rate",
-    "octo_send_bitrate",
-    "octo_send_packet_rate",
-    "outgoing_loss",
-    "overall_loss",
-    "p2p_conferences",
-    "packet_rate_download",
-    "packet_rate_upload",
-    "participants",
-    "receive_only_endpoints",
-    "rejected_messages",
-    "rejected_sources",
-    "relays_ice_failed",
-    "rtt_aggregate",
-    "threads",
-    "total_bytes_received",
-    "total_bytes_received_octo",
-    "total_bytes_sent",
-    "total_bytes_sent_octo",
-    "total_colibri_web_socket_messages_received",
-    "total_colibri_web_socket_messages_sent",
-    "total_conference_seconds",
-    "total_conferences_completed",
-    "total_conferences_created",
-    "total_data_channel_messages_received",
-    "total_data_channel_messages_sent",
-    "total_dominant_speaker_changes",
-    "total_ice_failed",
-    "total_ice_succeeded",
-    "total_ice_succeeded_relayed",
-    "total_keyframes_received",
-    "total_packets_received",
-    "total_packets_received_octo",
-    "total_packets_sent",
-    "total_packets_sent_octo",
-    "total_participants",
-    "total_relays",
-    "total_visitors",
-    "visitors",
-}
+STATISTICS = (
+    PRESENCE
+    | OWN
+    | {
+        "bit_rate_download",
+        "bit_rate_upload",
+        "conferences",
+        "dropped_messages",
+        "dtls_failed_endpoints",
+        "dtls_failed_relays",
+        "endpoints",
+        "endpoints_disconnected",
+        "endpoints_ice_failed",
+        "endpoints_reconnected",
+        "endpoints_sending_audio",
+        "endpoints_sending_video",
+        "endpoints_with_high_outgoing_loss",
+        "endpoints_with_suspended_sources",
+        "inactive_conferences",
+        "inactive_endpoints",
+        "incoming_loss",
+        "largest_conference",
+        "local_active_endpoints",
+        "local_endpoints",
+        "lost_events",
+        "muc_clients_configured",
+        "muc_clients_connected",
+        "mucs_configured",
+        "mucs_joined",
+        "num_eps_no_msg_transport_after_delay",
+        "num_relays_no_msg_transport_after_delay",
+        "octo_conferences",
+        "octo_endpoints",
+        "octo_receive_bitrate",
+        "octo_receive_packet_rate",
+        "octo_send_bitrate",
+        "octo_send_packet_rate",
+        "outgoing_loss",
+        "overall_loss",
+        "p2p_conferences",
+        "packet_rate_download",
+        "packet_rate_upload",
+        "participants",
+        "receive_only_endpoints",
+        "rejected_messages",
+        "rejected_sources",
+        "relays_ice_failed",
+        "rtt_aggregate",
+        "threads",
+        "total_bytes_received",
+        "total_bytes_received_octo",
+        "total_bytes_sent",
+        "total_bytes_sent_octo",
+        "total_colibri_web_socket_messages_received",
+        "total_colibri_web_socket_messages_sent",
+        "total_conference_seconds",
+        "total_conferences_completed",
+        "total_conferences_created",
+        "total_data_channel_messages_received",
+        "total_data_channel_messages_sent",
+        "total_dominant_speaker_changes",
+        "total_ice_failed",
+        "total_ice_succeeded",
+        "total_ice_succeeded_relayed",
+        "total_keyframes_received",
+        "total_packets_received",
+        "total_packets_received_octo",
+        "total_packets_sent",
+        "total_packets_sent_octo",
+        "total_participants",
+        "total_relays",
+        "total_visitors",
+        "visitors",
+    }
+)
 
 
 def test_statistics_count_what_is_there_and_what_was() -> None:
