@@ -122,6 +122,9 @@ class FocusSettings:
     """Participants of one conference on one bridge, as long as there is another."""
     overloaded: float = 0.8
     """Stress from which on a bridge is given more only in need."""
+    refuse_stress: float = 1.0
+    """Stress from which on, when it lasts, a bridge gets no new conferences; who opens a
+    room while all are so busy is told to come back later.  0: everybody is let in."""
     region: str = ""
     """Region taken for participants whose clients name none."""
     region_groups: dict[str, str] = field(default_factory=dict)

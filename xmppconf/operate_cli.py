@@ -157,6 +157,8 @@ def _table(figures: dict[str, Any]) -> str:
     for bridge in figures["bridges"]:
         usable = "usable" if bridge["usable"] else "NOT USABLE"
         stress = f"load {100 * bridge['stress']:.0f} %"
+        if bridge["full"]:
+            stress += ", takes no new conferences"
         rows.append((f"  {bridge['name']}", usable, stress, bridge["region"] or ""))
     for kind in ("recorders", "phones"):
         if (services := figures[kind])["count"]:

@@ -29,6 +29,7 @@ class Refusal(enum.Enum):
     WAIT = "waiting-for-host"
     FULL = "full"
     INVITATION = "invitation"  # used, expired, or none of ours
+    OVERLOADED = "overloaded"  # no bridge has room for one more conference
 
 
 @dataclass(frozen=True, slots=True)

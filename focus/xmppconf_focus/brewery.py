@@ -15,6 +15,7 @@ from math import isfinite
 from xmppconf.errors import Condition, PeerError
 from xmppconf.ids import RelayId, parse_relay_id
 from xmppconf_focus.effects import BridgeJid, CheckHealth
+from xmppconf_focus.fullness import Fullness
 
 CHECK_INTERVAL = 5.0  # seconds
 ANSWER_TIMEOUT = 4.0  # seconds; a bridge that works answers in milliseconds
@@ -31,6 +32,8 @@ class BridgeStats:
     """What a bridge says about itself.  Until it has, it counts as draining."""
 
     stress: float = 0.0
+    newcomer_stress: float = 0.0
+    """What a new conference would find: where there are several, the idlest worker's."""
     endpoint_stress: float = DEFAULT_ENDPOINT_STRESS
     drain: bool = True
     graceful_shutdown: bool = False
@@ -44,8 +47,10 @@ class BridgeStats:
     @classmethod
     def from_figures(cls, figures: Mapping[str, str]) -> BridgeStats:
         """Read what a presence lists; what cannot be read gets a cautious value."""
+        stress = _load(figures.get("stress_level"), missing=0.0)
         return cls(
-            stress=_load(figures.get("stress_level"), missing=0.0),
+            stress=stress,
+            newcomer_stress=_load(figures.get("newcomer_stress_level"), missing=stress),
             endpoint_stress=_load(
                 figures.get("average_participant_stress"), missing=DEFAULT_ENDPOINT_STRESS
             ),
@@ -87,6 +92,7 @@ class Bridge:
     """It answered that it shuts down before its presence said so."""
     added: deque[float] = field(default_factory=deque)
     """When endpoints were placed here lately."""
+    fullness: Fullness = field(default_factory=lambda: Fullness(0.0))
 
     def is_usable(self) -> bool:
         return self.failed_until is None and not self.stats.shutting_down
@@ -120,7 +126,10 @@ class BridgeUsable:
 
 
 class Brewery:
-    def __init__(self) -> None:
+    """`full` is the stress at which a bridge takes no new conferences; 0: none."""
+
+    def __init__(self, full: float = 0.0) -> None:
+        self._full = full
         self.bridges: dict[BridgeJid, Bridge] = {}
         self._expected: dict[BridgeJid, float] = {}
         """Bridges on which conferences go on, and when they are given up."""
@@ -133,14 +142,21 @@ class Brewery:
         if bridge is None:
             if len(self.bridges) >= MAX_BRIDGES:
                 return
-            bridge = Bridge(jid, stats or BridgeStats(), check_at=now + CHECK_INTERVAL)
+            bridge = Bridge(
+                jid,
+                stats or BridgeStats(),
+                check_at=now + CHECK_INTERVAL,
+                fullness=Fullness(self._full),
+            )
             self.bridges[jid] = bridge
+            bridge.fullness.reported(bridge.stats.newcomer_stress, now)
             if bridge.is_usable() and stats is not None:
                 self._effects.append(BridgeUsable(jid))
             return
         if stats is None:
             return
         before, bridge.stats = bridge.stats, stats
+        bridge.fullness.reported(stats.newcomer_stress, now)
         if stats.shutting_down and not before.shutting_down:
             self._effects.append(BridgeLost(jid))
         elif before.drain and not stats.drain and bridge.is_usable():
@@ -179,6 +195,16 @@ class Brewery:
         for jid in bridges:
             del self._expected[jid]
             self._effects.append(BridgeLost(jid))
+
+    def is_full(self, now: float) -> bool:
+        """Whether all bridges that would take a conference have long been too busy for it.
+
+        Without any it is not: one may come, and who waits for it is served then.
+        """
+        takers = [b for b in self.bridges.values() if b.is_usable() and not b.is_closing()]
+        # Draining ones are for need only.
+        takers = [b for b in takers if not b.stats.drain] or takers
+        return bool(takers) and all(b.fullness.is_full(now) for b in takers)
 
     def placed(self, jid: BridgeJid, now: float) -> None:
         """An endpoint was allocated there."""

@@ -245,7 +245,7 @@ class AnswerRequest:
     ready: bool
     error: Condition | None = None
     refusal: Refusal | None = None
-    """Why, if it is about the person; instead of `error`."""
+    """Why, if the room's server has nothing to do with it; instead of `error`."""
     password: str | None = None
     """The room's, for whom it may be told."""
 

@@ -16,6 +16,7 @@ from xmppconf.config import Names, Settings
 from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
 from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
 from xmppconf.jingle import Received
+from xmppconf_focus.admission import Refusal
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
 from xmppconf_focus.commands import BreakoutCommand, Command
 from xmppconf_focus.conference import Conference, State
@@ -66,7 +67,7 @@ class Focus:
         memory: RoomMemory,
     ) -> None:
         self.conferences: dict[RoomJid, Conference] = {}
-        self.brewery = Brewery()
+        self.brewery = Brewery(settings.focus.refuse_stress)
         self.services = {kind: ServicePool() for kind in ServiceKind}
         self.membership = membership
         self.memory = memory
@@ -76,7 +77,7 @@ class Focus:
         """Conferences since the start."""
         self.recording = False
         """Whether somebody calls `take_changed` after effects."""
-        self._settings = settings.focus
+        self.settings = settings.focus
         self._domains = Domains.of(settings.members, Names.of(settings))
         self._initiator = Names.of(settings).focus_full_jid
         self._new_id = new_id
@@ -99,6 +100,7 @@ class Focus:
     ) -> None:
         """Ask for a room; `AnswerRequest` follows.
 
+        A room is not opened while there is no bridge with room for it.
         `start_muted` counts in the request that opens the room.  Raises `LimitExceeded`,
         and `NotAuthorized` if the room is not open and `identity` may not open it.
         """
@@ -106,9 +108,15 @@ class Focus:
         if conference is None:
             if not self.may_open(room, identity):
                 raise NotAuthorized("only members open rooms")
-            if len(self.conferences) >= self._settings.max_conferences:
+            if len(self.conferences) >= self.settings.max_conferences:
                 # Somebody will leave: clients ask again by themselves.
                 self._effects.append(AnswerRequest(ticket, ready=False))
+                return
+            if self._families.main_of(room) is None and self.brewery.is_full(now):
+                # Who is in a call moves to its breakout rooms; nobody new comes by that.
+                self._effects.append(
+                    AnswerRequest(ticket, ready=False, refusal=Refusal.OVERLOADED)
+                )
                 return
             self._check_requester(requester.jid)
             conference = self._create(room, requester.jid, now)
@@ -136,7 +144,7 @@ class Focus:
     def adopt(self, room: RoomJid, now: float) -> None:
         """Serve a room in which we are already, for nobody has to ask for it again."""
         if room not in self.conferences and (
-            len(self.conferences) < self._settings.max_conferences
+            len(self.conferences) < self.settings.max_conferences
         ):
             self._settle(self._create(room, "", now))
 
@@ -151,7 +159,7 @@ class Focus:
     def _new_conference(self, room: RoomJid) -> Conference:
         return Conference(
             room,
-            self._settings,
+            self.settings,
             self.brewery,
             self._cache,
             self._initiator,

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector, ThreadedResolver
 from aiohttp.test_utils import TestServer
+from xmppconf_focus.brewery import BridgeStats
 from xmppconf_focus.effects import DestroyRoom, SubmitForm
+from xmppconf_focus.fullness import SUSTAINED
 from xmppconf_focus.io.admin import Operator
 from xmppconf_focus.io.http import make_app
 from xmppconf_focus.io.members.admission import Members
@@ -180,6 +182,21 @@ async def test_health_tells_hard_from_soft_failure(stand: Stand) -> None:
     assert (await stand.ask("GET", "/about/health"))[0] == 503
     stand.connection.connected = False
     assert (await stand.ask("GET", "/about/health"))[0] == 500
+
+
+async def test_overload_is_told_and_is_no_illness(stand: Stand) -> None:
+    stage = stand.stage
+    busy = BridgeStats(stress=0.8, newcomer_stress=1.0, drain=False)
+    for at in (0.0, SUSTAINED):
+        stage.focus.bridge_announced(BRIDGE, busy, at)
+    assert await stand.ask("GET", "/about/health") == (200, "overloaded\n")
+    _, stats = await stand.ask("GET", "/stats")
+    assert stats["bridge_selector"]["overloaded"]
+    assert [one["full"] for one in stats["bridge_selector"]["bridges"]] == [True]
+    stage.focus.bridge_announced(BRIDGE, BridgeStats(drain=False), stage.now)
+    assert await stand.ask("GET", "/about/health") == (200, "OK\n")
+    _, stats = await stand.ask("GET", "/stats")
+    assert not stats["bridge_selector"]["overloaded"]
 
 
 async def test_labels_of_the_metrics_are_a_closed_list(stand: Stand) -> None:

@@ -11,11 +11,13 @@ from xml.etree.ElementTree import Element
 
 import aiohttp
 import pytest
+from xmppconf_focus import fullness
 from xmppconf_focus.app import running
 from xmppconf_focus.io.xmpp import FocusOnXmpp
 
 from tests.focus.support import BRIDGE_TRANSPORT, FEEDBACK, MODERN, camera
 from tests.support.prosody import RunningProsody
+from xmppconf import clock
 from xmppconf.colibri2 import (
     ConferenceModified,
     ConferenceModify,
@@ -45,6 +47,7 @@ from xmppconf.xmpp.muc import (
     presence_to_xml,
 )
 from xmppconf.xmpp.sources import sources_to_xml
+from xmppconf.xmpp.stanza import StanzaError
 from xmppconf.xmpp.stream import GuardedClient, Request, iq_handler
 from xmppconf.xmpp.xml import FOCUS, JINGLE, RTP, attribute, build, child, tag
 
@@ -171,8 +174,11 @@ class Bridge:
         self.stream.open(settings.xmpp.host, settings.xmpp.client_port)
 
     def _announce(self, _: object) -> None:
-        stats = stats_to_xml({"stress_level": 0.1, "drain": False, "region": "eu"})
-        self.stream.write(presence_to_xml(f"{self.room}/b1", [stats], join=True))
+        self.announce(0.1, join=True)
+
+    def announce(self, stress: float, *, join: bool = False) -> None:
+        stats = stats_to_xml({"stress_level": stress, "drain": False, "region": "eu"})
+        self.stream.write(presence_to_xml(f"{self.room}/b1", [stats], join=join))
 
     async def _healthy(self, _: Request) -> None:
         """Always."""
@@ -412,3 +418,47 @@ async def test_health_is_the_xmpp_stream_and_about_health_a_bridge(
         assert await status("/about/health") == 503
         assert await status("/metrics") == 200
         assert await status("/stats") == 200
+
+
+async def test_a_full_bridge_costs_new_conferences_and_nobody_who_comes_into_one(
+    prosody: RunningProsody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fullness, "SUSTAINED", 0.5)
+    async with (
+        focus_and_bridge(prosody) as (settings, focus, bridge),
+        clients(settings, "old@muc.localhost", "ann", "bob", "kim") as (ann, bob, kim),
+        clients(settings, "new@muc.localhost", "eve") as (eve,),
+        http_session() as session,
+    ):
+
+        async def health() -> str:
+            port = settings.focus.http_port
+            async with session.get(f"http://127.0.0.1:{port}/about/health") as answer:
+                assert answer.status == 200
+                return await answer.text()
+
+        await ann.join()
+        await bob.join()
+        async with asyncio.timeout(5):
+            await bob.offers.get()
+        bridge.announce(1.05)
+        await until(lambda: focus.machine.brewery.is_full(clock.monotonic()))
+        assert await health() == "overloaded\n"
+        with pytest.raises(StanzaError) as refused:
+            await eve.request()
+        assert refused.value.condition == "resource-constraint"
+        assert [one.tag for one in refused.value.extensions] == [
+            "{urn:xmppconf:room}overloaded"
+        ]
+        async with session.post(
+            f"http://127.0.0.1:{settings.focus.http_port}/conference-request/v1",
+            json={"room": "new@muc.localhost"},
+        ) as answer:
+            assert answer.status == 429
+        await kim.join()
+        async with asyncio.timeout(5):
+            await kim.offers.get()
+        bridge.announce(0.5)
+        await until(lambda: not focus.machine.brewery.is_full(clock.monotonic()))
+        assert await health() == "OK\n"
+        await eve.request()

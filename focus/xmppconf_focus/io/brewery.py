@@ -47,14 +47,23 @@ class Announcements(Protocol):
 class BridgeAnnouncements:
     def __init__(self, focus: Focus) -> None:
         self._focus = focus
+        self._full = False
 
     def announced(self, jid: str, presence: Element, now: float) -> None:
         figures = stats_from_presence(presence)
         stats = None if figures is None else BridgeStats.from_figures(figures)
         self._focus.bridge_announced(BridgeJid(jid), stats, now)
+        self._tell_fullness(now)
 
     def left(self, jid: str, now: float) -> None:
         self._focus.bridge_left(BridgeJid(jid), now)
+
+    def _tell_fullness(self, now: float) -> None:
+        before, self._full = self._full, self._focus.brewery.is_full(now)
+        if self._full and not before:
+            log.warning("all bridges have too much to do: no new conferences")
+        elif before and not self._full:
+            log.info("bridges have room again")
 
     def entered(self, now: float, *, created: bool) -> None:
         self._focus.brewery_entered(now, created=created)

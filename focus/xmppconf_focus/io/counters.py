@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from xmppconf import clock
 from xmppconf.errors import Condition
 from xmppconf.jingle import Action
 from xmppconf.metrics import Metrics
@@ -34,6 +35,7 @@ class Counters:
         bridges = focus.brewery.bridges
         metrics.gauge("bridges", "Bridges in the brewery", lambda: len(bridges))
         metrics.gauge("bridges_usable", "Usable bridges", lambda: usable_bridges(focus))
+        metrics.gauge("bridges_full", "Bridges without room", lambda: full_bridges(focus))
         for kind, pool in focus.services.items():
             name = f"{kind.value}s"
             services = pool.services
@@ -60,6 +62,19 @@ class Counters:
 
 def participants(focus: Focus) -> int:
     return sum(len(c.media.participants) for c in focus.conferences.values())
+
+
+def full_bridges(focus: Focus) -> int:
+    """Bridges that get no new conferences because of what they have to do."""
+    now = clock.monotonic()
+    return sum(b.fullness.is_full(now) for b in focus.brewery.bridges.values())
+
+
+def is_overloaded(focus: Focus) -> bool:
+    """Whether every bridge that can be used has more to do than it should."""
+    limit = focus.settings.overloaded
+    bridges = [b for b in focus.brewery.bridges.values() if b.is_usable()]
+    return bool(bridges) and all(b.stats.stress >= limit for b in bridges)
 
 
 def usable_bridges(focus: Focus) -> int:

@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 import xmppconf
+from xmppconf import clock
 from xmppconf.errors import PeerError
 from xmppconf.jid import Jid
 from xmppconf.metrics import Metrics
@@ -22,7 +23,7 @@ from xmppconf.xmpp.conference_request import (
 from xmppconf_focus.focus import Focus
 from xmppconf_focus.io import admin
 from xmppconf_focus.io.admin import Operator
-from xmppconf_focus.io.counters import participants, usable_bridges
+from xmppconf_focus.io.counters import is_overloaded, participants, usable_bridges
 from xmppconf_focus.io.members import sign_in
 from xmppconf_focus.io.members.admission import Members
 
@@ -104,12 +105,15 @@ async def health(request: web.Request) -> web.Response:
 async def health_with_bridges(request: web.Request) -> web.Response:
     """200 while calls can be made; 500 without the XMPP server, when nothing works; 503
     without a bridge that can be used, which may pass by itself.
+
+    Overload is told and is no illness: a restart would end the calls that cause it.
     """
     if not request.app[REQUESTS].is_connected():
         return web.Response(status=500, text="no connection to the XMPP server\n")
     if not usable_bridges(request.app[FOCUS]):
         return web.Response(status=503, text="no bridge can be used\n")
-    return web.Response(text="OK\n")
+    overloaded = is_overloaded(request.app[FOCUS])
+    return web.Response(text="overloaded\n" if overloaded else "OK\n")
 
 
 async def version(_: web.Request) -> web.Response:
@@ -123,7 +127,7 @@ async def show_metrics(request: web.Request) -> web.Response:
 
 async def stats(request: web.Request) -> web.Response:
     """A summary for operators: numbers, no names."""
-    focus = request.app[FOCUS]
+    focus, now = request.app[FOCUS], clock.monotonic()
     sizes = [len(c.media.participants) for c in focus.conferences.values()]
     return web.json_response(
         {
@@ -134,11 +138,13 @@ async def stats(request: web.Request) -> web.Response:
             "bridge_selector": {
                 "bridge_count": len(focus.brewery.bridges),
                 "operational_bridge_count": usable_bridges(focus),
+                "overloaded": is_overloaded(focus),
                 "bridges": [
                     {
                         "name": jid.rpartition("/")[2],
                         "usable": bridge.is_usable(),
                         "stress": bridge.stats.stress,
+                        "full": bridge.fullness.is_full(now),
                         "region": bridge.stats.region,
                     }
                     for jid, bridge in focus.brewery.bridges.items()

@@ -50,6 +50,7 @@ _REFUSALS: dict[Refusal, tuple[Condition, str, str]] = {
     Refusal.FULL: ("service-unavailable", ROOM, "full"),
     Refusal.REMOVED: ("forbidden", ROOM, "removed"),
     Refusal.INVITATION: ("not-acceptable", ROOM, "invitation"),
+    Refusal.OVERLOADED: ("resource-constraint", ROOM, "overloaded"),
 }
 
 Check = Callable[[Handler, Jid], None]

@@ -104,6 +104,8 @@ test('what the errors of a request mean', () => {
   assert.equal(refused(refusal('forbidden', xml('removed'))), 'removed');
   assert.equal(refused(refusal('forbidden')), 'not-authorized');
   assert.equal(refused(refusal('service-unavailable', xml('full'))), 'room-full');
+  assert.equal(refused(refusal('resource-constraint', xml('overloaded'))), 'overloaded');
+  assert.equal(afterError(refusal('resource-constraint'), own), 'later', 'too many empty rooms of one address');
   assert.equal(afterError(refusal('service-unavailable'), own), 'later');
   assert.equal(afterError(new StanzaError('timeout'), own), 'later');
 });

@@ -252,7 +252,9 @@ export class Conference extends Emitter<ConferenceEvents> {
       // Our old self is still there under our name: the server has not noticed yet that it is gone.
       if (error instanceof JoinError && error.condition === 'conflict') this.tearDown();
       const reason = failureOf(error);
-      if (reason) this.fail(reason);
+      // Who was in the call belongs to it: if it has to be opened again, it is asked for until there is room.
+      const goesOn = reason === 'overloaded' && this.times.roomJoined !== undefined;
+      if (reason && !goesOn) this.fail(reason);
       else this.reconnect(true);
     }
   }

@@ -75,6 +75,8 @@ export function afterError(error: StanzaError, credentials: Credentials): 'host'
       return 'later';
     case 'service-unavailable':
       return error.has('full') ? new RequestRefused('room-full') : 'later';
+    case 'resource-constraint':
+      return error.has('overloaded') ? new RequestRefused('overloaded') : 'later';
     default:
       return 'later';
   }

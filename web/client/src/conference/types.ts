@@ -88,6 +88,7 @@ export type FailureReason =
   | 'server-unreachable'
   | 'not-authorized'
   | 'room-full'
+  | 'overloaded'
   | 'denied'
   | 'lobby-full'
   | 'members-only'

@@ -7,7 +7,7 @@ import { Brand } from './start';
 import { conferenceState, enterPrejoin, failure } from './state';
 
 const ICONS: Partial<Record<FailureReason, IconName>> = {
-  'room-full': 'people', 'members-only': 'lock', 'not-authorized': 'lock', denied: 'door', 'lobby-full': 'door', kicked: 'user', removed: 'user',
+  'room-full': 'people', overloaded: 'people', 'members-only': 'lock', 'not-authorized': 'lock', denied: 'door', 'lobby-full': 'door', kicked: 'user', removed: 'user',
   'room-closed': 'check', 'server-unreachable': 'signal',
 };
 
