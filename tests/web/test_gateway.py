@@ -32,6 +32,11 @@ class Behind:
     healthy: bool = True
     flooded: int = 0
     """Messages of a megabyte sent to somebody who asked for a flood."""
+    may_open: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a socket that is to be slow may open."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """A socket was asked for that is to be slow, and has ended."""
 
     def note(self, request: web.Request, body: bytes = b"") -> None:
         self.seen.append((request.method, request.path_qs, dict(request.headers), body))
@@ -40,6 +45,9 @@ class Behind:
         self.note(request)
         if request.query.get("pwd") == "wrong":
             raise web.HTTPForbidden
+        if request.query.get("pwd") == "slow":
+            self.asked.set()
+            await self.may_open.wait()
         socket = web.WebSocketResponse(protocols=("xmpp",))
         await socket.prepare(request)
         self.sockets.append(socket)
@@ -54,6 +62,8 @@ class Behind:
                 await socket.send_str(f"<{frame.data}>")
             else:
                 await socket.send_bytes(frame.data)
+        if self.asked.is_set():
+            self.left.set()
         return socket
 
     async def body(self, request: web.Request) -> web.Response:
@@ -303,6 +313,33 @@ async def test_channels_that_are_refused(
     with pytest.raises(WSServerHandshakeError) as caught:
         await browser.ws_connect(path)
     assert caught.value.status == status
+
+
+async def test_a_browser_that_goes_before_its_socket_is_open_is_no_bug(
+    behind: tuple[Behind, Settings], static: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The server of tests cancels the handler, which the real one does not.
+    runner = web.AppRunner(make_app(behind[1], static), handler_cancellation=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    [(_, port)] = runner.addresses
+    server, host = behind[0], f"127.0.0.1:{port}"
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"GET /colibri-ws/b1/c/e?pwd=slow HTTP/1.1\r\nHost: {host}\r\n"
+        f"Origin: http://{host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(5):
+        await server.asked.wait()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        server.may_open.set()
+        # The gateway takes leave of the server on its behalf.
+        await server.left.wait()
+    await runner.cleanup()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_bosh_is_carried(

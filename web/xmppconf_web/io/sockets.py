@@ -89,7 +89,11 @@ async def _carry(
     if name:
         gateway.streams.setdefault(name, far)
     try:
-        await near.prepare(request)
+        try:
+            await near.prepare(request)
+        except ConnectionResetError:
+            # The browser went while we connected; nobody hears this, and nobody logs it.
+            raise web.HTTPBadRequest from None
         await _exchange(near, far, look)
     finally:
         gateway.sockets.discard(near)
