@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
@@ -45,12 +43,12 @@ from xmppconf.xmpp.stanza import StanzaError
 
 SETTINGS = "[bridge]\ntrust_bandwidth = false\nworkers = 1\n"
 #: Packets a second of one picture, which each of the audience gets.
-RATE = 300
-MAX_PICTURES = 80
+RATE = 200
+#: As many as one receiver gets at most; more would only come in.
+MAX_PICTURES = 50
 #: `Generator` decrypts one packet of so many, so that it is not the slower side.
 VERIFY = 16
 FULL = 0.95  # of the bridge's core; who measures and the kernel have some of it
-OVERLOADED = 0.8  # the focus's default for `overloaded`
 WINDOW = 5.0  # seconds in which loss is counted
 PATIENCE = 120.0  # seconds until health says something
 SPEAKER = plan.Person(audio=plan.Layer(160, 50), level=plan.SPEAKING, audios_expected=1)
@@ -136,6 +134,8 @@ class Stage:
     async def overload(self, carried: int) -> None:
         """So many pictures and half as many again at once, then none."""
         pictures, seconds = carried + max(carried // 2, 1), self._options.seconds
+        if pictures > MAX_PICTURES:
+            raise AssertionError(f"a larger audience is needed: {carried} are carried")
         while len(self.cameras) < pictures:
             await self.add_camera()
         what = f"{pictures} pictures where {carried} fill the bridge"
@@ -145,8 +145,9 @@ class Stage:
         audio: list[Seen] = []
         while time.monotonic() - began < seconds:
             audio.append(await look(self.talk, self.bridge, WINDOW))
-        took, answer = await asking
-        keep("L16 health", f"{what}: until the focus knows", took, "s", "≤ 10")
+        took, full, answer = await asking
+        keep("L16 health", f"{what}: until health says so", took, "s", "≤ 10")
+        keep("L16 full", f"{what}: until no new room is opened", full, "s")
         about = f"{what}: a new room got resource-constraint (it was: {answer})"
         keep("L16 refused", about, float(answer == "resource-constraint"), "", "1")
         worst = 100 * max(seen.loss for seen in audio)
@@ -160,18 +161,23 @@ class Stage:
             raise AssertionError("those who talk heard nothing for a while")
 
         self.crowd.native.set_sending(False)
-        back = await self._until(time.monotonic(), lambda stress: stress < OVERLOADED)
-        keep("L16 back", f"{what}: from their end until the focus knows", back, "s", "≤ 30")
+        ended = time.monotonic()
+        opens = await self._until(ended, "/stats", '"full": false')
+        back = await self._until(ended, "/about/health", "OK")
+        about = f"{what}: from their end until"
+        keep("L16 opens", f"{about} new rooms are opened", opens, "s", "≤ 30")
+        keep("L16 back", f"{about} health is as before", back, "s", "≤ 30")
         after = await look(self.talk, self.bridge, WINDOW)
         keep("L16 audio after", f"{what}: loss after their end", 100 * after.loss, "%", "0")
         answer = await self._open_room()
         if answer != "opened":
             raise AssertionError(f"no room can be opened afterwards: {answer}")
 
-    async def _ask_for_room(self, began: float) -> tuple[float, str]:
-        """Seconds until the focus knows of the overload; what a new room gets then."""
-        took = await self._until(began, lambda stress: stress >= OVERLOADED)
-        return took, await self._open_room()
+    async def _ask_for_room(self, began: float) -> tuple[float, float, str]:
+        """Seconds until overload is told, and until it refuses; what a new room gets."""
+        took = await self._until(began, "/about/health", "overloaded")
+        full = await self._until(began, "/stats", '"full": true')
+        return took, full, await self._open_room()
 
     async def _sent(self) -> float:
         return await asyncio.to_thread(self._service.counter, "engine_packets_sent")
@@ -187,12 +193,11 @@ class Stage:
         beside(self._stack, person.drain())
         await person.watch([])
 
-    async def _until(self, began: float, is_so: Callable[[float], bool]) -> float:
-        """Seconds until what the focus knows of the bridge's stress is so."""
+    async def _until(self, began: float, path: str, word: str) -> float:
+        """Seconds until a page of the focus has it."""
         while time.monotonic() - began < PATIENCE:
-            page = await asyncio.to_thread(self._service.page, "focus", "/stats")
-            [bridge] = json.loads(page)["bridge_selector"]["bridges"]
-            if is_so(bridge["stress"]):
+            page = await asyncio.to_thread(self._service.page, "focus", path)
+            if word in page:
                 break
             await asyncio.sleep(0.2)
         return time.monotonic() - began
@@ -224,7 +229,7 @@ async def overload(service: Service, options: argparse.Namespace, carried: int) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--audience", type=int, default=50)
+    parser.add_argument("--audience", type=int, default=150)
     parser.add_argument(
         "--pictures", type=int, default=0, help="that fill the bridge; 0: find out"
     )

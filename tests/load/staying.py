@@ -23,12 +23,13 @@ from xmppconf.errors import PeerError
 from xmppconf.jingle import Action, Received
 from xmppconf.xmpp.jingle import jingle_from_xml
 from xmppconf.xmpp.stream import Request
-from xmppconf.xmpp.xml import STREAM, build
+from xmppconf.xmpp.xml import FOCUS, JINGLE, STREAM, build
 
 #: Sound in packets of 40 ms and a small picture: enough to hear whether a call goes on,
 #: and little enough that hundreds fit beside the service on one machine.
 SPEAKER = plan.Person(audio=plan.Layer(80, 25), video=(plan.Layer(400, 10),))
 AGAIN = 0.5  # seconds until something that failed is tried again
+RESTART_PAUSE = 5.5  # seconds; who asks more often gets no further session
 LOOK = 0.02  # seconds between two looks for the first packet
 SESSION = "{urn:xmppconf:focus:0}session"
 
@@ -131,11 +132,27 @@ class Staying(Participant):
                 await self.accept(self._peers, 4, frozenset())
             except (PeerError, NoConnection, TimeoutError) as error:
                 self.complaints.append(repr(error))
+                await self._ask_again(offer)
                 continue
             self._sid = offer.sid
             self._has_media = True
             self.sessions += 1
             self._channel_task = asyncio.create_task(self._keep_channel())
+
+    async def _ask_again(self, offer: Received) -> None:
+        """Tell the focus that no path was found, as clients do; another offer follows."""
+        if not self._offers.empty():
+            return
+        await asyncio.sleep(RESTART_PAUSE)
+        session = {"id": offer.bridge_session_id, "restart": "true"}
+        jingle = build(
+            JINGLE,
+            "jingle",
+            {"action": Action.SESSION_TERMINATE.value, "sid": offer.sid},
+            build(FOCUS, "bridge-session", session),
+        )
+        with suppress(PeerError, TimeoutError):
+            await self._stream.ask(f"{self._room}/focus", "set", jingle)
 
     async def _keep_channel(self) -> None:
         try:
