@@ -29,6 +29,7 @@ from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
 
 from tests.load.rooms import (
+    NOTHING,
     WARM_UP,
     Seen,
     end_cleanly,
@@ -48,6 +49,7 @@ RATE = 200
 MAX_PICTURES = 50
 #: `Generator` decrypts one packet of so many, so that it is not the slower side.
 VERIFY = 16
+NEAR = 0.6  # where it is worth looking closely
 FULL = 0.95  # of the bridge's core; who measures and the kernel have some of it
 WINDOW = 5.0  # seconds in which loss is counted
 PATIENCE = 120.0  # seconds until health says something
@@ -113,13 +115,16 @@ class Stage:
     async def find_limit(self) -> int:
         """Pictures that fill the bridge's core."""
         options, sent = self._options, 0.0
+        seen = NOTHING
         self.crowd.native.set_sending(True)
         while len(self.cameras) < MAX_PICTURES:
             await self.add_camera()
             await asyncio.sleep(WARM_UP)
-            before = await self._sent()
-            seen = await look(self.talk, self.bridge, options.step)
-            sent = (await self._sent() - before) / options.step
+            before, step = await self._sent(), options.step
+            if seen.cpu < NEAR:
+                step = min(step, 1.0)
+            seen = await look(self.talk, self.bridge, step)
+            sent = (await self._sent() - before) / step
             if options.verbose:
                 print(len(self.cameras), f"{sent:,.0f}/s", seen, file=sys.stderr)
             if seen.cpu > FULL:

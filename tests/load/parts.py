@@ -19,11 +19,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aiohttp
 import uvloop
 from xmppconf_bridge.generator import plan
 from xmppconf_bridge.generator.app import beside
-from xmppconf_bridge.generator.io.participant import Participant
+from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import Peers
 
 from tests.load.overload import drop_pictures, tc
@@ -65,7 +64,7 @@ async def fill(service: Service, options: argparse.Namespace) -> tuple[float, li
 
     async with AsyncExitStack() as stack:
         beside(stack, peers.pump())
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(http_session())
         viewers = [VIEWER] * options.audience
         await stack.enter_async_context(room_of(service, viewers, peers, name=room))
         drop_pictures(service.settings.bridge.udp_port)

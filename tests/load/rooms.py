@@ -35,9 +35,13 @@ class Seen:
     loss: float
     p50: float
     p99: float
+    p999: float
     """Added delay, in milliseconds."""
     cpu: float
     """Of the bridge, in shares of one core."""
+
+
+NOTHING = Seen(0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def end_cleanly() -> None:
@@ -119,6 +123,7 @@ async def look(peers: Peers, bridge: int, seconds: float) -> Seen:
         lost / max(received + lost, 1),
         delays.p50 / 1000,
         delays.p99 / 1000,
+        delays.p999 / 1000,
         (end.cpu - begin.cpu) / took,
     )
 

@@ -36,7 +36,7 @@ from tests.load.rooms import (
 from tests.support.service import Service
 
 LOOPBACK = "127.0.0.1"
-SETTINGS = "[bridge]\ntrust_bandwidth = false\n"
+SETTINGS = "[bridge]\ntrust_bandwidth = false\nworkers = 1\n"
 PERSON = plan.Person(
     audio=plan.Layer(160, 50), level=plan.SPEAKING, video=(plan.Layer(1100, 30),)
 )
@@ -44,6 +44,9 @@ PEOPLE = 4
 OPUS = 111
 SIZE = 172  # octets after the RTP header: a voice and an authentication tag
 AT_ONCE = 20  # packets
+#: Sequence numbers ahead of the participant's own, and never caught up with: nothing but
+#: authentication refuses such a packet (RFC 3711, 3.3).
+AHEAD = range(10_000, 30_000)
 
 
 def spoofed(source: int, target: int, rtp: bytes) -> bytes:
@@ -55,19 +58,34 @@ def spoofed(source: int, target: int, rtp: bytes) -> bytes:
     return head + udp
 
 
+def number_on_the_wire(source: int, ssrc: int) -> int:
+    """The sequence number of the next packet that the participant itself sends."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        raw.settimeout(5)
+        wanted = struct.pack("!H", source), struct.pack("!I", ssrc)
+        while True:
+            packet = raw.recv(2048)
+            udp = packet[4 * (packet[0] & 15) :]
+            if (udp[:2], udp[16:20]) == wanted:
+                return int.from_bytes(udp[10:12], "big")
+
+
 def flood(source: int, target: int, ssrc: int, rate: int, seconds: float) -> None:
     """The process that sends them; as many a second as told, evenly."""
     chance = random.Random(9)
+    first = number_on_the_wire(source, ssrc) + AHEAD.start
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
-        # Every sequence number there is: some are always ahead of the replay window.
         packets = [
             spoofed(
                 source,
                 target,
-                struct.pack("!BBHII", 0x80, OPUS, number, 960 * number & 0xFFFFFFFF, ssrc)
+                struct.pack(
+                    *("!BBHII", 0x80, OPUS, (first + number) & 0xFFFF),
+                    *(960 * number & 0xFFFFFFFF, ssrc),
+                )
                 + chance.randbytes(SIZE),
             )
-            for number in range(0, 65536, 7)
+            for number in range(len(AHEAD))
         ]
         began = time.monotonic()
         sent = 0
@@ -80,15 +98,12 @@ def flood(source: int, target: int, ssrc: int, rate: int, seconds: float) -> Non
 
 
 async def measure(service: Service, options: argparse.Namespace) -> None:
-    # Those beyond the replay window too, and those before it, which cost less.
-    counters = [f"engine_dropped_srtp_{why}" for why in ("unauthentic", "old", "replayed")]
-
-    def refused() -> list[float]:
-        return [service.counter(name) for name in counters]
+    def refused() -> float:
+        return service.counter("engine_dropped_srtp_unauthentic")
 
     peers = Peers()
     seen: dict[bool, list[Seen]] = {False: [], True: []}
-    came = [0.0] * len(counters)
+    came = 0.0
     async with AsyncExitStack() as stack:
         beside(stack, peers.pump())
         people = await stack.enter_async_context(room_of(service, [PERSON] * PEOPLE, peers))
@@ -120,12 +135,11 @@ async def measure(service: Service, options: argparse.Namespace) -> None:
                 if hostile:
                     sender.terminate()
                     sender.join()
-            for index, (old, new) in enumerate(zip(before, after, strict=True)):
-                came[index] += new - old
-    rate = sum(came) / options.rounds / options.seconds
+            came += after - before
+    rate = came / options.rounds / options.seconds
     tell(seen, rate, options.seconds)
-    if rate < 0.9 * options.rate or came[0] < 0.25 * sum(came):
-        raise AssertionError(f"{rate:,.0f} bad packets a second came, by reason: {came}")
+    if rate < 0.9 * options.rate:
+        raise AssertionError(f"{rate:,.0f} bad packets a second reached authentication")
 
 
 def tell(seen: dict[bool, list[Seen]], rate: float, seconds: float) -> None:
@@ -133,7 +147,7 @@ def tell(seen: dict[bool, list[Seen]], rate: float, seconds: float) -> None:
         values: list[float] = [getattr(one, name) for one in seen[hostile]]
         return statistics.median(values)
 
-    bad = f"{rate:,.0f} bad SRTP packets/s from a participant's own address, {seconds:g} s"
+    bad = f"{rate:,.0f} bad SRTP tags/s from a participant's own address, {seconds:g} s"
     for hostile, about, row in ((False, "without", "control"), (True, bad, "flooded")):
         marks = ("≤ 0.1", "≤ 20") if hostile else ("", "")
         what = f"call of {PEOPLE}, {about}"

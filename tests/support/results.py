@@ -19,6 +19,7 @@ from tests.support.figures import Figure
 TITLES = {
     "bandwidth": "Bandwidth, in virtual time",
     "browser": "Browsers",
+    "carried": "What one core forwards",
     "engine": "Packet engine",
     "faults": "Faults, with real media",
     "hostile": "Hostile loads",

@@ -1,0 +1,193 @@
+"""L8: a flood of signalling, and what people who come meanwhile and calls that run notice.
+
+Five hostile occupants of one room change their presence 200 times a second each, and a
+stranger asks for 200 rooms a second, all as fast as the server lets them.  Meanwhile two
+people after two others open a room of their own and wait for the first packet of the
+other; the same before, without the flood.  Three calls go on all the time.  Start it with
+`script/soak signalling`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+from xmppconf_bridge.generator.app import beside
+from xmppconf_bridge.generator.io.participant import Participant, http_session
+from xmppconf_bridge.generator.io.peers import Peers
+
+from tests.load.rooms import WARM_UP, end_cleanly, keep, room_of
+from tests.load.staying import SPEAKER, Staying
+from tests.support.service import Service, running_service
+from xmppconf.config import Names
+from xmppconf.xmpp.stream import GuardedClient
+from xmppconf.xmpp.xml import FOCUS, STREAM, build
+
+HOSTILE = 5
+PRESENCES = 200  # a second, of each
+REQUESTS = 200  # a second
+CALLS = 3
+TICK = 0.05  # seconds; so many stanzas go out at once
+MEDIA_WITHIN = 30.0  # seconds
+MIB = 1024 * 1024
+
+
+class Flood:
+    """What was sent, and the tasks that send it."""
+
+    def __init__(self, service: Service, peers: Peers) -> None:
+        self._service = service
+        self._peers = peers
+        self.presences = self.requests = 0
+
+    async def hostile(self, number: int) -> None:
+        """Be an occupant that changes its presence without end."""
+        one = Participant(self._service.settings, "flooded", 900 + number, SPEAKER)
+        try:
+            await one.enter()
+            for count in itertools.count():
+                for index in range(int(PRESENCES * TICK)):
+                    text = f"{count}.{index}" + "x" * 100
+                    one._tell(build(STREAM, "status", text=text))
+                    self.presences += 1
+                await asyncio.sleep(TICK)
+        finally:
+            await one.close()
+
+    async def stranger(self) -> None:
+        """Ask for room after room, and never enter one."""
+        settings = self._service.settings
+        names, xmpp = Names.of(settings), settings.xmpp
+        stream = GuardedClient(names.guests, "", verify=False)
+        stream.open(xmpp.host, xmpp.client_port)
+        try:
+            await stream.session.wait()
+            for count in itertools.count():
+                for index in range(int(REQUESTS * TICK)):
+                    room = f"flood-{count}-{index}@{names.rooms}"
+                    asked = build(FOCUS, "conference", {"room": room})
+                    about = {"type": "set", "to": names.focus, "id": f"f{count}-{index}"}
+                    stream.write(build(STREAM, "iq", about, asked))
+                    self.requests += 1
+                await asyncio.sleep(TICK)
+        finally:
+            await stream.close()
+
+
+async def joins(service: Service, peers: Peers, seconds: float, first: int) -> list[float]:
+    """Two by two people open rooms; seconds from the login to the first packet, of each."""
+    took: list[float] = []
+    end, number = time.monotonic() + seconds, itertools.count(first)
+    async with http_session() as http:
+        while time.monotonic() < end:
+            room = f"control-{next(number)}"
+            pair = [
+                Staying(service.settings, room, next(number), peers, http) for _ in range(2)
+            ]
+
+            async def one(person: Staying) -> None:
+                began = time.monotonic()
+                await person.stay()
+                await person.first_packet(MEDIA_WITHIN)
+                took.append(time.monotonic() - began)
+
+            try:
+                await asyncio.gather(*(one(person) for person in pair))
+            finally:
+                await asyncio.gather(*(person.close() for person in pair))
+    return took
+
+
+def lost(peers: Peers) -> tuple[int, int]:
+    """Packets that came and that did not, of all calls."""
+    tracks = [track for one in peers.native.figures() for track in one.tracks.values()]
+    received = sum(track.received for track in tracks)
+    return received, sum(max(track.expected - track.received, 0) for track in tracks)
+
+
+async def measure(service: Service, options: argparse.Namespace) -> None:
+    calls, newcomers = Peers(verify=4), Peers()
+    parts = ("focus", "prosody", "bridge", "web")
+    async with AsyncExitStack() as stack:
+        for peers in (calls, newcomers):
+            beside(stack, peers.pump())
+        for number in range(CALLS):
+            people = [SPEAKER] * 4
+            await stack.enter_async_context(
+                room_of(service, people, calls, first=10 * number)
+            )
+        for peers in (calls, newcomers):
+            peers.native.set_sending(True)
+        await asyncio.sleep(WARM_UP)
+        # What the first call makes the parts grow by is nobody's flood.
+        await joins(service, newcomers, 5, 1_000)
+        control = await joins(service, newcomers, options.seconds, 10_000)
+        base = {part: service.memory(part) for part in parts}
+        calls.native.reset()
+        flood = Flood(service, newcomers)
+        tasks = [asyncio.create_task(flood.hostile(n)) for n in range(HOSTILE)]
+        tasks.append(asyncio.create_task(flood.stranger()))
+        try:
+            flooded = await joins(service, newcomers, options.seconds, 100_000)
+        finally:
+            ended = [task for task in tasks if task.done()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        grown = {part: (service.memory(part) - base[part]) / MIB for part in parts}
+        tell(control, flooded, lost(calls), grown, flood, options.seconds)
+        for task in ended:
+            raise AssertionError(f"a flood ended by itself: {task.exception()!r}")
+
+
+def tell(
+    control: list[float],
+    flooded: list[float],
+    counted: tuple[int, int],
+    grown: dict[str, float],
+    flood: Flood,
+    seconds: float,
+) -> None:
+    def late(took: list[float]) -> float:
+        return statistics.quantiles(took, n=20, method="inclusive")[18]
+
+    what = (
+        f"{flood.presences / seconds:,.0f} presences/s of {HOSTILE} and "
+        f"{flood.requests / seconds:,.0f} requests/s of a stranger, {seconds:g} s"
+    )
+    before = f"without a flood: login to first packet, 95 % of {len(control)}"
+    keep("L8 control join p95", before, late(control), "s")
+    during = f"{what}: login to first packet, 95 % of {len(flooded)}"
+    keep("L8 join p95", during, late(flooded), "s")
+    ratio = late(flooded) / late(control)
+    keep("L8 join ratio", f"{what}: the same against control", ratio, "", "≤ 2")
+    received, missing = counted
+    share = 100 * missing / max(received + missing, 1)
+    keep("L8 loss", f"{what}: loss of {CALLS} calls of 4", share, "%", "0")
+    for part, size in grown.items():
+        keep(f"L8 {part} memory", f"{what}: {part} grew by", size, "MiB", "≤ 32")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60, help="without, and with it")
+    options = parser.parse_args()
+    end_cleanly()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_service(Path(folder)) as service,
+    ):
+        uvloop.run(measure(service, options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
