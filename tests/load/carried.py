@@ -98,7 +98,7 @@ async def steady(service: Service, mark: Mark, seconds: float) -> None:
 async def rising(service: Service, options: argparse.Namespace) -> None:
     bridge = service.children()["bridge"]
     peers, room = Peers(verify=VERIFY), f"rising-{time.monotonic_ns():x}"
-    best, own = NOTHING, 0.0
+    best, own, own_best, failed = NOTHING, 0.0, 0.0, 0
     async with AsyncExitStack() as stack:
         beside(stack, peers.pump())
         viewers = [VIEWER] * RECEIVERS
@@ -118,13 +118,14 @@ async def rising(service: Service, options: argparse.Namespace) -> None:
             own = (usage(os.getpid()).cpu - before.cpu) / took
             if options.verbose:
                 print(number + 1, f"{seen.received / took:,.0f}/s", seen, f"{own:.2f}")
-            if seen.loss > LOST:
-                break
-            best = seen
-            if own > BUSY:
+            # Once may be what else the machine does.
+            failed = failed + 1 if seen.loss > LOST else 0
+            if not failed and seen.received > best.received:
+                best, own_best = seen, own
+            if failed == 2 or own > BUSY:
                 break
     rate = best.received / options.step
-    full = f"the load generator had {100 * own:.0f} % of its core then"
+    full = f"the load generator had {100 * own_best:.0f} % of its core then"
     what = f"more and more senders to {RECEIVERS}, {SIZE} octets: arrived"
     keep("L3", f"{what} with ≤ 0.1 % lost; {full}", rate, "packets/s", "≥ 50,000")
     keep("L3 CPU", f"{what}: bridge", 100 * best.cpu, "% of a core")
