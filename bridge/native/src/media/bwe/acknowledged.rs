@@ -19,6 +19,8 @@ const RECENT_PACKETS: usize = 16;
 const ALIKE: f64 = 1.3;
 /// Packets that take so much longer to come than to be sent were held up.
 const HELD_UP: f64 = 1.1;
+/// What comes so much before what had come already does so by another clock.
+const SET_BACK: i64 = SECOND as i64;
 
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -31,10 +33,16 @@ struct Packet {
 pub struct AcknowledgedRate {
     /// In order of arrival.
     window: VecDeque<Packet>,
+    /// When the newest of those that have left the window was sent.
+    passed: Time,
 }
 
 impl AcknowledgedRate {
     pub fn add(&mut self, sent_at: Time, arrived: i64, size: u32) {
+        // By a clock that was set back everything new would be the oldest, and leave at once.
+        if self.window.back().is_some_and(|last| last.arrived.saturating_sub(arrived) > SET_BACK) {
+            *self = AcknowledgedRate::default();
+        }
         self.window.push_back(Packet { arrived, sent_at, size });
         let mut at = self.window.len() - 1;
         while at > 0 && self.window[at - 1].arrived > self.window[at].arrived {
@@ -42,7 +50,9 @@ impl AcknowledgedRate {
             at -= 1;
         }
         while self.is_too_long() {
-            self.window.pop_front();
+            if let Some(packet) = self.window.pop_front() {
+                self.passed = self.passed.max(packet.sent_at);
+            }
         }
     }
 
@@ -63,8 +73,8 @@ impl AcknowledgedRate {
         let (first, last) = (self.window.front()?, self.window.back()?);
         let (mut longest, mut second) = (0, 0);
         let mut before = first.arrived;
-        let (mut earliest, mut latest) = (first.sent_at, first.sent_at);
-        let (mut total, mut last_sent) = (0u64, first.size);
+        let (mut earliest, mut latest) = (Time::MAX, 0);
+        let (mut total, mut sent, mut last_sent, mut count) = (0u64, 0u64, 0, 0);
         for packet in &self.window {
             let gap = packet.arrived - before;
             if gap > longest {
@@ -73,18 +83,27 @@ impl AcknowledgedRate {
                 second = gap;
             }
             before = packet.arrived;
+            total += u64::from(packet.size);
+            // One that was long on its way was sent when the others were not.
+            if packet.sent_at < self.passed {
+                continue;
+            }
             earliest = earliest.min(packet.sent_at);
             if packet.sent_at >= latest {
                 (latest, last_sent) = (packet.sent_at, packet.size);
             }
-            total += u64::from(packet.size);
+            sent += u64::from(packet.size);
+            count += 1;
+        }
+        if count < REQUIRED {
+            return None;
         }
         let arriving = last.arrived - first.arrived - longest + second;
         let sending = latest - earliest;
         let rate =
             |bytes: u64, nanoseconds: u64| bytes as f64 * 8e9 / nanoseconds.max(MILLISECOND) as f64;
         let arrived = rate(total - u64::from(first.size), arriving.max(0) as u64);
-        Some(arrived.min(rate(total - u64::from(last_sent), sending)))
+        Some(arrived.min(rate(sent - u64::from(last_sent), sending)))
     }
 
     /// What the way can carry, when a queue has grown: the rate just now, since that of the whole
@@ -201,3 +220,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod table;
