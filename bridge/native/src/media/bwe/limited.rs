@@ -31,7 +31,8 @@ impl Limited {
         let elapsed = now.saturating_sub(self.at.replace(now).unwrap_or(now));
         let most = estimate * USED * WINDOW;
         let more = estimate * USED * elapsed as f64 / SECOND as f64;
-        self.unused = (self.unused + more).min(most);
+        // Both ways: the estimate may have fallen since, and with it what counts.
+        self.unused = (self.unused.max(-most) + more).min(most);
         self.judge(now, most);
     }
 
@@ -76,3 +77,6 @@ mod tests {
         assert!(limited.was_limited(2 * SECOND, 10 * SECOND));
     }
 }
+
+#[cfg(test)]
+mod table;
