@@ -169,6 +169,7 @@ impl LossBound {
     fn estimate(&mut self, by_delay: f64, acknowledged: Option<f64>, least: f64) {
         let current = self.best;
         let limited = self.state != LossState::Unbounded;
+        let grows = self.state == LossState::Increasing;
         let average = self.average();
         let mut best = None;
         let candidates = FACTORS.map(|factor| Some(current.bandwidth * factor));
@@ -201,7 +202,7 @@ impl LossBound {
         best.bandwidth = bounded;
         self.state = if bounded >= by_delay {
             LossState::Unbounded
-        } else if limited && bounded > self.rate {
+        } else if limited && (bounded > self.rate || (grows && bounded == self.rate)) {
             LossState::Increasing
         } else {
             LossState::Decreasing
@@ -324,3 +325,6 @@ mod tests {
         assert!(bound.rate > 0.75e6 && bound.rate < 1.25e6, "{}", bound.rate);
     }
 }
+
+#[cfg(test)]
+mod table;
