@@ -217,3 +217,6 @@ mod tests {
         assert_eq!(aimd.rate(), 1e6);
     }
 }
+
+#[cfg(test)]
+mod table;

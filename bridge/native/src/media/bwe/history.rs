@@ -177,3 +177,6 @@ mod tests {
         assert!(!late.given_up, "it never counted as lost");
     }
 }
+
+#[cfg(test)]
+mod table;

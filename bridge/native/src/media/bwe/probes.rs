@@ -234,3 +234,6 @@ mod tests {
         assert_eq!(ids, [1, 2, 3, 4]);
     }
 }
+
+#[cfg(test)]
+mod table;
