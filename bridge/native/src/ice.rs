@@ -32,6 +32,9 @@ const CONNECT_TIMEOUT: Time = 15_000 * MS;
 const CONSENT_INTERVAL: Time = 5_000 * MS;
 const CONSENT_RETRY: Time = 500 * MS;
 const CONSENT_TIMEOUT: Time = 15_000 * MS;
+/// Other credentials give the peer time to learn of them; but who answers none of several
+/// restarts has consented to nothing for longer than RFC 7675, 5.1 allows.
+const CONSENT_LIMIT: Time = 30_000 * MS;
 /// That many unanswered checks make a pair the peer still uses look better.
 const SUSPECT_TRIES: u32 = 4;
 const RECENT: Time = 5_000 * MS;
@@ -135,9 +138,20 @@ struct Pair {
     check: Option<Check>,
     /// Checks that were given up.
     failures: u32,
+    /// Or since when one is asked for under the present credentials.
     last_answer: Time,
+    /// When the peer really answered.
+    proven: Time,
     last_request: Time,
     next_consent: Time,
+}
+
+impl Pair {
+    /// When the peer's consent runs out.
+    fn consent_end(&self) -> Time {
+        let limit = self.proven.saturating_add(CONSENT_LIMIT);
+        self.last_answer.saturating_add(CONSENT_TIMEOUT).min(limit)
+    }
 }
 
 struct Credentials {
@@ -311,6 +325,7 @@ impl Agent {
             check: None,
             failures: 0,
             last_answer: 0,
+            proven: 0,
             last_request: now,
             next_consent: 0,
         });
@@ -462,6 +477,7 @@ impl Agent {
         pair.state = State::Succeeded;
         pair.open = true;
         pair.last_answer = now;
+        pair.proven = now;
         pair.next_consent = now.saturating_add(consent_interval(&mut self.random));
         if opened {
             out.event(Event::PathOpened(path));

@@ -265,6 +265,39 @@ fn other_credentials_restart_and_the_old_pair_carries_on() {
     assert_eq!(world.sides[0].agent.destination(), Some(world.path_to(1)));
 }
 
+/// A restart gives the peer time, but none that nobody has answered gives it more than that.
+#[test]
+fn consent_is_not_put_off_by_restarts_that_nobody_answers() {
+    for (every, restarts, least, most) in
+        [(100, 0, 9, 15), (9, 1, 18, 24), (9, 5, 24, 30), (1, 40, 24, 30)]
+    {
+        let mut world = World::new([true, false]);
+        world.signal(0, true);
+        world.signal(1, true);
+        world.run(20 * SECOND);
+        assert!(world.connected());
+        world.events(0);
+        world.loss = |_, _| true;
+        let mut closed = None;
+        for second in 1..=60 {
+            if second % every == 0 && second / every <= restarts {
+                let other = [b'a' + second as u8; 4];
+                let now = world.now;
+                let side = &mut world.sides[0];
+                let sockets = [(0, side.address)];
+                side.agent.set_remote(now, &other, &other, &[], &sockets, &mut side.out);
+            }
+            world.run(SECOND);
+            let sent_to = world.sides[0].agent.destination();
+            if closed.is_none() && sent_to.is_none() {
+                closed = Some(second);
+            }
+        }
+        let closed = closed.unwrap_or(99);
+        assert!((least..=most).contains(&closed), "{restarts} restarts: {closed} s");
+    }
+}
+
 #[test]
 fn a_relayed_pair_waits_for_a_better_one() {
     let mut world = World::new([true, false]);

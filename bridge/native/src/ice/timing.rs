@@ -94,7 +94,7 @@ impl Agent {
         let active = had;
         for pair in &mut self.pairs {
             let last = if Some(pair.path) == active {
-                pair.last_answer.saturating_add(CONSENT_TIMEOUT)
+                pair.consent_end()
             } else {
                 pair.last_answer.max(pair.last_request).saturating_add(IDLE_PAIR)
             };
@@ -198,7 +198,7 @@ impl Agent {
                 next = next.min(self.next_start.max(now.saturating_add(MS)));
             }
             if Some(pair.path) == active {
-                next = next.min(pair.last_answer.saturating_add(CONSENT_TIMEOUT));
+                next = next.min(pair.consent_end());
                 if pair.check.is_none() && pair.state == State::Succeeded {
                     next = next.min(pair.next_consent);
                 }
