@@ -81,7 +81,7 @@ impl Decision {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Selection {
     limits: Limits,
     layers: Layers,
@@ -289,7 +289,12 @@ impl Selection {
             self.shown = false;
         }
         let target = &mut self.layers.spatial;
-        let goal = frame.targets.within(self.limits.spatial, self.limits.temporal);
+        let mut goal = frame.targets.within(self.limits.spatial, self.limits.temporal);
+        if leaving {
+            // Not only what nobody needs: of a picture without its largest layer the others
+            // would be sent for nothing.
+            goal = frame.targets.slowest(goal);
+        }
         if frame.keyframe {
             self.frames_left = 0;
             self.stuck = false;
@@ -332,4 +337,8 @@ impl Selection {
 }
 
 #[cfg(test)]
+mod dependency_table;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vp9_table;

@@ -62,6 +62,16 @@ impl Targets {
             .map_or(0, |(_, index)| index)
     }
 
+    /// The target of the same spatial layer with the fewest frames.
+    pub fn slowest(&self, target: u8) -> u8 {
+        let spatial = self.get(target).map(|layers| layers.0);
+        let all = (0..self.count).filter_map(|index| Some((self.get(index)?, index)));
+        let alike = all.filter(|(layers, index)| {
+            Some(layers.0) == spatial && self.is_active(*index) == self.is_active(target)
+        });
+        alike.min().map_or(target, |(_, index)| index)
+    }
+
     /// The active targets that who gets `target` can have.
     pub fn mask(&self, target: u8) -> u32 {
         let Some(most) = self.get(target) else {
@@ -422,3 +432,6 @@ pub fn rewrite(
     writer.copy(&mut bits, left)?;
     Some(writer.at.div_ceil(8))
 }
+
+#[cfg(test)]
+pub mod made;
