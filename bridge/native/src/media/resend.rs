@@ -136,7 +136,10 @@ impl Media {
         let number = match rtx {
             Some(_) => number(now, transport, &ids, fields.ssrc, size, cluster),
             // The packet is repeated byte for byte.
-            None => sent.transport_sequence,
+            None => {
+                transport.leg.pacer.sent(size);
+                sent.transport_sequence
+            }
         };
         let header = writer.stamp(number);
         out.send_rtp(route.receiver_id, header, payload);

@@ -1,6 +1,7 @@
 //! Losses towards receivers, and what is sent again.
 
 use super::*;
+use crate::media::transport::Transport;
 
 #[test]
 fn losses_keep_their_gap_and_late_packets_fill_it() {
@@ -163,4 +164,132 @@ fn retransmissions_stay_within_their_budget() {
     let resent: usize =
         room.out.rtp.iter().filter(|p| p.ssrc == SLOT + 1).map(|p| p.payload.len()).sum();
     assert!(resent > total / 5 && resent <= total / 4 + (64 << 10), "{resent} of {total}");
+}
+
+/// A room with one packet of video sent to the receiver, the next one lost to it, then a third.
+fn with_one_sent(rtx: bool) -> (Room, u16) {
+    let mut room = Room::new();
+    room.apply(Command::SetRoute {
+        receiver: RECEIVER,
+        source: VIDEO,
+        ssrc: SLOT,
+        rtx_ssrc: rtx.then_some(SLOT + 1),
+        max_encoding: 0,
+        max_spatial: 7,
+        max_temporal: 7,
+    });
+    let mut payload = vp8(true, 1, 1, 0);
+    payload.resize(1000, 0);
+    let sequence = room.video(0, 1, 0, &payload)[0].sequence;
+    room.video(0, 3, 6000, &vp8(false, 3, 3, 0));
+    room.out.rtp.clear();
+    (room, sequence)
+}
+
+fn ask(room: &mut Room, sequence: u16) -> usize {
+    let mut nack = [0; 32];
+    let length = super::rtcp_write::nack(&mut nack, 1, SLOT, &[sequence]);
+    let before = room.out.rtp.len();
+    room.rtcp(RECEIVER, &nack[..length]);
+    room.out.rtp.len() - before
+}
+
+type Prepare = fn(&mut Room, u16);
+
+/// What comes of a request in every state of a packet: how many are sent again, and of which
+/// counter it is.
+#[test]
+fn every_request_in_every_state() {
+    let none: Prepare = |_, _| {};
+    let states: [(&str, i32, Prepare, [u64; 4]); 9] = [
+        // sent by RTX, sent as they were, over the budget, unanswered
+        ("sent", 0, none, [1, 0, 0, 0]),
+        ("the first of the stream is not asked for", -1, none, [0, 0, 0, 1]),
+        ("lost on its way to us", 1, none, [0, 0, 0, 1]),
+        ("not sent yet", 3, none, [0, 0, 0, 1]),
+        ("sent again once", 0, |room, one| assert_eq!(ask(room, one), 1), [1, 0, 0, 0]),
+        (
+            "sent again three times",
+            0,
+            |room, one| {
+                for _ in 0..3 {
+                    assert_eq!(ask(room, one), 1);
+                    room.now += 500 * MS;
+                }
+            },
+            [0, 0, 0, 1],
+        ),
+        (
+            "muted",
+            0,
+            |room, _| room.apply(Command::SetMuted { source: VIDEO, muted: true }),
+            [0, 0, 0, 1],
+        ),
+        (
+            "of a source that is another's by now",
+            0,
+            |room, _| room.apply(Command::RemoveRoute { receiver: RECEIVER, source: VIDEO }),
+            [0, 0, 0, 0],
+        ),
+        (
+            "beyond the budget",
+            0,
+            |room, _| {
+                let index = room.media.transports.index(RECEIVER).unwrap();
+                let receiver = room.media.transports.get_mut(index).unwrap();
+                while receiver.may_resend(100) {}
+            },
+            [0, 0, 1, 0],
+        ),
+    ];
+    for rtx in [true, false] {
+        for (state, ahead, prepare, expected) in &states {
+            let (mut room, sequence) = with_one_sent(rtx);
+            prepare(&mut room, sequence);
+            room.now += 500 * MS;
+            let figures = |room: &Room| {
+                let stats = room.media.stats();
+                [stats.rtx_sent, stats.resend_sent, stats.resend_over_budget, stats.nack_unanswered]
+            };
+            let before = figures(&room);
+            let sent = ask(&mut room, sequence.wrapping_add_signed(*ahead as i16));
+            let after = figures(&room);
+            let figures: [u64; 4] = std::array::from_fn(|at| after[at] - before[at]);
+            let mut expected = *expected;
+            if !rtx {
+                expected.swap(0, 1);
+            }
+            assert_eq!(figures, expected, "{state}, RTX {rtx}");
+            assert_eq!(sent as u64, expected[0] + expected[1], "{state}, RTX {rtx}");
+        }
+    }
+}
+
+/// A quarter of what is sent, from a burst of 64 KiB: every step in every state of the budget.
+#[test]
+fn every_step_in_every_state_of_the_budget() {
+    // left in the budget; after 400 more were sent; whether 1000 may be sent again, and left then
+    let table = [
+        (0, 100, false, 0),
+        (999, 1_099, false, 999),
+        (1_000, 1_100, true, 0),
+        (65_436, 65_536, true, 64_436),
+        (65_536, 65_536, true, 64_536),
+    ];
+    for (left, more, may, then) in table {
+        let with = |left: usize| {
+            let mut transport = Transport::new(1, 5);
+            assert!(transport.may_resend((64 << 10) - left));
+            transport
+        };
+        let left_in = |mut transport: Transport| {
+            (0..=64usize << 10).rev().find(|size| transport.may_resend(*size)).unwrap()
+        };
+        let mut transport = with(left);
+        transport.count_sent(400);
+        assert_eq!(left_in(transport), more, "{left}");
+        let mut transport = with(left);
+        assert_eq!(transport.may_resend(1000), may, "{left}");
+        assert_eq!(left_in(transport), then, "{left}");
+    }
 }
