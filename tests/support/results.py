@@ -22,6 +22,7 @@ TITLES = {
     "carried": "What one core forwards",
     "engine": "Packet engine",
     "faults": "Faults, with real media",
+    "gate": "The gate: bad input, and what it does",
     "hostile": "Hostile loads",
     "joins": "Many who join",
     "privacy": "Privacy",
