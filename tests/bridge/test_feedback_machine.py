@@ -4,6 +4,7 @@ within bounds, nothing is sent without measure, and no number is given out twice
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -20,7 +21,7 @@ from tests.support.bandwidth_loop import (
     Sender,
     nanoseconds,
 )
-from tests.support.figures import count
+from tests.support.figures import Figure, count, record
 
 SENDER, RECEIVER, SOURCE = 1, 2, 7
 SLOT, SLOT_RTX, PADDING = 4001, 4002, 91
@@ -165,8 +166,20 @@ class FeedbackMachine(RuleBasedStateMachine):
         assert self.besides <= 1.1 * filled + again + PROBES * (3 + elapsed / 3)
 
 
+RUNS = count(40, 2000)
 FeedbackMachine.TestCase.settings = settings(
-    max_examples=count(40, 2000), stateful_step_count=50, deadline=None
+    max_examples=RUNS, stateful_step_count=50, deadline=None
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept(request: pytest.FixtureRequest) -> Iterator[None]:
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed:
+        what = "runs of up to 50 steps of a receiver's feedback: nothing without measure"
+        record(Figure("gate", "Z15", what, RUNS, "runs", "≥ 2,000"))
+
+
 #: Of the full count, which takes minutes.
 TestFeedback = pytest.mark.timeout(900)(FeedbackMachine.TestCase)
