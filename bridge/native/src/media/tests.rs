@@ -2,6 +2,7 @@
 
 mod audio;
 mod layers;
+mod legs;
 mod links;
 mod mirrors;
 mod relays;
