@@ -2,6 +2,8 @@
 //! numbers, from the sender through encryption to a receiver and to another bridge.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 
 use xmppconf_native::media::{
     Command, Encoding, Event, Kind, Media, Output, PayloadType, SourceDescription, MILLISECOND,
@@ -141,4 +143,16 @@ fn video_passes_its_wraps_without_a_glitch() {
         }
         payload
     });
+    record();
+}
+
+/// For the table of results; see `gate.rs`.
+fn record() {
+    let Ok(path) = std::env::var("XMPPCONF_RESULTS") else {
+        return;
+    };
+    let what = "packets of sound and of video each, from before their wraps on";
+    let row = format!("| K4 | {what} | {PACKETS} | 0 | no gap, no step back, every key right |");
+    let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    writeln!(file, "{row}").unwrap();
 }
