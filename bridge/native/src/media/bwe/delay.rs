@@ -136,10 +136,11 @@ impl DelayTrend {
         let since_first = (sent_at - current.first_sent) as i64;
         let arrival_step = arrived - current.last_arrived;
         let send_step = sent_at as i64 - current.last_sent as i64;
-        let burst = send_step == 0
-            || (arrival_step - send_step < 0
-                && arrival_step <= GROUP
-                && arrived - current.first_arrived < LONGEST_BURST);
+        // Those sent with the last one of a burst begin a group: taken for one with it, as the
+        // reference does, growth would be seen later, and queues be longer.
+        let burst = arrival_step - send_step < 0
+            && arrival_step <= GROUP
+            && arrived - current.first_arrived < LONGEST_BURST;
         if since_first <= GROUP || burst {
             current.last_sent = current.last_sent.max(sent_at);
             current.last_arrived = current.last_arrived.max(arrived);

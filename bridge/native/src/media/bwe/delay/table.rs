@@ -129,8 +129,8 @@ fn every_packet_after_every_group() {
     // When it was sent, after the last packet of the group or after the first, and when it
     // arrived after the last one.  `+`: it belongs to the group, `n`: it begins one, `-`: neither.
     let table = [
-        ("sent with the last", 0, None, 3, "+++"),
-        ("sent with the last, held up", 0, None, 40, "+++"),
+        ("sent with the last", 0, None, 3, "+nn"),
+        ("sent with the last, held up", 0, None, 40, "+nn"),
         ("sent with the first", 0, Some(0), 1, "+++"),
         ("sent soon after the first", 0, Some(5), 7, "+++"),
         ("sent later, as it came", 6, None, 6, "nnn"),
