@@ -62,6 +62,9 @@ def receive(room: Room, sender: Endpoint, text: str) -> None:
             )
             room.subscription_changed(sender)
         case SourceVideoType(name, video_type):
+            if sender.visitor:
+                # Other bridges know of no visitors, and could only refuse it there.
+                raise PeerError("a visitor has no sources")
             room.set_video_type(sender, name, video_type)
         case _:
             raise PeerError("message is not for a bridge")

@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "LastNChangedEvent": ("", "", NO),
     "ReceiverVideoConstraints": ("", "", NO),
     "ReceiverAudioSubscription": ("", "", NO),
-    "SourceVideoTypeMessage": ("bridge-2 same other", "bridge-2 same other", "other"),
+    "SourceVideoTypeMessage": ("bridge-2 same other", NO, "other"),
     "ForwardedSources": (NO, NO, NO),
     "VideoSourcesMap": (NO, NO, NO),
     "AudioSourcesMap": (NO, NO, NO),
