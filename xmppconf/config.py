@@ -118,6 +118,9 @@ class FocusSettings:
     """When a conference gets a further bridge: single (never), overload (when its own are
     full or overloaded), region (also for who is in another region), split (with each
     participant, for trying relays out)."""
+    mixed_bridges: bool = False
+    """Let bridges of different versions, or Jitsi Videobridge and ours, carry a conference
+    together; false: only equal ones."""
     max_endpoints_per_bridge: int = 80
     """Participants of one conference on one bridge, as long as there is another."""
     overloaded: float = 0.8

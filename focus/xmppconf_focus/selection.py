@@ -40,6 +40,8 @@ class SelectionPolicy:
     """Taken for who names no region."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Region to the name of the group it is near to."""
+    mixed: bool = False
+    """Whether bridges of different versions or makes may share a conference."""
 
     @classmethod
     def of(cls, settings: FocusSettings) -> SelectionPolicy:
@@ -57,6 +59,7 @@ class SelectionPolicy:
             settings.overloaded,
             settings.region or None,
             settings.region_groups,
+            settings.mixed_bridges,
         )
 
     def is_near(self, one: str | None, other: str | None) -> bool:
@@ -115,9 +118,19 @@ class _Choice:
             ):
                 # Every bridge needs a relay to every other, the ill one included.
                 return []
-            others = [b for b in others if all(_can_relay(b, own) for own in self._own)]
+            others = [b for b in others if all(self._may_link(b, own) for own in self._own)]
         # Draining ones are for need only, and who has a bridge is not in need.
         return [b for b in others if not b.stats.drain] or ([] if self._used else others)
+
+    def _may_link(self, one: Bridge, other: Bridge) -> bool:
+        """What bridges say to each other is only promised between equal versions."""
+        a, b = one.stats, other.stats
+        return (
+            a.relay_id is not None
+            and b.relay_id is not None
+            and a.relay_id != b.relay_id
+            and (self._policy.mixed or (a.version, a.release) == (b.version, b.release))
+        )
 
     def choose(self, region: str | None) -> Bridge | None:
         if self._policy.strategy is Strategy.SPLIT:
@@ -155,14 +168,3 @@ class _Choice:
 
     def _by_endpoints(self, bridge: Bridge) -> tuple[int, float, BridgeJid]:
         return self._used.get(bridge.jid, 0), *self._by_stress(bridge)
-
-
-def _can_relay(one: Bridge, other: Bridge) -> bool:
-    """What bridges say to each other is only promised between equal versions."""
-    a, b = one.stats, other.stats
-    return (
-        a.relay_id is not None
-        and b.relay_id is not None
-        and a.relay_id != b.relay_id
-        and (a.version, a.release) == (b.version, b.release)
-    )

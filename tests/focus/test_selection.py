@@ -64,6 +64,22 @@ def test_who_cannot_be_linked_is_no_help(other: Bridge) -> None:
     assert chosen([bridge(A, 0.9), other], {A: 90}) == A
 
 
+@pytest.mark.parametrize(
+    ("other", "further"),
+    [
+        (bridge(B, version="2"), True),
+        (bridge(B, release="other"), True),
+        (bridge(B, relay_id=None), False),
+    ],
+)
+def test_bridges_of_different_versions_where_that_is_wanted(
+    other: Bridge, further: bool
+) -> None:
+    policy = SelectionPolicy.of(FocusSettings(mixed_bridges=True))
+    found = chosen([bridge(A, 0.9), other], {A: 90}, policy=policy)
+    assert found == (B if further else A)
+
+
 def test_with_everything_overloaded_the_least_loaded_is_taken() -> None:
     full = [bridge(A, 1.2), bridge(B, 0.9), bridge(C, 1.0)]
     assert chosen(full) == B
