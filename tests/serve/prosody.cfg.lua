@@ -42,7 +42,7 @@ VirtualHost "guest.meet.example"
 
 VirtualHost "auth.meet.example"
   authentication = "internal_hashed"
-  modules_disabled = { "bosh", "websocket", "offline" }
+  modules_disabled = { "bosh", "websocket", "offline", "smacks" }
 
 -- Only the focus opens rooms, so it is there before anybody else is.
 Component "muc.meet.example" "muc"

@@ -80,7 +80,8 @@ def configuration(settings: Settings, files: Files, *, as_root: bool) -> str:
             f"VirtualHost {_lua(names.accounts)}",
             {
                 "authentication": "internal_hashed",
-                "modules_disabled": ["bosh", "websocket", "offline"],
+                # A session that could be resumed hides for a minute that a part died.
+                "modules_disabled": ["bosh", "websocket", "offline", "smacks"],
             },
         ),
         "-- Only the focus opens rooms, so it is there before anybody else is.",
