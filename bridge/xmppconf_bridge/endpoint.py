@@ -20,6 +20,7 @@ from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.layers import Layer
 from xmppconf_bridge.media import BridgeSource, can_be_probed, reports_bandwidth
+from xmppconf_bridge.remb import ReportedBandwidth
 from xmppconf_bridge.restraint import Restraint
 from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
 from xmppconf_bridge.transport import Channel, EndpointTransport
@@ -72,8 +73,7 @@ class VideoReception:
     """What is tried out for it, likewise."""
     unheard_since: float | None = None
     """Since when it is to get something and there is no estimate."""
-    paused_since: float | None = None
-    """Since when it gets no picture, though it is to get something."""
+    reported: ReportedBandwidth = field(default_factory=ReportedBandwidth)
     restraint: Restraint = field(default_factory=Restraint)
     allocated_at: float = -math.inf
     report_at: float = -math.inf

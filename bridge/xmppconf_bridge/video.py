@@ -107,10 +107,12 @@ class VideoForwarding:
 
     def bandwidth_changed(self, receiver: Endpoint, estimate: int, besides: int) -> None:
         """The estimate for the way to `receiver`, and what is not video's of it (bit/s)."""
-        receiver.video.estimate = estimate
-        receiver.video.besides = besides
-        now = self._bandwidth(receiver)
-        if allocation.is_significant(receiver.video.used_bandwidth, now):
+        video = receiver.video
+        video.estimate = estimate
+        video.besides = besides
+        video.reported.reported(estimate, self._clock())
+        now = self._bandwidth(receiver, ())
+        if allocation.is_significant(video.used_bandwidth, now):
             self._due.add(receiver.id)
 
     def source_gone(self, source: BridgeSource) -> None:
@@ -130,8 +132,7 @@ class VideoForwarding:
         """Do what is due by time alone; called a few times a second."""
         for receiver in self._endpoints.values():
             video = receiver.video
-            is_known = video.estimate is not None and receiver.can_be_probed
-            is_starved = not is_known and not video.layers
+            is_starved = video.estimate is None and not video.layers
             max_age = PATIENCE if is_starved else MAX_AGE
             if video.wanted and now >= min(
                 video.allocated_at + max_age, video.restraint.due
@@ -187,8 +188,8 @@ class VideoForwarding:
         self._owners[source.owner].constrain(source.name, height)
 
     # -- one receiver -------------------------------------------------------------------
-    def _bandwidth(self, receiver: Endpoint) -> float:
-        """Bits per second to divide."""
+    def _bandwidth(self, receiver: Endpoint, demands: Sequence[Demand]) -> float:
+        """Bits per second to divide among `demands`."""
         if receiver.constraints.assumed_bandwidth >= 0:
             return receiver.constraints.assumed_bandwidth
         if not self._policy.trust_bandwidth:
@@ -198,6 +199,9 @@ class VideoForwarding:
         estimate = receiver.video.estimate
         if estimate is None:
             return START_BANDWIDTH
+        if not receiver.can_be_probed:
+            video = receiver.video
+            return video.reported.bandwidth(video.layers, demands, self._clock())
         return max(0, estimate - receiver.video.besides)
 
     def _is_in_the_dark(self, receiver: Endpoint, now: float) -> bool:
@@ -211,9 +215,9 @@ class VideoForwarding:
             return False
         if not receiver.reports_bandwidth:
             return True
-        if not receiver.can_be_probed and video.paused_since is not None:
-            # What it last said by REMB was of what came then, and now nothing comes.
-            return now - video.paused_since >= PATIENCE
+        if not receiver.can_be_probed and video.estimate is not None:
+            # By REMB it says what comes, and of nothing it has nothing to say.
+            return True
         return video.unheard_since is not None and now - video.unheard_since >= PATIENCE
 
     def _serve(
@@ -279,7 +283,7 @@ class VideoForwarding:
             demands.append(Demand(number, candidates, staged))
         video = receiver.video
         now = self._clock()
-        bandwidth = video.used_bandwidth = self._bandwidth(receiver)
+        bandwidth = video.used_bandwidth = self._bandwidth(receiver, demands)
         video.allocated_at = now
         if video.estimate is not None or not any(one.candidates.layers for one in demands):
             video.unheard_since = None
@@ -294,10 +298,7 @@ class VideoForwarding:
             result = allocation.lowest_of_first(restrained)
         video.restraint.changed(video.layers, result.layers, demands, bandwidth, now)
         layers = video.restraint.hold(video.layers, result.layers, demands, bandwidth, now)
-        if layers or not any(one.candidates.layers for one in demands):
-            video.paused_since = None
-        elif video.paused_since is None:
-            video.paused_since = now
+        video.reported.allocated(video.layers, layers, now)
         is_ideal = result.is_ideal and restrained == demands
         video.is_complete = video.is_complete and is_ideal
         demand = allocation.ideal(demands)

@@ -18,6 +18,7 @@ from xmppconf_bridge.engine import (
 from xmppconf_bridge.expiry import CHECK_INTERVAL
 from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.policy import VideoPolicy
+from xmppconf_bridge.remb import STEADY
 from xmppconf_bridge.restraint import FIRST_WAIT, HOLD, TRIAL, TRIAL_WAIT
 from xmppconf_bridge.video import MAX_AGE, PATIENCE, STATISTICS_INTERVAL, UNWANTED
 
@@ -135,19 +136,36 @@ def test_a_receiver_gets_what_its_bandwidth_allows_and_is_told_of_it() -> None:
     assert call.told("a", "ForwardedSources", "forwardedSources")[-1:] == forwarded
 
 
-@pytest.mark.parametrize(
-    ("feedback", "again"), [(("goog-remb",), True), (("goog-remb", "transport-cc"), False)]
-)
-def test_who_says_by_remb_what_comes_is_shown_something_again(
-    feedback: tuple[str, ...], again: bool
-) -> None:
-    call = Call("ab", feedback=feedback)
+def test_who_says_by_remb_what_comes_always_gets_the_smallest_picture() -> None:
+    call = Call("abc", feedback=("goog-remb",))
     want(call, "a", 720)
+    call.estimate("a", 300)
+    call.routes("a")
+    # Of nothing that comes it would have nothing to say.
     call.estimate("a", 30)
-    assert call.routes("a")["b-v0"] == PAUSED
-    # Nothing comes, so nothing new is said; others are probed without a picture.
-    call.elapse(PATIENCE + CHECK_INTERVAL)
-    assert (call.routes("a").get("b-v0") == (0, 0)) is again
+    assert call.routes("a") == {"b-v0": (0, 0), "c-v0": PAUSED}
+    call.elapse(3 * MAX_AGE)
+    assert PAUSED not in call.routes("a").values()
+
+
+def test_what_comes_and_does_not_fall_is_no_bound() -> None:
+    call = Call("ab", feedback=("goog-remb",))
+    want(call, "a", 720)
+    assert call.routes("a")["b-v0"] == (1, ALL)
+    # Less than is sent already, but that need not last.
+    call.estimate("a", 300)
+    call.elapse(STEADY - 2 * CHECK_INTERVAL)
+    call.estimate("a", 310)
+    assert call.routes("a") == {}
+    call.elapse(MAX_AGE)
+    assert call.routes("a")["b-v0"] == (2, ALL)
+    # It falls: that is too much.
+    call.estimate("a", 280)
+    assert call.routes("a")["b-v0"] == (0, ALL)
+    call.elapse(STEADY - CHECK_INTERVAL)
+    assert call.routes("a") == {}
+    call.elapse(MAX_AGE + TRIAL + TRIAL_WAIT)
+    assert call.routes("a")["b-v0"][0] == 1
 
 
 def test_a_larger_picture_is_tried_out_once_one_had_to_go() -> None:
@@ -271,21 +289,23 @@ def test_what_is_held_back_for_bandwidth_still_counts_as_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "feedback", "trusted"),
+    ("policy", "feedback", "routes"),
     [
-        (VideoPolicy(), ("transport-cc",), True),
-        (VideoPolicy(), ("nack", "goog-remb"), True),
-        (VideoPolicy(), ("nack", "ccm"), False),
-        (VideoPolicy(trust_bandwidth=False), ("transport-cc",), False),
+        (VideoPolicy(), ("transport-cc",), {}),
+        (VideoPolicy(), ("nack", "goog-remb"), {"b-v0": (0, 0)}),
+        (VideoPolicy(), ("nack", "ccm"), {"b-v0": (2, ALL)}),
+        (VideoPolicy(trust_bandwidth=False), ("transport-cc",), {"b-v0": (2, ALL)}),
     ],
 )
 def test_an_estimate_counts_only_if_there_is_reason_to_trust_it(
-    policy: VideoPolicy, feedback: tuple[str, ...], trusted: bool
+    policy: VideoPolicy,
+    feedback: tuple[str, ...],
+    routes: dict[str, tuple[int, int]],
 ) -> None:
     call = Call("ab", policy, feedback)
     call.estimate("a", 50)
     want(call, "a", 720)
-    assert call.routes("a") == ({} if trusted else {"b-v0": (2, ALL)})
+    assert call.routes("a") == routes
 
 
 def test_a_receiver_may_say_what_it_has_if_the_operator_allows_it() -> None:
