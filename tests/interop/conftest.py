@@ -16,4 +16,7 @@ from tests.browser.conftest import (
 
 __all__ = ["all_browsers", "browsers", "people", "stock_page"]
 
-collect_ignore = [] if "XMPPCONF_JICOFO" in os.environ else ["test_stock_focus.py"]
+collect_ignore = [
+    *([] if "XMPPCONF_JICOFO" in os.environ else ["test_stock_focus.py"]),
+    *([] if "XMPPCONF_JVB" in os.environ else ["test_stock_bridge.py"]),
+]

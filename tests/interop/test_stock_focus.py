@@ -12,7 +12,7 @@ from tests.browser.call import Caller, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, EVA, Person, speak
 from tests.browser.stock_person import Stock, enter
-from tests.interop import stock_focus
+from tests.interop import set_up
 from xmppconf.config import Names
 
 pytestmark = [
@@ -31,10 +31,10 @@ NO_FEEDBACK = "No SSRC lines found in remote SDP"
 
 
 @pytest.fixture(scope="module")
-def jicofo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stock_focus.StockFocus]:
+def jicofo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set_up.Running]:
     home = Path(os.environ["XMPPCONF_JICOFO"])
     folder = tmp_path_factory.mktemp("jicofo")
-    with stock_focus.running(home, folder) as running:
+    with set_up.running(folder, jicofo=home) as running:
         yield running
     # What it thinks of our bridge's answers.
     complaints = [
@@ -46,7 +46,7 @@ def jicofo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stock_focus.Sto
 
 
 async def enter_ours(
-    people: Browsers, jicofo: stock_focus.StockFocus, room: str, person: Person
+    people: Browsers, jicofo: set_up.Running, room: str, person: Person
 ) -> Caller:
     caller = Caller(person, await people.page(person))
     await caller.open(jicofo.url, room)
@@ -57,7 +57,7 @@ async def enter_ours(
 
 async def enter_stock(
     people: Browsers,
-    jicofo: stock_focus.StockFocus,
+    jicofo: set_up.Running,
     page: str,
     room: str,
     person: Person,
@@ -71,7 +71,7 @@ async def enter_stock(
     )
 
 
-async def test_three_of_ours(people: Browsers, jicofo: stock_focus.StockFocus) -> None:
+async def test_three_of_ours(people: Browsers, jicofo: set_up.Running) -> None:
     room = new_room()
     callers = [await enter_ours(people, jicofo, room, person) for person in CAST]
     for caller in callers:
@@ -82,7 +82,7 @@ async def test_three_of_ours(people: Browsers, jicofo: stock_focus.StockFocus) -
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9", "H264", "AV1"])
 async def test_a_stock_client_and_ours(
-    people: Browsers, jicofo: stock_focus.StockFocus, stock_page: str, codec: str
+    people: Browsers, jicofo: set_up.Running, stock_page: str, codec: str
 ) -> None:
     room = new_room()
     ann = await enter_ours(people, jicofo, room, ANN)
@@ -94,7 +94,7 @@ async def test_a_stock_client_and_ours(
 
 
 async def test_three_stock_clients(
-    people: Browsers, jicofo: stock_focus.StockFocus, stock_page: str
+    people: Browsers, jicofo: set_up.Running, stock_page: str
 ) -> None:
     room = new_room()
     stocks = [
