@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import errno
 import logging
-import os
 import secrets
 import signal
 import string

@@ -90,7 +90,7 @@ class Load:
             for one, old in zip(workers, before.workers, strict=False)
         ] or [stolen_share / 1e9 / CPU_LIMIT]
         loop = (rate("loop_cpu_ns") + stolen_share) / 1e9 / CPU_LIMIT
-        # A conference cannot leave its worker, so a busy one is not helped by idle others.
+        # Who is on a worker stays there, so a busy one is not helped by idle others.
         self.media_stress = max(stresses)
         self.stress = max(self.media_stress, loop)
         self.newcomer_stress = max(min(stresses), loop)

@@ -207,6 +207,11 @@ impl Desk<'_> {
             Verdict::Fill(outgoing) => {
                 let header = filler(mapping.payload_type, outgoing, route.ssrc);
                 out.send_rtp(route.receiver_id, &header, &[1]);
+                if let Some(receiver) = self.transports.get_mut(route.receiver) {
+                    receiver.leg.pacer.sent(header.len() + 1);
+                    receiver.count_sent(header.len() + 1);
+                }
+                route.count(0);
                 self.stats.holes_filled += 1;
                 return;
             }
