@@ -9,7 +9,9 @@ from xmppconf_bridge.policy import UNLIMITED
 
 #: Stress above which pictures are taken away, and below which they are given back.
 TOO_MUCH, ENOUGH = 1.0, 0.8
-STEP_INTERVAL = 60.0  # seconds until a step shows in the load
+#: Seconds from one step to the next down, when it shows in the load (`load.WINDOW`), and to
+#: the next up: what is too much has to end soon, and nobody likes pictures that come and go.
+DOWN_INTERVAL, UP_INTERVAL = 12.0, 60.0
 REDUCTION, RECOVERY = 0.75, 1.25
 LEAST = 1
 #: A limit that nobody notices is none.
@@ -27,14 +29,13 @@ class LastNReducer:
 
         `most_forwarded` is the greatest number of video sources that one receiver gets.
         """
-        if self._stepped_at is not None and now - self._stepped_at < STEP_INTERVAL:
-            return False
+        since = float("inf") if self._stepped_at is None else now - self._stepped_at
         before = self.last_n
-        if stress > TOO_MUCH:
+        if stress > TOO_MUCH and since >= DOWN_INTERVAL:
             self.last_n = max(LEAST, int(REDUCTION * most_forwarded))
             if before != UNLIMITED:
                 self.last_n = min(before, self.last_n)
-        elif stress < ENOUGH and before != UNLIMITED:
+        elif stress < ENOUGH and since >= UP_INTERVAL and before != UNLIMITED:
             self.last_n = max(before + 1, int(RECOVERY * before))
             if self.last_n > MOST:
                 self.last_n = UNLIMITED

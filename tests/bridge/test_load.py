@@ -8,11 +8,12 @@ from xmppconf_bridge.colibri import modify
 from xmppconf_bridge.engine import SourceActive
 from xmppconf_bridge.load import CPU_LIMIT, INTERVAL, PACKET_LIMIT, WINDOW, Load
 from xmppconf_bridge.load_reducer import (
+    DOWN_INTERVAL,
     ENOUGH,
     LEAST,
     MOST,
-    STEP_INTERVAL,
     TOO_MUCH,
+    UP_INTERVAL,
     LastNReducer,
 )
 
@@ -275,26 +276,27 @@ def test_an_overloaded_bridge_sends_fewer_pictures_step_by_step() -> None:
     assert not reducer.update(TOO_MUCH, 20, 0.0)
     assert reducer.update(TOO_MUCH + 0.1, 20, 0.0)
     assert reducer.last_n == 15
-    assert not reducer.update(2.0, 15, STEP_INTERVAL - 1)
-    assert reducer.update(2.0, 15, STEP_INTERVAL)
+    assert not reducer.update(2.0, 15, DOWN_INTERVAL - 1)
+    assert not reducer.update(0.0, 15, UP_INTERVAL - 1)
+    assert reducer.update(2.0, 15, DOWN_INTERVAL)
     assert reducer.last_n == 11
-    at = STEP_INTERVAL
+    at = DOWN_INTERVAL
     while reducer.last_n > LEAST:
-        at += STEP_INTERVAL
+        at += DOWN_INTERVAL
         assert reducer.update(2.0, reducer.last_n, at)
-    at += STEP_INTERVAL
+    at += UP_INTERVAL
     assert not reducer.update(2.0, 1, at)
     assert reducer.last_n == LEAST
     # In between nothing changes.
     assert not reducer.update((TOO_MUCH + ENOUGH) / 2, 1, at)
     steps = []
     while reducer.last_n != -1:
-        at += STEP_INTERVAL
+        at += UP_INTERVAL
         assert reducer.update(ENOUGH - 0.1, 1, at)
         steps.append(reducer.last_n)
     assert steps[:4] == [2, 3, 4, 5]
     assert steps[-2] <= MOST
-    assert not reducer.update(0.0, 1, at + STEP_INTERVAL)
+    assert not reducer.update(0.0, 1, at + UP_INTERVAL)
 
 
 def test_what_is_reduced_is_reduced_for_everybody_and_newcomers() -> None:
@@ -364,6 +366,6 @@ def test_every_load_in_every_state(state: int | None, event: str) -> None:
     after = -1 if expected is None else expected
     assert reducer.update(stress, most, 0.0) == (after != before)
     assert reducer.last_n == after
-    # Whatever changed has a minute to show; what did not may change at once.
-    again = reducer.update(TOO_MUCH + 1, 1, STEP_INTERVAL - 1)
+    # Whatever changed has time to show; what did not may change at once.
+    again = reducer.update(TOO_MUCH + 1, 1, DOWN_INTERVAL - 1)
     assert again == (after == before and before != 1)
