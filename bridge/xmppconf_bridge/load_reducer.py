@@ -9,8 +9,8 @@ from xmppconf_bridge.policy import UNLIMITED
 
 #: Stress above which pictures are taken away, and below which they are given back.
 TOO_MUCH, ENOUGH = 1.0, 0.8
-#: Seconds from one step to the next down, when it shows in the load (`load.WINDOW`), and to
-#: the next up: what is too much has to end soon, and nobody likes pictures that come and go.
+#: Seconds from one step to the next down, when it shows in the load (`load.WINDOW`), and
+#: to the next up: too much has to end soon, and nobody likes pictures that come and go.
 DOWN_INTERVAL, UP_INTERVAL = 12.0, 60.0
 REDUCTION, RECOVERY = 0.75, 1.25
 LEAST = 1
