@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 #: Seconds of this thread's own processor in one step.  Making an XMPP stream takes up to
-#: 0.2, once; a busy machine adds nothing but cold caches.  Garbage collection does not count:
-#: it looks at what all the tests before have left, which takes half a second in the end.
+#: 0.2, once; a busy machine adds nothing but cold caches.  Garbage collection does not
+#: count: it looks at what all tests before have left, which takes half a second at last.
 MAX_CPU = 0.4
 
 

@@ -48,6 +48,24 @@ test('a free m-line is used again, by the same kind only', () => {
   assert.deepEqual(slots.slots.map((s) => [s.mid, s.source]), [['3', 'cy-v0'], ['4', 'bob-a0']]);
 });
 
+test('an SSRC that comes back gets another m-line than the one that it left', () => {
+  const slots = new Slots(3);
+  slots.put(video('ann', 1));
+  slots.removeOwner('ann');
+  assert.equal(slots.put(video('ann', 1)), true);
+  assert.deepEqual(slots.slots.map((s) => [s.mid, s.source]), [['3', ''], ['4', 'ann-v0']]);
+  slots.put(video('bob', 2));
+  assert.deepEqual(slots.slots.map((s) => [s.mid, s.source]), [['3', 'bob-v0'], ['4', 'ann-v0']]);
+});
+
+test('without room for another m-line an SSRC comes back to its own', () => {
+  const slots = new Slots(3);
+  for (let i = 1; i <= MAX_SLOTS; i++) slots.put(video(`p${i}`, i));
+  slots.removeOwner('p7');
+  assert.equal(slots.put(video('p7', 7)), true);
+  assert.equal(slots.bySource('p7-v0')!.mid, '9');
+});
+
 test('m-lines are bounded', () => {
   const slots = new Slots(3);
   for (let i = 1; i <= 2 * MAX_SLOTS; i++) slots.put(video(`p${i}`, i));

@@ -12,6 +12,7 @@ import type { Kind, RemoteSource, SourceKey, VideoType } from './types';
 export interface Slot {
   readonly mid: string;
   readonly kind: Kind;
+  /** Of a free slot: the last one it had. */
   ssrc: number;
   rtx?: number;
   /** Empty: free, the m-line is inactive. */
@@ -54,7 +55,9 @@ export class Slots {
       return renegotiate;
     }
     if (old) this.release(old);
-    const slot = this.list.find((s) => s.source === '' && s.kind === source.kind && !s.outgoing) ?? this.grow(source.kind);
+    const free = this.list.filter((s) => s.source === '' && s.kind === source.kind && !s.outgoing);
+    // Chromium decodes an SSRC that comes back to an m-line that was inactive, and shows nothing (w3c/webrtc-pc#2783).
+    const slot = free.find((s) => s.ssrc !== source.ssrc) ?? this.grow(source.kind) ?? free[0];
     if (!slot) return old !== undefined;
     Object.assign(slot, labels(source), { ssrc: source.ssrc, rtx: source.rtx });
     return true;
