@@ -339,6 +339,8 @@ impl Selection {
 #[cfg(test)]
 mod dependency_table;
 #[cfg(test)]
+mod spatial_states;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vp9_table;

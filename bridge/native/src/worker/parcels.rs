@@ -26,15 +26,7 @@ impl Worker {
                 break;
             };
             for (what, octets) in parcel.pieces() {
-                match what {
-                    What::Datagram(path) => {
-                        let counters = &mut self.outgoing.counters;
-                        counters.packets_received += 1;
-                        counters.bytes_received += octets.len() as u64;
-                        self.datagram(now, path, octets);
-                    }
-                    What::Rtp { .. } | What::Rtcp { .. } => self.mirrored(now, what, octets),
-                }
+                self.take_piece(now, what, octets);
             }
             self.handover.give_back(parcel);
         }
@@ -43,18 +35,24 @@ impl Worker {
         }
     }
 
-    fn mirrored(&mut self, now: Time, what: What, packet: &mut [u8]) {
+    fn take_piece(&mut self, now: Time, what: What, octets: &mut [u8]) {
+        if let What::Datagram(path) = what {
+            let counters = &mut self.outgoing.counters;
+            counters.packets_received += 1;
+            counters.bytes_received += octets.len() as u64;
+            return self.datagram(now, path, octets);
+        }
         let stage = Stage::begin();
         let mut out =
             MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
         match what {
+            What::Datagram(_) => {}
             What::Rtp { transport } => {
-                self.media.receive_mirrored_rtp(now, transport, packet, &mut out);
+                self.media.receive_mirrored_rtp(now, transport, octets, &mut out);
             }
             What::Rtcp { transport } => {
-                self.media.receive_mirrored_rtcp(now, transport, packet, &mut out);
+                self.media.receive_mirrored_rtcp(now, transport, octets, &mut out);
             }
-            What::Datagram(_) => {}
         }
         stage.end(&mut self.outgoing.counters.media_ns);
     }

@@ -2,6 +2,7 @@
 //! each other and of one where only those of keyframes are: every picture in every state.
 
 use super::dependency::made::Encoder;
+use super::spatial_states::{limits, ALL_OF_IT, STATES};
 use super::*;
 
 /// Keyframes and the temporal layer of others.
@@ -36,10 +37,6 @@ fn send(
     (sent, frames)
 }
 
-const fn limits(spatial: u8, temporal: u8) -> Limits {
-    Limits { spatial, temporal }
-}
-
 /// A keyframe and two pictures after it were forwarded within the first limits; now there are
 /// others.
 fn state(key_only: bool, before: Limits, now: Limits) -> (Selection, Encoder, Vec<u16>) {
@@ -54,19 +51,6 @@ fn state(key_only: bool, before: Limits, now: Limits) -> (Selection, Encoder, Ve
     selection.limit(now);
     (selection, encoder, had)
 }
-
-const ALL_OF_IT: Limits = limits(ALL, ALL);
-
-const STATES: [(&str, Limits, Limits); 8] = [
-    ("the least", limits(0, 0), limits(0, 0)),
-    ("all", ALL_OF_IT, ALL_OF_IT),
-    ("the second size", limits(1, ALL), limits(1, ALL)),
-    ("larger ones allowed", limits(0, ALL), ALL_OF_IT),
-    ("one more allowed", limits(1, ALL), ALL_OF_IT),
-    ("smaller ones wanted", ALL_OF_IT, limits(0, ALL)),
-    ("more pictures allowed", limits(ALL, 0), ALL_OF_IT),
-    ("fewer pictures wanted", ALL_OF_IT, limits(ALL, 0)),
-];
 
 /// The sizes that are forwarded, the decode target from then on; `!`: it takes a keyframe to get
 /// what is wanted.

@@ -1,6 +1,7 @@
 //! VP9's layers, of a stream whose sizes are predicted from each other, of one where only those
 //! of keyframes are, and of one of a single size: every picture in every state.
 
+use super::spatial_states::{limits, ALL_OF_IT, STATES};
 use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +72,6 @@ fn send(
     sent
 }
 
-const fn limits(spatial: u8, temporal: u8) -> Limits {
-    Limits { spatial, temporal }
-}
-
 /// A keyframe and a picture after it were forwarded within the first limits; now there are others.
 fn state(style: Style, before: Limits, now: Limits) -> Selection {
     let mut selection = Selection::new();
@@ -87,19 +84,6 @@ fn state(style: Style, before: Limits, now: Limits) -> Selection {
     selection.limit(now);
     selection
 }
-
-const ALL_OF_IT: Limits = limits(ALL, ALL);
-
-const STATES: [(&str, Limits, Limits); 8] = [
-    ("the least", limits(0, 0), limits(0, 0)),
-    ("all", ALL_OF_IT, ALL_OF_IT),
-    ("the second size", limits(1, ALL), limits(1, ALL)),
-    ("larger ones allowed", limits(0, ALL), ALL_OF_IT),
-    ("one more allowed", limits(1, ALL), ALL_OF_IT),
-    ("smaller ones wanted", ALL_OF_IT, limits(0, ALL)),
-    ("more pictures allowed", limits(ALL, 0), ALL_OF_IT),
-    ("fewer pictures wanted", ALL_OF_IT, limits(ALL, 0)),
-];
 
 /// The sizes that are forwarded, the largest one and the temporal layer from then on; `!`: it
 /// takes a keyframe to get what is wanted.
