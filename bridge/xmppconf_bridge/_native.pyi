@@ -329,6 +329,7 @@ class LoadGenerator:
         *,
         controlling: bool = False,
         transport_cc: int = 0,
+        rtx: int = 0,
         verify: int = 1,
     ) -> int:
         """Raises ValueError for an address that may not be reached or a peer too many,

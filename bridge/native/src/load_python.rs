@@ -46,6 +46,7 @@ fn figures<'py>(py: Python<'py>, figures: &Figures) -> PyResult<Bound<'py, PyDic
     all.set_item("tracks", tracks)?;
     all.set_item("refused", figures.refused + figures.untracked)?;
     all.set_item("rtcp", figures.rtcp)?;
+    all.set_item("repeats", figures.repeats)?;
     all.set_item("keyframe_requests", figures.keyframe_requests)?;
     all.set_item("nacked", figures.nacked)?;
     Ok(all)
@@ -61,7 +62,7 @@ impl PyLoadGenerator {
 
     #[pyo3(signature = (
         host, port, ufrag, pwd, remote_ufrag, remote_pwd, *, controlling = false,
-        transport_cc = 0, verify = 1
+        transport_cc = 0, rtx = 0, verify = 1
     ))]
     #[allow(clippy::too_many_arguments)] // one for each that a transport is made of
     fn add_peer(
@@ -74,6 +75,7 @@ impl PyLoadGenerator {
         remote_pwd: String,
         controlling: bool,
         transport_cc: u8,
+        rtx: u8,
         verify: u32,
     ) -> PyResult<usize> {
         let remote = SocketAddr::new(address(host)?, port);
@@ -85,6 +87,7 @@ impl PyLoadGenerator {
             remote_pwd,
             controlling,
             transport_cc,
+            rtx,
             verify,
         };
         lock(&self.0).add_peer(&description).map_err(failed)?.map_err(refused)

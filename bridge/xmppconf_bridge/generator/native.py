@@ -17,6 +17,7 @@ class Remote:
     ufrag: str
     pwd: str
     transport_cc: int = 0
+    rtx: int = 0
     """Id of the header extension in what it receives; 0: it gives no feedback."""
     controlling: bool = False
     """Whether the participant nominates (RFC 8445, 6.1.1), as one of an ICE-lite bridge."""
@@ -95,6 +96,8 @@ class Figures:
     refused: int
     """Packets that SRTP did not accept."""
     rtcp: int
+    repeats: int
+    """Packets of what was sent before: retransmissions, and what tries out the way."""
     keyframe_requests: int
     nacked: int
 
@@ -129,6 +132,7 @@ class Generator:
             remote.pwd,
             controlling=remote.controlling,
             transport_cc=remote.transport_cc,
+            rtx=remote.rtx,
             verify=verify,
         )
 
@@ -197,6 +201,7 @@ class Generator:
                 {ssrc: Track(*track) for ssrc, track in one["tracks"].items()},
                 one["refused"],
                 one["rtcp"],
+                one["repeats"],
                 one["keyframe_requests"],
                 one["nacked"],
             )

@@ -147,6 +147,8 @@ pub struct Figures {
     /// Packets of SSRCs beyond the limit.
     pub untracked: u64,
     pub rtcp: u64,
+    /// Packets of what was sent before.
+    pub repeats: u64,
     pub keyframe_requests: u64,
     pub nacked: u64,
 }

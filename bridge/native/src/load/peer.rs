@@ -62,6 +62,8 @@ pub struct PeerDescription {
     pub controlling: bool,
     /// Id of the transport-cc extension in what it receives; 0 if it gives no feedback.
     pub transport_cc: u8,
+    /// Payload type of retransmissions, with which a way is tried out as well; 0 for none.
+    pub rtx: u8,
     /// Of so many packets one is decrypted and its delay noted; the others are counted.
     pub verify: u32,
 }
@@ -92,6 +94,7 @@ pub struct Peer {
     receiver: Option<Box<Receiver>>,
     extensions: ExtensionMap,
     arrivals: Option<Arrivals>,
+    rtx: u8,
     transport_sequence: u16,
     verify: u32,
     until_verified: u32,
@@ -142,6 +145,7 @@ impl Peer {
                 &[]
             }),
             arrivals: gives_feedback.then(Arrivals::default),
+            rtx: about.rtx,
             transport_sequence: 0,
             verify: about.verify.max(1),
             until_verified: 0,
@@ -308,6 +312,10 @@ impl Peer {
         {
             let number = u16::from_be_bytes([high, low]);
             due = arrivals.record(now, number, header.ssrc, header.marker);
+        }
+        if self.rtx != 0 && header.payload_type == self.rtx {
+            self.figures.repeats += 1;
+            return due;
         }
         let length = data.len();
         if self.until_verified == 0 {

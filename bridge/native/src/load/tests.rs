@@ -27,6 +27,7 @@ fn about(remote: SocketAddr, name: &str) -> PeerDescription {
         remote_pwd: "b".repeat(22),
         controlling: false,
         transport_cc: 0,
+        rtx: 0,
         verify: 1,
     }
 }

@@ -23,6 +23,7 @@ from xmppconf.jingle import Action, Received
 from xmppconf.media import ExtensionUri, MediaDescription, MediaType, Ssrc
 from xmppconf.sources import Semantics, Source, SourceSet, SsrcGroup
 from xmppconf.transport import Candidate, IceTransport
+from xmppconf.xmpp.disco import DiscoInfo, Identity, serve_disco
 from xmppconf.xmpp.ice import ice_to_xml
 from xmppconf.xmpp.jingle import NAME as JINGLE_NAME
 from xmppconf.xmpp.jingle import jingle_from_xml
@@ -38,6 +39,22 @@ MUC = "http://jabber.org/protocol/muc"
 NICK = "http://jabber.org/protocol/nick"
 TIMEOUT = 30.0  # seconds for each step; a hundred may join at once
 OPUS, VP8 = "opus", "vp8"
+#: What a stock client says of itself, as far as it changes what packets cost.
+ABILITIES = DiscoInfo(
+    (Identity("client", "bot", "xmppconf load"),),
+    frozenset(
+        {
+            "urn:xmpp:jingle:apps:rtp:audio",
+            "urn:xmpp:jingle:apps:rtp:video",
+            "urn:xmpp:jingle:transports:dtls-sctp:1",
+            "urn:ietf:rfc:4588",
+            "http://jitsi.org/tcc",
+        }
+    ),
+)
+_NODE = "https://xmppconf.example/load"
+#: SSRCs of retransmissions follow those of pictures.
+MAX_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,8 @@ class Codec:
     """What of an offered medium is used."""
 
     payload_type: int
+    rtx: int
+    """Payload type of its retransmissions; 0 for none."""
     transport_cc: int
     audio_level: int
 
@@ -55,8 +74,14 @@ def codec_of(media: MediaDescription, name: str) -> Codec:
     if not found:
         raise NoConnection(f"the service does not offer {name}")
     extensions = {one.uri: one.id for one in media.header_extensions if one.id < 15}
+    again = [
+        one.id
+        for one in media.payload_types
+        if dict(one.parameters).get("apt") == str(found[0])
+    ]
     return Codec(
         found[0],
+        again[0] if again else 0,
         extensions.get(ExtensionUri.TRANSPORT_CC, 0),
         extensions.get(ExtensionUri.AUDIO_LEVEL, 0),
     )
@@ -95,6 +120,7 @@ class Participant:
         verify = settings.xmpp.verify_certificate and not settings.xmpp.private
         self._stream = GuardedClient(self._names.guests, "", verify=verify)
         iq_handler(self._stream, JINGLE_NAME, ("set",), self._jingle)
+        serve_disco(self._stream, ABILITIES, _NODE)
         self._stream.listen(presence=self._presence)
         self._channel: aiohttp.ClientWebSocketResponse | None = None
         self.peer: int | None = None
@@ -132,7 +158,9 @@ class Participant:
         video = codec_of(media[MediaType.VIDEO], VP8)
         where = choose(theirs.candidates, family, allowed)
         remote = Remote(
-            where.ip, where.port, theirs.ufrag, theirs.pwd, transport_cc=video.transport_cc
+            *(where.ip, where.port, theirs.ufrag, theirs.pwd),
+            transport_cc=video.transport_cc,
+            rtx=video.rtx,
         )
         ufrag, pwd = peers.credentials()
         self.peer = peer = peers.begin(remote, ufrag, pwd, theirs.fingerprints)
@@ -207,6 +235,10 @@ class Participant:
                 )
             )
             sources.append(self._source(ssrc, MediaType.VIDEO))
+            if video.rtx:
+                pair = (ssrc, Ssrc(ssrc + MAX_LAYERS))
+                sources.append(self._source(pair[1], MediaType.VIDEO))
+                groups.append(SsrcGroup(Semantics.FID, pair, MediaType.VIDEO))
         if len(ssrcs) > 1:
             groups.append(SsrcGroup(Semantics.SIM, ssrcs, MediaType.VIDEO))
         return streams, SourceSet(tuple(sources), tuple(groups))
