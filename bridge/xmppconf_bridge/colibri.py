@@ -54,7 +54,8 @@ def modify(bridge: Bridge, request: ConferenceModify) -> ConferenceModified:
         conference.settle()
         # A conference that nobody got into shall not stay and block its meeting id.
         empty = not conference.endpoints and not conference.links.relays
-        if empty and (not request.create or request.endpoints):
+        asked_for_more = request.endpoints or request.relays
+        if empty and (not request.create or asked_for_more):
             bridge.expire_conference(conference)
     created = request.create or any(one.create for one in request.endpoints)
     feedback = _feedback_sources(conference) if created else None

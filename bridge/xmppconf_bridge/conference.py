@@ -294,7 +294,7 @@ class Conference:
                 routing.audio_map(endpoint, self.sources.values())
             )
         for other in self.endpoints.values():
-            if not other.activity.is_active:
+            if not (other.visitor or other.activity.is_active):
                 endpoint.channel.send_message(EndpointConnectivity(other.id, active=False))
         for further in self.links.relayed.values():
             if not further.is_active:

@@ -334,7 +334,7 @@ class VideoForwarding:
                 assignment = slots.assign(number, source.own_slot)
                 news.append(source)
                 if assignment.evicted is not None:
-                    receiver.routes.pop(assignment.evicted, None)
+                    routing.remove_route(self._engine, receiver, assignment.evicted)
         placed = [source.number for source in news]
         spoken = receiver.constraints.spoken
         if receiver.rewriting and spoken and receiver.accepts(MediaType.VIDEO):

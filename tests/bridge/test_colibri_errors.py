@@ -175,6 +175,10 @@ TABLE: dict[str, tuple[Json, tuple[str, str]]] = {
         endpoints(new(transport=None), create=True, **{"meeting-id": "m2"}),
         BAD,
     ),
+    "a new conference with a bad link": (
+        relays(link(transport=None), create=True, **{"meeting-id": "m2"}),
+        BAD,
+    ),
 }
 
 

@@ -322,6 +322,20 @@ def test_a_visitor_cannot_address_others(bench: BridgeBench) -> None:
     assert bench.bridge.counters.rejected_messages == 2
 
 
+def test_nobody_is_told_whether_a_visitor_is_there(bench: BridgeBench) -> None:
+    join(bench, "v", 0, visitor=True, rewriting=True)
+    a, clock = bench.connect("a"), bench.clock
+    for _ in range(int(2 * FIRST_ACTIVITY)):
+        bench.engine.activity[bench.endpoint("a").transport.number] = clock.now
+        bench.bridge.timeout(clock.advance(1))
+    join(bench, "x", 300, rewriting=True)
+    x = bench.connect("x")
+    away = [message["endpoint"] for message in x.take(CONNECTIVITY)]
+    assert "b" in away, "who never came is announced"
+    assert "v" not in away
+    assert "v" not in [message["endpoint"] for message in a.take(CONNECTIVITY)]
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"colibriClass":"Nonsense"}', '{"colibriClass":1}', "\x00"]
 )

@@ -3,7 +3,7 @@ clients and senders are told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.remb import STEADY
 from xmppconf_bridge.restraint import FIRST_WAIT, HOLD, TRIAL, TRIAL_WAIT
+from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.video import MAX_AGE, PATIENCE, STATISTICS_INTERVAL, UNWANTED
 
 from tests.bridge.test_conference_life import M1, audio, number_of, video, want
@@ -44,7 +45,7 @@ class Call(BridgeBench):
 
     def __init__(
         self,
-        names: str = "abcd",
+        names: Sequence[str] = "abcd",
         policy: VideoPolicy | None = None,
         feedback: tuple[str, ...] = ("transport-cc",),
         initial_last_n: int | None = None,
@@ -489,3 +490,46 @@ def test_news_of_what_is_gone_does_nothing() -> None:
     modify(call.bridge, ConferenceModify(M1, expire=True))
     call.bridge.receive([LayersMeasured(number, []), SourceActive(number, 0, None)])
     assert call.bridge._by_source == {}
+
+
+def test_who_has_to_give_way_is_not_sent_under_another_name() -> None:
+    """Fifty are shown; a page further there is one more, and no line for it."""
+    pages = [f"p{number}" for number in range(SLOTS + 1)]
+    call = Call(["a", *pages])
+    call.estimate("a", 20_000)
+    receiver = call.endpoint("a")
+    shown = {f"{one}-v0": {"maxHeight": 180} for one in pages[:SLOTS]}
+    call.say(
+        "a",
+        colibriClass="ReceiverVideoConstraints",
+        lastN=-1,
+        defaultConstraints={"maxHeight": 0},
+        constraints=shown,
+    )
+    sent: dict[int, tuple[int, int]] = {}
+    follow(call, receiver.transport.number, sent)
+    assert sum(encoding >= 0 for _, encoding in sent.values()) == SLOTS
+    receiver.video.estimate = 30_000
+    last = f"{pages[-1]}-v0"
+    call.say(
+        "a",
+        colibriClass="ReceiverVideoConstraints",
+        constraints={last: {"maxHeight": 180}},
+    )
+    follow(call, receiver.transport.number, sent)
+    [mapped] = [one for one in call.told("a", "VideoSourcesMap", "mappedSources")[-1]]
+    assert mapped["source"] == last
+    number = number_of(call, last)
+    under = {source for source, (ssrc, _) in sent.items() if ssrc == int(mapped["ssrc"])}
+    assert under <= {number}, "the slot has one source, and that is not another"
+
+
+def follow(call: Call, receiver: int, sent: dict[int, tuple[int, int]]) -> None:
+    """What the engine sends the receiver: source to (SSRC, encoding)."""
+    for name, *call_ in call.engine.calls:
+        if name == "set_route" and call_[0] == receiver:
+            _, source, ssrc, _, encoding, *_ = call_
+            sent[source] = (ssrc, encoding)
+        elif name == "remove_route" and call_[0] == receiver:
+            sent.pop(call_[1], None)
+    call.engine.calls.clear()

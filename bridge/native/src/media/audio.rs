@@ -51,7 +51,7 @@ impl Media {
         let level = header.extensions.get(Extension::AudioLevel, packet);
         let level = level.and_then(|value| value.first().copied());
         let silence = order != Order::Late && source.is_silence(level);
-        if let Some(level) = level {
+        if let Some(level) = level.filter(|level| !says_silence(Some(*level))) {
             self.tell_level(now, found.origin.source, level);
         }
         let payload = packet.get(header.payload_start..header.payload_end).unwrap_or_default();
