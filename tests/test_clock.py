@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clock import Clock, run_virtual
+from tests.support.hand_loop import HandLoop
 
 
 class Beeper:
@@ -64,3 +65,44 @@ def test_a_wait_for_nothing_is_called_a_deadlock() -> None:
 
     with pytest.raises(RuntimeError, match="deadlock"):
         run_virtual(wait_for_ever())
+
+
+def test_a_loop_by_hand_runs_what_is_due_and_no_more() -> None:
+    loop = HandLoop()
+    said: list[float] = []
+
+    async def speak() -> None:
+        for _ in range(3):
+            await asyncio.sleep(2)
+            said.append(asyncio.get_running_loop().time())
+
+    with loop.in_use():
+        task = asyncio.ensure_future(speak())
+        loop.drain()
+        loop.call_later(3, said.append, 3.0)
+        loop.call_later(3, said.append, 0.0).cancel()
+        loop.advance(4)
+        assert said == [2.0, 3.0, 4.0]
+        assert (loop.unfinished, loop.faults) == (2, [])
+        loop.advance(2)
+        assert task.done()
+        assert said[3:] == [6.0]
+        assert loop.unfinished == 0
+    assert loop.is_closed()
+
+
+def test_a_loop_by_hand_keeps_what_was_raised() -> None:
+    loop = HandLoop()
+
+    async def stumble() -> None:
+        raise KeyError("task")
+
+    def fall() -> None:
+        raise ValueError("timer")
+
+    with loop.in_use():
+        task = asyncio.ensure_future(stumble())
+        loop.call_later(1, fall)
+        loop.advance(1)
+        assert task.done()
+        assert [type(fault) for fault in loop.faults] == [ValueError, KeyError]
