@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from xmppconf.transport import Fingerprint, Setup
 
@@ -38,6 +39,22 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha-384": hashes.SHA384,
     "sha-256": hashes.SHA256,
 }
+
+
+#: The key of a peer's certificate falls short of the security level of `CIPHERS`, as RSA
+#: with 1024 bits does (OpenSSL's X509_V_ERR_EE_KEY_TOO_SMALL).
+_KEY_TOO_SMALL = 66
+
+
+def _may_prove_its_key(
+    _connection: SSL.Connection, _certificate: X509, error: int, _depth: int, _verdict: int
+) -> bool:
+    """Whether a handshake goes on in spite of what OpenSSL says about the certificate.
+
+    It is self-signed by design: the fingerprint decides, once the handshake has proved the
+    key.  But a key that a stranger can find out proves nobody.
+    """
+    return error != _KEY_TOO_SMALL
 
 
 def fingerprint_value(certificate: x509.Certificate, algorithm: str) -> str:
@@ -84,10 +101,8 @@ class Certificate:
         # Every connection proves its keys anew.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        # Self-signed by design: the fingerprint decides, once the handshake has proved
-        # the key.
         context.set_verify(
-            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_arguments: True
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _may_prove_its_key
         )
         context.use_certificate(self.certificate)
         context.use_privatekey(self.key)

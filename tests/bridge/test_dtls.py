@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 from dataclasses import replace
 
 import pytest
-from OpenSSL import SSL
-from xmppconf_bridge.certificate import CIPHERS, Certificate
+from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.dtls import (
     HANDSHAKE_TIMEOUT,
     MTU,
@@ -18,7 +16,6 @@ from xmppconf_bridge.dtls import (
     Failed,
     Received,
     SendDatagrams,
-    split_records,
 )
 
 from xmppconf.transport import Fingerprint
@@ -127,92 +124,6 @@ def test_a_hello_in_two_fragments_is_put_together() -> None:
 
 def flipped(fingerprint: Fingerprint) -> Fingerprint:
     return replace(fingerprint, value="00" + fingerprint.value[2:])
-
-
-GOOD = THEIRS.fingerprint
-
-
-@pytest.mark.parametrize(
-    "signalled",
-    [
-        (),
-        (flipped(GOOD),),
-        (OURS.fingerprint,),
-        (replace(GOOD, hash="sha-512"),),
-        (replace(GOOD, hash="sha-1"),),
-        (replace(GOOD, hash="md5"),),
-        (replace(GOOD, value=GOOD.value[:-3]),),
-        (replace(GOOD, value=""),),
-        # A weaker match does not outweigh a stronger mismatch.
-        (GOOD, replace(GOOD, hash="sha-512", value=":".join(["AA"] * 64))),
-    ],
-)
-def test_a_wrong_fingerprint_gives_no_keys(signalled: tuple[Fingerprint, ...]) -> None:
-    server = DtlsTransport(OURS, signalled, server=True)
-    client = DtlsTransport(THEIRS, (OURS.fingerprint,), server=False)
-    server.start(0.0)
-    client.start(0.0)
-    ours, _ = run(server, client)
-    assert only(ours, Connected) == []
-    assert len(only(ours, Failed)) == 1
-    client.send(b"still here?", 1.0)
-    ours, _ = run(server, client)
-    assert only(ours, Received) == []
-
-
-def raw_client(setup: str) -> SSL.Connection:
-    context = replace(THEIRS).context  # its own, since it is changed below
-    if setup == "no certificate":
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.set_cipher_list(CIPHERS)
-        context.set_tlsext_use_srtp(b"SRTP_AEAD_AES_128_GCM")
-    elif setup == "cbc only":
-        context.set_cipher_list(b"ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA")
-    elif setup == "null":
-        context.set_cipher_list(b"ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0")
-    elif setup == "anonymous":
-        context.set_cipher_list(b"AECDH-AES128-SHA:ADH-AES128-GCM-SHA256:@SECLEVEL=0")
-    elif setup == "no srtp":
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.use_certificate(THEIRS.certificate)
-        context.use_privatekey(THEIRS.key)
-    elif setup == "srtp-32 only":
-        context = SSL.Context(SSL.DTLS_METHOD)
-        context.use_certificate(THEIRS.certificate)
-        context.use_privatekey(THEIRS.key)
-        context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_32")
-    connection = SSL.Connection(context, None)
-    connection.set_ciphertext_mtu(MTU)
-    connection.set_connect_state()
-    return connection
-
-
-@pytest.mark.parametrize(
-    "setup",
-    ["no certificate", "cbc only", "null", "anonymous", "no srtp", "srtp-32 only", "good"],
-)
-def test_weak_peers_get_no_keys(setup: str) -> None:
-    server = DtlsTransport(OURS, (THEIRS.fingerprint,), server=True)
-    server.start(0.0)
-    peer = raw_client(setup)
-    seen: list[Effect] = []
-    for _ in range(10):
-        with contextlib.suppress(SSL.Error):
-            peer.do_handshake()
-        try:
-            for datagram in split_records(peer.bio_read(65536)):
-                server.receive(datagram, 0.0)
-        except SSL.Error:
-            pass
-        for effect in server.effects():
-            seen.append(effect)
-            if isinstance(effect, SendDatagrams):
-                for datagram in effect.datagrams:
-                    peer.bio_write(datagram)
-    if setup == "good":
-        assert only(seen, Connected)
-    else:
-        assert only(seen, Connected) == []
 
 
 def test_rubbish_before_during_and_after_changes_nothing() -> None:

@@ -22,8 +22,12 @@ ICE = IceTransport("peer", "p" * 24, fingerprints=(ANN.fingerprint,))
 class SilentChannel:
     def __init__(self) -> None:
         self.is_closed = False
+        self.received = 0
+        """Packets."""
 
-    def receive(self, data: bytes) -> None: ...
+    def receive(self, data: bytes) -> None:
+        self.received += 1
+
     def send(self, text: str) -> None: ...
     def abandon(self) -> None: ...
 
