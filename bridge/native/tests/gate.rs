@@ -5,13 +5,12 @@
 
 mod common;
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{connect, counter, protected, set_srtp, start, wait};
+use common::{connect, counter, full, gate, protected, set_srtp, share, start, wait};
 use xmppconf_native::demux::{classify, Kind, MAX_DATAGRAM};
 use xmppconf_native::media::extension::{Extension, ExtensionMap};
 use xmppconf_native::media::fuzzing::{self as media_fuzzing, Room};
@@ -20,31 +19,6 @@ use xmppconf_native::media::{HeaderExtension, Time, MILLISECOND, SECOND};
 use xmppconf_native::socket::{Lane, ReceiveBatch, SendBatch, Socket};
 use xmppconf_native::srtp::{rtp_header_length, Profile, Receiver, Sender, MAX_OVERHEAD};
 use xmppconf_native::{fuzzing, ice, stun};
-
-fn full() -> bool {
-    std::env::var("XMPPCONF_FUZZ").is_ok_and(|value| value == "full")
-}
-
-fn share(whole: u64) -> u64 {
-    match (full(), cfg!(debug_assertions)) {
-        (true, _) => whole,
-        (false, false) => whole / 100,
-        (false, true) => whole / 2000,
-    }
-}
-
-/// Do the work, and write down what it was and how long it took.
-fn gate(id: &str, what: &str, count: u64, work: impl FnOnce() -> String) {
-    let start = Instant::now();
-    let result = work();
-    let seconds = start.elapsed().as_secs_f64();
-    let row = format!("| {id} | {what} | {count} | {seconds:.1} | {result} |");
-    println!("{row}");
-    if let Ok(path) = std::env::var("XMPPCONF_RESULTS") {
-        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(file, "{row}").unwrap();
-    }
-}
 
 struct Chance(ice::Random);
 

@@ -1,10 +1,11 @@
 //! K4: streams that begin shortly before their numbers wrap, over the wraps of their sequence
 //! numbers, from the sender through encryption to a receiver and to another bridge.
 
-use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+mod common;
 
+use std::collections::HashMap;
+
+use common::gate;
 use xmppconf_native::media::{
     Command, Encoding, Event, Kind, Media, Output, PayloadType, SourceDescription, MILLISECOND,
 };
@@ -132,27 +133,19 @@ fn audio_passes_its_wraps_without_a_glitch() {
 
 #[test]
 fn video_passes_its_wraps_without_a_glitch() {
-    run(Kind::Video, 100, "vp8", 90_000, 1_800, |number| {
-        // Picture ids of 15 bits wrap too.
-        let [high, low] = ((number as u16) & 0x7fff | 0x8000).to_be_bytes();
-        let mut payload = vec![0x90, 0xe0, high, low, number as u8, 0];
-        if number == 0 {
-            payload.extend([0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]);
-        } else {
-            payload.extend([0x01, 1, 2, 3]);
-        }
-        payload
-    });
-    record();
-}
-
-/// For the table of results; see `gate.rs`.
-fn record() {
-    let Ok(path) = std::env::var("XMPPCONF_RESULTS") else {
-        return;
-    };
     let what = "packets of sound and of video each, from before their wraps on";
-    let row = format!("| K4 | {what} | {PACKETS} | 0 | no gap, no step back, every key right |");
-    let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
-    writeln!(file, "{row}").unwrap();
+    gate("K4", what, u64::from(PACKETS), || {
+        run(Kind::Video, 100, "vp8", 90_000, 1_800, |number| {
+            // Picture ids of 15 bits wrap too.
+            let [high, low] = ((number as u16) & 0x7fff | 0x8000).to_be_bytes();
+            let mut payload = vec![0x90, 0xe0, high, low, number as u8, 0];
+            if number == 0 {
+                payload.extend([0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]);
+            } else {
+                payload.extend([0x01, 1, 2, 3]);
+            }
+            payload
+        });
+        "no gap, no step back, every key right".into()
+    });
 }

@@ -1,7 +1,9 @@
-//! Two engines that are connected, and what one of them sends.
+//! Two engines that are connected, and what one of them sends; rows of the table of results.
 
 #![allow(dead_code)] // each test program uses its part
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use xmppconf_native::engine::{Command, Engine, Event, Settings};
@@ -17,6 +19,31 @@ pub const SETTINGS: Settings = Settings {
     workers: 1,
     part: PART,
 };
+
+pub fn full() -> bool {
+    std::env::var("XMPPCONF_FUZZ").is_ok_and(|value| value == "full")
+}
+
+pub fn share(whole: u64) -> u64 {
+    match (full(), cfg!(debug_assertions)) {
+        (true, _) => whole,
+        (false, false) => whole / 100,
+        (false, true) => whole / 2000,
+    }
+}
+
+/// Do the work, and write down what it was and how long it took.
+pub fn gate(id: &str, what: &str, count: u64, work: impl FnOnce() -> String) {
+    let start = Instant::now();
+    let result = work();
+    let seconds = start.elapsed().as_secs_f64();
+    let row = format!("| {id} | {what} | {count} | {seconds:.1} | {result} |");
+    println!("{row}");
+    if let Ok(path) = std::env::var("XMPPCONF_RESULTS") {
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{row}").unwrap();
+    }
+}
 
 pub fn start(address: &str) -> Engine {
     Engine::new(&[address.parse().unwrap()], &SETTINGS).unwrap()
