@@ -173,18 +173,20 @@ impl Estimator {
         !self.probes.is_idle()
     }
 
-    /// Video flows: find out at once what the way can carry.  True the first time.
+    /// Video flows: find out at once what the way can carry, or once the receiver is heard again.
+    /// True the first time.
     pub fn begin(&mut self, now: Time) -> bool {
-        let first = !std::mem::replace(&mut self.has_begun, true);
-        if first {
-            self.probe_at = now + self.probe_interval;
-            self.again_at = now + self.again_interval;
-            self.further_from = Some(self.target * FIRST_PROBES[1] * SUCCESS);
-            for factor in FIRST_PROBES {
-                self.probes.add(self.target * factor);
-            }
+        if self.has_begun || self.silenced_at.is_some() {
+            return false;
         }
-        first
+        self.has_begun = true;
+        self.probe_at = now + self.probe_interval;
+        self.again_at = now + self.again_interval;
+        self.further_from = Some(self.target * FIRST_PROBES[1] * SUCCESS);
+        for factor in FIRST_PROBES {
+            self.probes.add(self.target * factor);
+        }
+        true
     }
 
     /// `demand` bit/s could be used, and `trial` are to be tried out.
@@ -300,6 +302,9 @@ impl Estimator {
             self.heard(now);
         }
         self.is_live = true;
+        if self.silenced_at.is_some() {
+            return true; // nothing came: no reason to send more, nor to look for it
+        }
         arrivals.retain(|packet| packet.sent_at >= self.since);
         if arrivals.is_empty() {
             return true;
@@ -336,7 +341,7 @@ impl Estimator {
             let sample = now.saturating_sub(newest);
             self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
         }
-        self.combine(now, self.delay.usage(), probed);
+        self.combine(now, self.delay.usage(), probed, newest.is_some());
         true
     }
 
@@ -385,7 +390,8 @@ impl Estimator {
         }
     }
 
-    fn combine(&mut self, now: Time, usage: Usage, probed: Option<f64>) {
+    /// `came`: whether anything did.
+    fn combine(&mut self, now: Time, usage: Usage, probed: Option<f64>, came: bool) {
         let before = self.target;
         let acknowledged = self.acknowledged.rate();
         // One that finds less beside a trial has shared the way with that.
@@ -404,7 +410,9 @@ impl Estimator {
             None if usage == Usage::Over => {
                 self.aimd.update(now, usage, self.acknowledged.capacity(), self.rtt)
             }
-            None => self.aimd.update(now, usage, acknowledged, self.rtt),
+            None if came => self.aimd.update(now, usage, acknowledged, self.rtt),
+            // That the way has room nobody has said.
+            None => self.aimd.rate(),
         };
         let target = self.loss.update(by_delay, acknowledged, MIN_RATE);
         self.set_target(target);
@@ -513,3 +521,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod table;
