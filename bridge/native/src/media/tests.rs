@@ -7,6 +7,7 @@ mod links;
 mod mirrors;
 mod relays;
 mod resend;
+mod timers;
 
 use super::rtcp::{self, Rtcp};
 use super::*;
