@@ -3,10 +3,16 @@
 //! Rollover counters and replay windows belong to an SSRC, never to the transport, and change
 //! only after a packet has been authenticated.
 
-use std::collections::HashMap;
+mod cipher;
+mod replay;
+#[cfg(test)]
+mod tests;
 
-use crate::crypto::{self, AesCtr, AesGcm, HmacSha1, GCM_TAG};
+use crate::crypto::{self, GCM_TAG};
 use crate::id_map::IdMap;
+
+use cipher::{cm_iv, gcm_iv, Cipher};
+use replay::{guess_index, Streams};
 
 /// Streams remembered while receiving; the least recently used one is forgotten.
 pub const MAX_RECEIVED_STREAMS: usize = 1024;
@@ -62,73 +68,6 @@ pub enum Refused {
     Exhausted,
 }
 
-// Lives in boxes of whole directions; one more step to the keys would cost every packet.
-#[allow(clippy::large_enum_variant)]
-enum Cipher {
-    CmSha1 { cipher: AesCtr, salt: [u8; 14], mac: HmacSha1 },
-    Gcm { cipher: AesGcm, salt: [u8; 12] },
-}
-
-/// AES in counter mode with the master key: `length` octets for `label` (RFC 3711, 4.3.1).
-fn derive(key: &[u8], salt: &[u8], label: u8, out: &mut [u8]) -> Option<()> {
-    let mut iv = [0; 16];
-    // A salt of 12 octets stands left in the 14 (RFC 7714, 11).
-    iv.get_mut(..salt.len())?.copy_from_slice(salt);
-    iv[7] ^= label;
-    out.fill(0);
-    match key.len() {
-        16 => AesCtr::new(key.try_into().ok()?).apply(&iv, out),
-        32 => crypto::apply_ctr_256(key.try_into().ok()?, &iv, out),
-        _ => return None,
-    }
-    Some(())
-}
-
-impl Cipher {
-    /// Session keys under labels `first` (encryption), +1 (authentication), +2 (salt).
-    fn derive(profile: Profile, key: &[u8], salt: &[u8], first: u8) -> Option<Self> {
-        match profile {
-            Profile::Aes128CmSha1_80 => {
-                let (mut cipher, mut auth, mut session_salt) = ([0; 16], [0; 20], [0; 14]);
-                derive(key, salt, first, &mut cipher)?;
-                derive(key, salt, first + 1, &mut auth)?;
-                derive(key, salt, first + 2, &mut session_salt)?;
-                Some(Self::CmSha1 {
-                    cipher: AesCtr::new(&cipher),
-                    salt: session_salt,
-                    mac: HmacSha1::new(&auth),
-                })
-            }
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
-                let (mut cipher, mut session_salt) = ([0; 32], [0; 12]);
-                let cipher = cipher.get_mut(..key.len())?;
-                derive(key, salt, first, cipher)?;
-                derive(key, salt, first + 2, &mut session_salt)?;
-                Some(Self::Gcm { cipher: AesGcm::new(cipher)?, salt: session_salt })
-            }
-        }
-    }
-}
-
-/// RFC 3711, 4.1.1: salt * 2^16 XOR SSRC * 2^64 XOR index * 2^16.
-fn cm_iv(salt: &[u8; 14], ssrc: u32, index: u64) -> [u8; 16] {
-    let mut iv = [0; 16];
-    iv[..14].copy_from_slice(salt);
-    iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(to, from)| *to ^= from);
-    let index = index.to_be_bytes();
-    iv[8..14].iter_mut().zip(&index[2..]).for_each(|(to, from)| *to ^= from);
-    iv
-}
-
-/// RFC 7714, 8.1 and 9.1: two zero octets, SSRC, six octets of index, XOR the salt.
-fn gcm_iv(salt: &[u8; 12], ssrc: u32, index: u64) -> [u8; 12] {
-    let mut iv = *salt;
-    iv[2..6].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(to, from)| *to ^= from);
-    let index = index.to_be_bytes();
-    iv[6..].iter_mut().zip(&index[2..]).for_each(|(to, from)| *to ^= from);
-    iv
-}
-
 fn field<const N: usize>(data: &[u8], at: usize) -> Option<[u8; N]> {
     data.get(at..at.checked_add(N)?)?.try_into().ok()
 }
@@ -144,112 +83,6 @@ pub fn rtp_header_length(packet: &[u8]) -> Option<usize> {
         length += 4 + 4 * usize::from(u16::from_be_bytes(field(packet, length + 2)?));
     }
     (length <= packet.len()).then_some(length)
-}
-
-/// The index that `sequence` most likely has when the highest one so far is `highest`
-/// (RFC 3711, 3.3.1).
-///
-/// Below the first rollover nothing can be older than index 0, so a number far ahead is then
-/// taken as a step forward.
-fn guess_index(highest: u64, sequence: u16) -> u64 {
-    let base = highest & !0xffff;
-    let low = highest & 0xffff;
-    let same = base | u64::from(sequence);
-    if low < 0x8000 && u64::from(sequence) > low + 0x8000 && base != 0 {
-        same - 0x1_0000
-    } else if low >= 0x8000 && u64::from(sequence) < low - 0x8000 {
-        same + 0x1_0000
-    } else {
-        same
-    }
-}
-
-const WINDOW: u64 = 1024;
-const WORDS: usize = 16;
-
-/// Which of the last 1024 indices have been seen (RFC 3711, 3.3.2).
-///
-/// Much wider than the 64 of the RFC because a sender without RTX answers a NACK with the plain
-/// old packet.
-struct Window {
-    highest: u64,
-    seen: [u64; WORDS],
-}
-
-impl Window {
-    fn new(index: u64) -> Self {
-        let mut window = Self { highest: index, seen: [0; WORDS] };
-        window.mark(index);
-        window
-    }
-
-    fn bit(index: u64) -> (usize, u64) {
-        let place = index % WINDOW;
-        (usize::try_from(place / 64).unwrap_or(0), 1 << (place % 64))
-    }
-
-    fn check(&self, index: u64) -> Result<(), Refused> {
-        if index > self.highest {
-            return Ok(());
-        }
-        if self.highest - index >= WINDOW {
-            return Err(Refused::TooOld);
-        }
-        let (word, bit) = Self::bit(index);
-        match self.seen.get(word) {
-            Some(seen) if seen & bit == 0 => Ok(()),
-            _ => Err(Refused::Replayed),
-        }
-    }
-
-    fn mark(&mut self, index: u64) {
-        if index > self.highest {
-            if index - self.highest >= WINDOW {
-                self.seen = [0; WORDS];
-            } else {
-                for skipped in self.highest + 1..index {
-                    let (word, bit) = Self::bit(skipped);
-                    if let Some(seen) = self.seen.get_mut(word) {
-                        *seen &= !bit;
-                    }
-                }
-            }
-            self.highest = index;
-        }
-        let (word, bit) = Self::bit(index);
-        if let Some(seen) = self.seen.get_mut(word) {
-            *seen |= bit;
-        }
-    }
-}
-
-/// Windows by SSRC, at most `MAX_RECEIVED_STREAMS` of them.
-#[derive(Default)]
-struct Streams {
-    windows: HashMap<u32, (Window, u64)>,
-    clock: u64,
-}
-
-impl Streams {
-    fn get(&self, ssrc: u32) -> Option<&Window> {
-        self.windows.get(&ssrc).map(|(window, _)| window)
-    }
-
-    fn mark(&mut self, ssrc: u32, index: u64) {
-        self.clock += 1;
-        if let Some((window, used)) = self.windows.get_mut(&ssrc) {
-            window.mark(index);
-            *used = self.clock;
-            return;
-        }
-        if self.windows.len() >= MAX_RECEIVED_STREAMS {
-            let oldest = self.windows.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(ssrc) = oldest.map(|(ssrc, _)| *ssrc) {
-                self.windows.remove(&ssrc);
-            }
-        }
-        self.windows.insert(ssrc, (Window::new(index), self.clock));
-    }
 }
 
 /// Decrypts what one transport receives.
@@ -492,6 +325,3 @@ impl Sender {
         Ok(length + added)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,7 @@
+use super::cipher::derive;
+use super::replay::{Window, WINDOW};
 use super::*;
+use crate::crypto::{AesCtr, AesGcm};
 
 const PROFILES: [Profile; 3] =
     [Profile::Aes128CmSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm];
