@@ -37,3 +37,5 @@ mod load_python;
 mod media_python;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod srtp_python;

@@ -14,7 +14,6 @@ use crate::media::{
     self, Encoding, HeaderExtension, Kind, Mid, PayloadType, SourceDescription, Time,
 };
 use crate::placement::PART;
-use crate::srtp::{rtp_header_length, Profile, Receiver, Refused, Sender, MAX_OVERHEAD};
 
 /// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
 const MAX_CREDENTIAL: usize = 256;
@@ -39,14 +38,6 @@ fn kind(name: &str) -> PyResult<Kind> {
         "video" => Ok(Kind::Video),
         _ => Err(PyValueError::new_err("a source is \"audio\" or \"video\"")),
     }
-}
-
-fn profile(number: u16) -> PyResult<Profile> {
-    Profile::from_number(number).ok_or_else(|| PyValueError::new_err("unknown SRTP profile"))
-}
-
-fn bad_key() -> PyErr {
-    PyValueError::new_err("wrong length of an SRTP key or salt")
 }
 
 pub fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
@@ -246,9 +237,8 @@ impl PyEngine {
         receive_key: &[u8],
         receive_salt: &[u8],
     ) -> PyResult<()> {
-        let profile = self::profile(profile)?;
-        let sender = Sender::new(profile, send_key, send_salt).ok_or_else(bad_key)?;
-        let receiver = Receiver::new(profile, receive_key, receive_salt).ok_or_else(bad_key)?;
+        let (send, receive) = ((send_key, send_salt), (receive_key, receive_salt));
+        let (sender, receiver) = crate::srtp_python::directions(profile, send, receive)?;
         self.command(Command::SetSrtp {
             transport,
             sender: Box::new(sender),
@@ -398,87 +388,13 @@ impl PyEngine {
     }
 }
 
-fn refused(why: Refused) -> PyErr {
-    PyValueError::new_err(match why {
-        Refused::Malformed => "malformed",
-        Refused::Replayed => "replayed",
-        Refused::TooOld => "too old",
-        Refused::Unauthentic => "unauthentic",
-        Refused::Exhausted => "exhausted",
-    })
-}
-
-#[pyclass(name = "SrtpContext", module = "xmppconf_bridge._native")]
-struct PySrtpContext {
-    sender: Sender,
-    receiver: Receiver,
-}
-
-#[pymethods]
-impl PySrtpContext {
-    #[new]
-    fn new(profile: u16, key: &[u8], salt: &[u8]) -> PyResult<Self> {
-        let profile = self::profile(profile)?;
-        let sender = Sender::new(profile, key, salt).ok_or_else(bad_key)?;
-        let receiver = Receiver::new(profile, key, salt).ok_or_else(bad_key)?;
-        Ok(Self { sender, receiver })
-    }
-
-    fn protect_rtp<'py>(
-        &mut self,
-        py: Python<'py>,
-        packet: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let header = rtp_header_length(packet).ok_or_else(|| refused(Refused::Malformed))?;
-        let mut slot = packet.to_vec();
-        slot.resize(packet.len() + MAX_OVERHEAD, 0);
-        let length = self.sender.protect_rtp(&mut slot, header, packet.len()).map_err(refused)?;
-        slot.truncate(length);
-        Ok(PyBytes::new(py, &slot))
-    }
-
-    fn protect_rtcp<'py>(
-        &mut self,
-        py: Python<'py>,
-        packet: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut slot = packet.to_vec();
-        slot.resize(packet.len() + MAX_OVERHEAD, 0);
-        let length = self.sender.protect_rtcp(&mut slot, packet.len()).map_err(refused)?;
-        slot.truncate(length);
-        Ok(PyBytes::new(py, &slot))
-    }
-
-    fn unprotect_rtp<'py>(
-        &mut self,
-        py: Python<'py>,
-        packet: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut slot = packet.to_vec();
-        let length = self.receiver.unprotect_rtp(&mut slot).map_err(refused)?;
-        slot.truncate(length);
-        Ok(PyBytes::new(py, &slot))
-    }
-
-    fn unprotect_rtcp<'py>(
-        &mut self,
-        py: Python<'py>,
-        packet: &[u8],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut slot = packet.to_vec();
-        let length = self.receiver.unprotect_rtcp(&mut slot).map_err(refused)?;
-        slot.truncate(length);
-        Ok(PyBytes::new(py, &slot))
-    }
-}
-
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PROFILE_AES128_CM_SHA1_80", 0x0001)?;
     module.add("PROFILE_AEAD_AES_128_GCM", 0x0007)?;
     module.add("PROFILE_AEAD_AES_256_GCM", 0x0008)?;
     module.add_class::<PyEngine>()?;
-    module.add_class::<PySrtpContext>()?;
+    module.add_class::<crate::srtp_python::PySrtpContext>()?;
     module.add_class::<crate::load_python::PyLoadGenerator>()?;
     module.add_class::<crate::media_python::PyMediaMachine>()
 }
