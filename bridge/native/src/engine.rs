@@ -1,26 +1,28 @@
 //! The handle of the engine: starts the workers, and talks to them through bounded queues.
 
-use std::collections::{HashMap, VecDeque};
+mod interface;
+mod shared;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{sync_channel, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rustix::event::{eventfd, EventfdFlags};
-
-use crate::counters::Counters;
 use crate::handover;
-use crate::ice::{Candidate, Random};
-use crate::media;
+use crate::ice::Random;
 use crate::placement::Placement;
 use crate::socket::Socket;
-use crate::srtp::{Receiver, Sender};
 use crate::worker::Worker;
+
+pub use interface::{Command, Event, Rejected, TransportFigures};
+pub(crate) use shared::lock;
+pub use shared::Shared;
+use shared::{hush, Farewell, Outbox};
 
 /// Sockets that an engine begins with.
 pub const MAX_SOCKETS: usize = 64;
@@ -29,273 +31,6 @@ const MAX_ALL_SOCKETS: usize = 250;
 
 /// Workers of one engine.
 pub const MAX_WORKERS: usize = 32;
-
-/// What the worker is told to do.
-pub enum Command {
-    Media(media::Command),
-    AddSocket {
-        /// The number that it is known by.
-        number: usize,
-        socket: Socket,
-    },
-    AddTransport {
-        transport: u32,
-        conference: u32,
-        ufrag: Vec<u8>,
-        pwd: Vec<u8>,
-        controlling: bool,
-        /// The sockets it uses, by number; None: those the engine began with.
-        sockets: Option<Range<usize>>,
-    },
-    SetRemoteIce {
-        transport: u32,
-        ufrag: Vec<u8>,
-        pwd: Vec<u8>,
-        candidates: Vec<Candidate>,
-        /// They are for the restart that is under way.
-        restart: bool,
-    },
-    /// Restart ICE with other credentials; what there is goes on until a pair is found.
-    RestartIce {
-        transport: u32,
-        ufrag: Vec<u8>,
-        pwd: Vec<u8>,
-        controlling: bool,
-    },
-    SendDtls {
-        transport: u32,
-        datagrams: Vec<Vec<u8>>,
-    },
-    SetSrtp {
-        transport: u32,
-        sender: Box<Sender>,
-        receiver: Box<Receiver>,
-    },
-    RemoveTransport {
-        transport: u32,
-    },
-    RemoveConference {
-        conference: u32,
-    },
-    /// Begin a part of a conference that `others` have parts of already, from all that they have
-    /// been told.
-    OpenPart {
-        conference: u32,
-        others: Vec<u8>,
-        orders: Vec<media::Command>,
-    },
-    /// Another worker has a part of the conference as well from now on, or no longer.
-    Part {
-        conference: u32,
-        worker: u8,
-        there: bool,
-    },
-    /// Another worker has a transport.
-    Elsewhere {
-        transport: u32,
-        ufrag: Vec<u8>,
-        worker: u8,
-    },
-    /// Another worker no longer has it.
-    Gone {
-        transport: u32,
-    },
-}
-
-/// What the worker tells.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    IceValid {
-        transport: u32,
-        remote: SocketAddr,
-        rtt: media::Time,
-    },
-    IceSelected {
-        transport: u32,
-        remote: SocketAddr,
-        relayed: bool,
-    },
-    IceFailed {
-        transport: u32,
-    },
-    Dtls {
-        transport: u32,
-        data: Vec<u8>,
-    },
-    SrtpActive {
-        transport: u32,
-    },
-    Media(media::Event),
-    /// So many events found no room in the queue.
-    Lost {
-        count: u64,
-    },
-}
-
-impl Event {
-    /// Levels are the first to go when the queue fills: the next ones replace them.
-    fn is_level(&self) -> bool {
-        matches!(self, Self::Media(media::Event::Levels { .. }))
-    }
-}
-
-/// The figures of one transport, as last published.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct TransportFigures {
-    pub packets_received: u64,
-    pub bytes_received: u64,
-    pub packets_sent: u64,
-    pub bytes_sent: u64,
-    pub rtt: Option<media::Time>,
-    pub fraction_lost_received: f64,
-    pub fraction_lost_sent: f64,
-    pub last_activity: Option<media::Time>,
-}
-
-#[derive(Default)]
-struct EventQueue {
-    events: VecDeque<Event>,
-    lost: u64,
-}
-
-/// What goes from all workers to the handle.
-struct Outbox {
-    capacity: usize,
-    events: Mutex<EventQueue>,
-    event_fd: OwnedFd,
-    /// A worker is gone, whether told to stop or not.
-    gone: AtomicBool,
-    transports: Mutex<HashMap<u32, TransportFigures>>,
-}
-
-/// What handle and one worker share.  The worker takes a lock once a turn at most, never a packet.
-pub struct Shared {
-    outbox: Arc<Outbox>,
-    command_fd: OwnedFd,
-    stop: AtomicBool,
-    /// How much of the worker's time is used, in parts of a thousand.
-    busy: AtomicU32,
-    pub(crate) counters: Mutex<(Counters, media::Stats)>,
-}
-
-/// A panic elsewhere leaves these plain values whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn ring(fd: &OwnedFd) {
-    // It fails only when the counter is full, and then the other side has been rung anyway.
-    let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
-}
-
-fn new_fd() -> io::Result<OwnedFd> {
-    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
-}
-
-fn hush(fd: &OwnedFd) {
-    let _ = rustix::io::read(fd, &mut [0; 8]);
-}
-
-impl Outbox {
-    fn new(capacity: usize) -> io::Result<Self> {
-        Ok(Self {
-            capacity: capacity.max(4),
-            events: Mutex::default(),
-            event_fd: new_fd()?,
-            gone: AtomicBool::new(false),
-            transports: Mutex::default(),
-        })
-    }
-}
-
-impl Shared {
-    fn new(outbox: &Arc<Outbox>) -> io::Result<Self> {
-        Ok(Self {
-            outbox: Arc::clone(outbox),
-            command_fd: new_fd()?,
-            stop: AtomicBool::new(false),
-            busy: AtomicU32::new(0),
-            counters: Mutex::default(),
-        })
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_tests() -> Self {
-        Self::new(&Arc::new(Outbox::new(16).unwrap())).unwrap()
-    }
-
-    /// Make the worker look at its queues.
-    pub(crate) fn ring_commands(&self) {
-        ring(&self.command_fd);
-    }
-
-    pub(crate) fn transports(&self) -> MutexGuard<'_, HashMap<u32, TransportFigures>> {
-        lock(&self.outbox.transports)
-    }
-
-    pub(crate) fn command_fd(&self) -> &OwnedFd {
-        &self.command_fd
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_rung(&self) -> bool {
-        let rung = rustix::io::read(&self.command_fd, &mut [0; 8]).is_ok();
-        if rung {
-            self.ring_commands();
-        }
-        rung
-    }
-
-    pub(crate) fn hush_commands(&self) {
-        hush(&self.command_fd);
-    }
-
-    /// Tell how much of the worker's time is used, in parts of a thousand.
-    pub(crate) fn set_busy(&self, share: u32) {
-        self.busy.store(share, Ordering::Relaxed);
-    }
-
-    pub(crate) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    /// Move `events` into the queue, as many as fit.
-    pub(crate) fn publish(&self, events: &mut Vec<Event>) {
-        if events.is_empty() {
-            return;
-        }
-        let outbox = &*self.outbox;
-        {
-            let mut queue = lock(&outbox.events);
-            for event in events.drain(..) {
-                let room = if event.is_level() { outbox.capacity / 4 * 3 } else { outbox.capacity };
-                if queue.events.len() < room {
-                    queue.events.push_back(event);
-                } else {
-                    queue.lost += 1;
-                }
-            }
-        }
-        ring(&outbox.event_fd);
-    }
-}
-
-/// Tells the other side of the end of the worker, also when it ends in a panic.
-struct Farewell(Arc<Outbox>);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        self.0.gone.store(true, Ordering::Release);
-        ring(&self.0.event_fd);
-    }
-}
-
-/// Why a command was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejected {
-    Full,
-    Stopped,
-}
 
 /// A socket that could not be bound.
 #[derive(Debug)]
