@@ -17,6 +17,7 @@ from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
 from xmppconf.jingle import Received
 from xmppconf_focus.awaited import RETURN_TIME, Awaited, Session
 from xmppconf_focus.brewery import Brewery
+from xmppconf_focus.bridge_answers import BridgeAnswers
 from xmppconf_focus.commands import Command
 from xmppconf_focus.effects import (
     AskFeatures,
@@ -35,6 +36,7 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.entering import Entering
 from xmppconf_focus.features import FeatureCache
+from xmppconf_focus.jingle_requests import JingleRequests
 from xmppconf_focus.lobby import Knock
 from xmppconf_focus.media_sessions import MediaSessions
 from xmppconf_focus.membership import GUEST, Membership
@@ -86,6 +88,8 @@ class Conference:
         self.occupants: dict[str, Occupant] = {}
         self.limits = SenderLimits(settings.max_audio_senders, settings.max_video_senders)
         self.media = MediaSessions(room, settings, brewery, self.limits, initiator, new_id)
+        self._jingle = JingleRequests(self.media, self.limits)
+        self._bridge_answers = BridgeAnswers(self.media, brewery)
         self._settings = settings
         self._cache = cache
         self._membership = membership
@@ -375,7 +379,7 @@ class Conference:
     def jingle(self, endpoint: EndpointId, received: Received, now: float) -> None:
         """Take a Jingle request; raises `PeerError` to refuse it."""
         try:
-            self.media.receive(endpoint, received, now)
+            self._jingle.receive(endpoint, received, now)
         finally:
             self._reconsider(now)
 
@@ -483,13 +487,13 @@ class Conference:
     def colibri_answered(
         self, request: int, answer: ConferenceModified, now: float
     ) -> None:
-        self.media.colibri_answered(request, answer, now)
+        self._bridge_answers.answered(request, answer, now)
         self._reconsider(now)
 
     def colibri_refused(
         self, request: int, refused: ColibriRefused | None, now: float
     ) -> None:
-        self.media.colibri_refused(request, refused, now)
+        self._bridge_answers.refused(request, refused, now)
         self._reconsider(now)
 
     def bridge_lost(self, bridge: BridgeJid, now: float) -> None:

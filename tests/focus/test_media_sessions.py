@@ -14,7 +14,7 @@ from xmppconf_focus.effects import (
     SendTransport,
     Ticket,
 )
-from xmppconf_focus.media_sessions import TooOften
+from xmppconf_focus.jingle_requests import TooOften
 from xmppconf_focus.participant import (
     MAX_REQUESTS,
     REQUESTS_PER_SECOND,
