@@ -29,10 +29,19 @@ class Session:
 
 
 class Awaited:
-    def __init__(self, sessions: Mapping[EndpointId, Session]) -> None:
-        self._sessions = dict(sessions)
+    def __init__(self) -> None:
+        self._sessions: dict[EndpointId, Session] = {}
         self.deadline: float | None = None
         """When those who are still missing are given up; None: they are not waited for."""
+
+    def expect(self, sessions: Mapping[EndpointId, Session]) -> None:
+        """Wait for these, and for nobody else."""
+        self._sessions = dict(sessions)
+        self.deadline = None
+
+    def is_over(self, now: float) -> bool:
+        """Whether those who are missing have had their time."""
+        return self.deadline is not None and now >= self.deadline
 
     def seen(self, endpoint: EndpointId, occupant: Occupant) -> bool | None:
         """Whether the session goes on; None: nobody waited for it."""

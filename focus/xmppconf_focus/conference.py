@@ -1,4 +1,4 @@
-"""One conference: the room's set-up, its occupants, and when to end.
+"""One conference: the room's set-up, what follows from who is there, and its end.
 
 The media are `MediaSessions`; this machine tells them who is there and why to talk.
 """
@@ -12,21 +12,21 @@ from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import FocusSettings
-from xmppconf.errors import Condition, NotAllowed, NotFound, PeerError
-from xmppconf.ids import BRIDGE_OWNER, EndpointId, MeetingId, parse_endpoint_id
+from xmppconf.errors import Condition, NotAllowed, NotFound
+from xmppconf.ids import EndpointId, MeetingId
 from xmppconf.jingle import Received
-from xmppconf_focus.awaited import RETURN_TIME, Awaited, Session
+from xmppconf_focus.attendance import Attendance
+from xmppconf_focus.awaited import RETURN_TIME, Awaited
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.bridge_answers import BridgeAnswers
 from xmppconf_focus.commands import Command
+from xmppconf_focus.continuation import Continuation
 from xmppconf_focus.effects import (
-    AskFeatures,
     BridgeJid,
     ConferenceEnded,
     ConfigureRoom,
     DestroyRoom,
     Effect,
-    KickOccupant,
     LeaveRoom,
     ReadForm,
     RoomJid,
@@ -43,6 +43,7 @@ from xmppconf_focus.membership import GUEST, Membership
 from xmppconf_focus.muting import MuteRequest, Muting
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.parent import Parent
+from xmppconf_focus.patience import Patience
 from xmppconf_focus.reception import Reception
 from xmppconf_focus.record import ConferenceRecord
 from xmppconf_focus.room_access import Requester, Rights, RoomAccess
@@ -52,8 +53,6 @@ from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
 from xmppconf_focus.sender_limits import SenderLimits, Sent
 
 MIN_TALKERS = 2
-BREAKOUT_PATIENCE = 30.0  # seconds a main room without anybody in it is kept
-LOBBY_PATIENCE = 600.0  # seconds a room without anybody in it is kept for who waits
 
 #: Only who has been in the main room gets into a breakout room.
 BREAKOUT = RoomRecord(RoomSettings(Access.LOCKED))
@@ -90,15 +89,10 @@ class Conference:
         self.media = MediaSessions(room, settings, brewery, self.limits, initiator, new_id)
         self._jingle = JingleRequests(self.media, self.limits)
         self._bridge_answers = BridgeAnswers(self.media, brewery)
-        self._settings = settings
-        self._cache = cache
+        self.patience = Patience(settings)
         self._membership = membership
         self._parent = parent
         self._created = memory.unix()
-        self.is_main = False
-        """It has breakout rooms, and may be empty for a while."""
-        self.busy_elsewhere = False
-        """Somebody is in one of them."""
         self._record = memory.get(room) if parent is None else BREAKOUT
         self.access = RoomAccess(
             room,
@@ -117,14 +111,21 @@ class Conference:
             family,
             parent,
         )
-        self._awaited = Awaited({})
+        self._awaited = Awaited()
+        self._continuation = Continuation(
+            *(room, self.occupants, self.media, self.access, self.features),
+            *(membership, self._awaited),
+        )
         self._entering = Entering(room)
         self._muting = Muting(room, self.occupants, self.media, self.features, self.limits)
-        self._reception = Reception(self.access, self.is_full)
-        self._empty_deadline: float | None = None
-        self._alone_deadline: float | None = None
-        self._shown: ShowPresence | None = None
         self._effects: deque[Effect] = deque()
+        self._attendance = Attendance(
+            *(room, settings, cache, self.occupants, self.media, self.limits),
+            *(self.access, self.features, self._muting, self._awaited),
+            self._effects.append,
+        )
+        self._reception = Reception(self.access, self._attendance.is_full)
+        self._shown: ShowPresence | None = None
 
     # -- requests and set-up -----------------------------------------------------------
     def start(self, now: float) -> None:
@@ -134,14 +135,10 @@ class Conference:
         """Answer when the room is ready; raises `LimitExceeded`."""
         if self.state is State.READY:
             if not self.occupants:
-                self._empty_deadline = now + self._settings.initial_timeout
+                self.patience.opened(now)
             self._effects.extend(self._reception.answer(ticket, requester))
         else:
             self._reception.wait(ticket, requester)
-
-    def is_full(self) -> bool:
-        limit = self.access.settings.max_participants or self._settings.max_participants
-        return len(self.occupants) >= limit
 
     def _rights_of(self, jid: str) -> Rights:
         identity = self._membership.identity_of(jid, self.room)
@@ -159,8 +156,7 @@ class Conference:
             kept = self._record.is_worth_keeping()
             form = self.access.settings.form if kept else {}
             self._effects.append(ConfigureRoom(self.room, tuple(form.items())))
-            for occupant in self.occupants.values():
-                self._ask_features(occupant)
+            self._attendance.entered()
         elif self.state is State.RETURNING and created:
             # The server lost the room, and with it everybody: they are on their way too.
             self.state = State.CONFIGURING
@@ -168,7 +164,7 @@ class Conference:
             fields = tuple(self.access.settings.form.items())
             self._effects.append(ConfigureRoom(self.room, fields))
         elif self.state is State.RETURNING:
-            self._give_up_missing(now)
+            self._attendance.give_up_missing(now)
             self._ready(now)
             self._effects.append(ReadForm(self.room))
 
@@ -200,13 +196,11 @@ class Conference:
             self._effects.append(SetSubject(self.room, self._parent.name))
         self._entering.end()
         if not self.occupants:
-            patience = self._settings.initial_timeout
-            self._empty_deadline = max(now + patience, self._awaited.deadline or 0.0)
+            self.patience.opened(now, self._awaited.deadline)
         self._show()
         self.media.resume(now)
         self.features.publish()
-        for occupant in self.occupants.values():
-            self._note(occupant, None, now)
+        self._attendance.ready(now)
         self._effects.extend(self._reception.open())
         self._reconsider(now)
 
@@ -244,79 +238,21 @@ class Conference:
         if self.state is State.JOINING:
             # That was our leaving it before; whoever we saw since belonged to then.
             for nick in list(self.occupants):
-                self._forget(nick)
+                self._attendance.forget(nick)
         else:
             self._end("removed from the room", "service-unavailable", leave=False)
 
     # -- occupants ---------------------------------------------------------------------
     def occupant_seen(self, occupant: Occupant, now: float) -> None:
         """An occupant joined or changed."""
-        before = self.occupants.get(occupant.nick)
-        if before == occupant:
-            return  # muting and the like, which happens often
-        known = before is not None
-        if not known and self.state is State.READY:
-            refusal = self.access.refuses(occupant, full=self.is_full())
-            if refusal is not None:
-                # Not known to us, it can come back: nobody has put it out.
-                kick = KickOccupant(self.room, occupant.nick, refusal.value)
-                self._effects.append(kick)
-                return
-        if not known and len(self.occupants) >= self._settings.max_participants:
-            return
-        self.occupants[occupant.nick] = occupant
-        if not known:
-            self._serve(occupant, now)
-        self._empty_deadline = None
-        if self.state is State.READY:
-            self._note(occupant, before, now)
-        self._reconsider(now)
+        if self._attendance.seen(occupant, now):
+            self.patience.somebody_came()
+            self._reconsider(now)
 
     def sends(self, nick: str, sent: frozenset[Sent], now: float) -> None:
         """What an occupant says that it sends."""
-        before = self.limits.reached()
-        if nick not in self.occupants or not self.limits.sends(nick, sent):
-            return
-        if before or self.limits.reached():
+        if self._attendance.sends(nick, sent):
             self._reconsider(now)
-
-    def _note(self, occupant: Occupant, before: Occupant | None, now: float) -> None:
-        participant = self.media.participants.get(EndpointId(occupant.nick))
-        if before is None and participant is not None and not occupant.is_moderator:
-            settings = self.access.settings
-            participant.starts_muted = (
-                settings.start_audio_muted,
-                settings.start_video_muted,
-            )
-        self.access.seen(occupant, before)
-        self.features.seen(occupant, before, now)
-
-    def _serve(self, occupant: Occupant, now: float) -> None:
-        # An occupant may call itself what it likes; not every nickname can be an endpoint.
-        try:
-            endpoint = parse_endpoint_id(occupant.nick)
-        except PeerError:
-            return
-        if endpoint == BRIDGE_OWNER:
-            return
-        goes_on = self._awaited.seen(endpoint, occupant)
-        if goes_on:
-            return
-        if goes_on is not None:
-            # Another life of that client, or another client.
-            self._drop(endpoint, now)
-        self.media.add(endpoint, self._cache.get(occupant.ver), occupant.region)
-        # What is asked before we are in the room, or while we throw somebody out of it
-        # under another name, is answered to nobody.
-        if self.state is not State.JOINING:
-            self._ask_features(occupant)
-
-    def _ask_features(self, occupant: Occupant) -> None:
-        endpoint = EndpointId(occupant.nick)
-        if self.media.is_unknown(endpoint):
-            self._effects.append(
-                AskFeatures(self.room, endpoint, occupant.ver, occupant.hash)
-            )
 
     def features_known(
         self, endpoint: EndpointId, features: frozenset[str], now: float
@@ -327,30 +263,16 @@ class Conference:
     def occupant_left(
         self, nick: str, now: float, *, kicked: bool = False, banned: bool = False
     ) -> None:
-        if nick not in self.occupants:
+        if not self._attendance.left(nick, now, kicked=kicked, banned=banned):
             return
-        occupant = self._forget(nick)
-        self.features.left(nick, now)
-        self.access.left(occupant, kicked=kicked, banned=banned)
-        if self.occupants or self.state is not State.READY:
-            self._reconsider(now)
-        elif self.is_main:
-            # Who moves leaves one room before entering the other.
-            self._empty_deadline = now + BREAKOUT_PATIENCE
-            self._reconsider(now)
-        elif self.access.lobby:
-            # Whoever waits may be let in by a moderator who is on the way.
-            self._empty_deadline = now + LOBBY_PATIENCE
+        if (
+            self.occupants
+            or self.state is not State.READY
+            or self.patience.emptied(now, lobby=bool(self.access.lobby))
+        ):
             self._reconsider(now)
         else:
             self._end("everybody left", "service-unavailable", leave=True)
-
-    def _forget(self, nick: str) -> Occupant:
-        occupant = self.occupants.pop(nick)
-        self._muting.left(EndpointId(nick))
-        self.limits.left(nick)
-        self.media.remove(EndpointId(nick))
-        return occupant
 
     def identity_changed(self, bare_jid: str, now: float) -> None:
         """Somebody signed in, or is no member any more."""
@@ -363,9 +285,9 @@ class Conference:
         """Somebody joins the lobby; raises `PeerError`."""
         if self.state is not State.READY:
             raise NotFound("conference")
-        self.access.knock(knock, password, full=self.is_full())
+        self.access.knock(knock, password, full=self._attendance.is_full())
         if not self.occupants:
-            self._empty_deadline = now + LOBBY_PATIENCE
+            self.patience.somebody_waits(now)
 
     def left_lobby(self, jid: str) -> None:
         """`jid` is a full real address."""
@@ -414,70 +336,32 @@ class Conference:
     # -- being away ----------------------------------------------------------------------
     def record(self) -> ConferenceRecord | None:
         """What a focus after us needs to go on; None: nothing goes on yet."""
-        if not self.media.meeting_id:
-            return None
-        seen = {EndpointId(o.nick): o.real_jid or "" for o in self.occupants.values()}
-        return ConferenceRecord(
-            room=self.room,
-            media=self.media.record(self._awaited.addresses() | seen),
-            access=self.access.record(),
-            moderation=self.features.moderation.record(),
-            members={
-                jid: sealed
-                for occupant in self.occupants.values()
-                if (jid := occupant.bare_jid) is not None
-                and (sealed := self._membership.sealed(jid, self.room)) is not None
-            },
-        )
+        return self._continuation.record()
 
     def restore(self, record: ConferenceRecord) -> None:
         """Go on, from `come_back` on, where another focus stopped; raises `PeerError`."""
-        self.media.restore(record.media)
-        self.access.restore(record.access)
-        self.features.moderation.restore(record.moderation)
-        for jid, sealed in record.members.items():
-            self._membership.restore(jid, sealed)
-        self._awaited = Awaited(
-            {p.id: Session(p.real_jid, p.sid) for p in record.media.participants}
-        )
+        self._continuation.restore(record)
+        self._attendance.entered()
         self.state = State.RETURNING
 
     def connection_lost(self) -> None:
         """Our stream broke: media go on without us, and we come back for them."""
-        addresses = {o.nick: o.real_jid or "" for o in self.occupants.values()}
-        kept = self.media.suspend() if self.state is State.READY else {}
         if self.state is State.RETURNING:
             self._entering.end()  # and away again
             return
-        if not kept:
+        if self.state is not State.READY or not self._continuation.suspend():
             self._end("connection lost", None, leave=False)
             return
-        self._awaited = Awaited(
-            {
-                endpoint: Session(addresses.get(endpoint, ""), sid)
-                for endpoint, sid in kept.items()
-            }
-        )
         self.state = State.RETURNING
-        self.occupants.clear()
+        self._attendance.forget_all()
         self._shown = None
-        self._muting.forget()
-        self.limits.forget()
         self._entering.forget()
-        self._empty_deadline = self._alone_deadline = None
+        self.patience.forget()
 
     def come_back(self, now: float) -> None:
         """The stream is there again."""
         if self.state is State.RETURNING:
             self._effects.append(self._entering.begin(now, returns=True))
-
-    def _give_up_missing(self, now: float) -> None:
-        for endpoint in self._awaited.give_up():
-            self._drop(endpoint, now)
-
-    def _drop(self, endpoint: EndpointId, now: float) -> None:
-        self.features.left(endpoint, now)
-        self.media.remove(endpoint)
 
     # -- bridges -----------------------------------------------------------------------
     def offer_refused(self, endpoint: EndpointId, sid: str, now: float) -> None:
@@ -510,16 +394,16 @@ class Conference:
         if self.state is not State.READY:
             return
         if self.media.talkers() >= MIN_TALKERS:
-            self._alone_deadline = None
+            self.patience.not_alone()
             self.media.inviting = True
             self.media.invite_idle(now)
         else:
             self.media.inviting = False
             self.media.bridge_missing = False
             if self.media.bridge_count == 0:
-                self._alone_deadline = None
-            elif self._alone_deadline is None:
-                self._alone_deadline = now + self._settings.single_participant_timeout
+                self.patience.not_alone()
+            else:
+                self.patience.alone(now)
         candidates = (
             o for o in self.occupants.values() if o.nick in self.media.participants
         )
@@ -547,7 +431,7 @@ class Conference:
         self.media.inviting = False
         self.media.abandon()
         self._entering.end()
-        self._empty_deadline = self._alone_deadline = None
+        self.patience.forget()
         self.access.end()
         self._effects.extend(self.media.effects())
         self._effects.extend(self.access.effects())
@@ -565,8 +449,7 @@ class Conference:
             return None
         deadlines = [
             self._entering.deadline,
-            self._empty_deadline,
-            self._alone_deadline,
+            self.patience.next_timeout(),
             self._awaited.deadline,
         ]
         if self.state is State.READY:
@@ -574,19 +457,15 @@ class Conference:
         return min((due for due in deadlines if due is not None), default=None)
 
     def timeout(self, now: float) -> None:
-        if self._awaited.deadline is not None and now >= self._awaited.deadline:
-            self._give_up_missing(now)
+        if self._awaited.is_over(now):
+            self._attendance.give_up_missing(now)
         due = self._entering.deadline
         if due is not None and now >= due:
             self._end("set-up took too long", None, leave=True)
-        elif self._empty_deadline is not None and now >= self._empty_deadline:
-            if self.busy_elsewhere:
-                self._empty_deadline = now + BREAKOUT_PATIENCE
-                return
+        elif self.patience.is_given_up(now):
             self._end("nobody came", "service-unavailable", leave=True)
         elif self.state is State.READY:
-            if self._alone_deadline is not None and now >= self._alone_deadline:
-                self._alone_deadline = None
+            if self.patience.was_alone(now):
                 self.media.end_all("expired", "Idle session timeout", now)
             self.media.timeout(now)
             self._reconsider(now)

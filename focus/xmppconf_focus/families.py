@@ -55,7 +55,7 @@ class Families:
                 family.add(jid, name)
                 self._by_main[main] = family
                 self._mains[jid] = main
-                self._conferences[main].is_main = True
+                self._conferences[main].patience.is_main = True
             case RenameBreakout(jid, name):
                 family.rename(jid, name)
                 if jid in self._conferences:
@@ -89,7 +89,7 @@ class Families:
             return
         family.changed(now)
         if (conference := self._conferences.get(main)) is not None:
-            conference.busy_elsewhere = any(
+            conference.patience.busy_elsewhere = any(
                 jid in self._conferences and self._conferences[jid].occupants
                 for jid in family.rooms
             )

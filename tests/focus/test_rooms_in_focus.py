@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xmppconf_focus import commands as ask
 from xmppconf_focus.breakout import BATCH, MAX_ROOMS
-from xmppconf_focus.conference import BREAKOUT_PATIENCE, LOBBY_PATIENCE, State
+from xmppconf_focus.conference import State
 from xmppconf_focus.effects import (
     AnswerRequest,
     ConfigureRoom,
@@ -23,6 +23,7 @@ from xmppconf_focus.effects import (
 )
 from xmppconf_focus.lobby import Knock
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.patience import BREAKOUT_PATIENCE, LOBBY_PATIENCE
 from xmppconf_focus.room_access import Requester
 from xmppconf_focus.room_settings import Access, RoomRecord, RoomSettings
 
