@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
 from xmppconf.config import Names, Settings
-from xmppconf.errors import Condition, LimitExceeded, NotFound, PeerError
-from xmppconf.ids import EndpointId, MeetingId, parse_meeting_id
+from xmppconf.errors import Condition, NotFound, PeerError
+from xmppconf.ids import EndpointId
 from xmppconf.jingle import Received
-from xmppconf_focus.admission import Refusal
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
 from xmppconf_focus.commands import BreakoutCommand, Command
 from xmppconf_focus.conference import Conference, State
@@ -38,9 +36,10 @@ from xmppconf_focus.features import FeatureCache
 from xmppconf_focus.held import HeldRequests
 from xmppconf_focus.invitations import Invitation
 from xmppconf_focus.lobby import Knock
-from xmppconf_focus.membership import GUEST, Identity, Membership, NotAuthorized
+from xmppconf_focus.membership import GUEST, Identity, Membership
 from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.occupant import Occupant
+from xmppconf_focus.openings import Openings
 from xmppconf_focus.participant import StartMuted
 from xmppconf_focus.presences import Presences
 from xmppconf_focus.record import ConferenceRecord
@@ -49,8 +48,6 @@ from xmppconf_focus.room_memory import RoomMemory
 from xmppconf_focus.room_settings import RoomSettings
 from xmppconf_focus.sender_limits import Sent
 from xmppconf_focus.service_pool import ServiceKind, ServicePool
-
-MAX_EMPTY_PER_REQUESTER = 10  # rooms that one address had opened and nobody joined
 
 
 class Focus:
@@ -69,20 +66,18 @@ class Focus:
         self.conferences: dict[RoomJid, Conference] = {}
         self.brewery = Brewery(settings.focus.refuse_stress)
         self.services = {kind: ServicePool() for kind in ServiceKind}
-        self.membership = membership
         self.memory = memory
         self.presences = Presences()
         self._families = Families(self.conferences, new_id)
-        self.created = 0
-        """Conferences since the start."""
+        self._cache = FeatureCache()
+        self._openings = Openings(
+            *(settings, self.conferences, self.brewery, membership, memory),
+            *(self._families, self._cache, new_id),
+        )
         self.recording = False
         """Whether somebody calls `take_changed` after effects."""
         self.settings = settings.focus
         self._domains = Domains.of(settings.members, Names.of(settings))
-        self._initiator = Names.of(settings).focus_full_jid
-        self._new_id = new_id
-        self._cache = FeatureCache()
-        self._requesters: dict[RoomJid, str] = {}
         self._changed: set[RoomJid] = set()
         self._deadlines = Deadlines(self.conferences)
         self._effects: deque[Effect] = deque()
@@ -106,29 +101,19 @@ class Focus:
         """
         conference = self.conferences.get(room)
         if conference is None:
-            if not self.may_open(room, identity):
-                raise NotAuthorized("only members open rooms")
-            if len(self.conferences) >= self.settings.max_conferences:
-                # Somebody will leave: clients ask again by themselves.
-                self._effects.append(AnswerRequest(ticket, ready=False))
+            opened = self._openings.open(ticket, room, requester.jid, identity, now)
+            if isinstance(opened, AnswerRequest):
+                self._effects.append(opened)
                 return
-            if self._families.main_of(room) is None and self.brewery.is_full(now):
-                # Who is in a call moves to its breakout rooms; nobody new comes by that.
-                self._effects.append(
-                    AnswerRequest(ticket, ready=False, refusal=Refusal.OVERLOADED)
-                )
-                return
-            self._check_requester(requester.jid)
-            conference = self._create(room, requester.jid, now)
+            conference = opened
             conference.media.offers.start_muted = start_muted or StartMuted()
         conference.request(ticket, requester, now)
         self._settle(conference)
 
-    def may_open(self, room: RoomJid, identity: Identity) -> bool:
-        """Whether this room may come to be because of who asks."""
-        return self._families.main_of(room) is not None or (
-            self.membership.may_open(identity)
-        )
+    @property
+    def created(self) -> int:
+        """Conferences since the start."""
+        return self._openings.created
 
     def main_of(self, room: RoomJid) -> RoomJid:
         """The room itself, or that whose breakout room it is."""
@@ -143,41 +128,8 @@ class Focus:
 
     def adopt(self, room: RoomJid, now: float) -> None:
         """Serve a room in which we are already, for nobody has to ask for it again."""
-        if room not in self.conferences and (
-            len(self.conferences) < self.settings.max_conferences
-        ):
-            self._settle(self._create(room, "", now))
-
-    def _create(self, room: RoomJid, requester: str, now: float) -> Conference:
-        conference = self._new_conference(room)
-        self.conferences[room] = conference
-        self._requesters[room] = requester
-        self.created += 1
-        conference.start(now)
-        return conference
-
-    def _new_conference(self, room: RoomJid) -> Conference:
-        return Conference(
-            room,
-            self.settings,
-            self.brewery,
-            self._cache,
-            self._initiator,
-            self._new_id,
-            self.membership,
-            self.memory,
-            partial(self._families.others, room),
-            self._families.parent_of(room),
-        )
-
-    def _check_requester(self, requester: str) -> None:
-        empty = sum(
-            1
-            for room, other in self._requesters.items()
-            if other == requester and not self.conferences[room].occupants
-        )
-        if requester and empty >= MAX_EMPTY_PER_REQUESTER:
-            raise LimitExceeded("empty rooms of one address", MAX_EMPTY_PER_REQUESTER)
+        if (conference := self._openings.adopt(room, now)) is not None:
+            self._settle(conference)
 
     # -- rooms -------------------------------------------------------------------------
     def joined(
@@ -190,7 +142,8 @@ class Focus:
     def room_configured(self, room: RoomJid, form: Mapping[str, str], now: float) -> None:
         """`form` is what the room's said before, empty if it could not be read."""
         if (conference := self.conferences.get(room)) is not None:
-            meeting_id = self._choose_meeting_id(form.get("muc#roominfo_meetingId"))
+            proposed = form.get("muc#roominfo_meetingId")
+            meeting_id = self._openings.choose_meeting_id(proposed)
             conference.configured(meeting_id, form, now)
             self._settle(conference)
 
@@ -208,15 +161,6 @@ class Focus:
         if (conference := self.conferences.get(room)) is not None:
             conference.form_read(form, now)
             self._settle(conference)
-
-    def _choose_meeting_id(self, proposed: str | None) -> MeetingId:
-        try:
-            meeting_id = parse_meeting_id(proposed or "")
-        except PeerError:
-            return MeetingId(self._new_id())
-        if any(c.media.meeting_id == meeting_id for c in self.conferences.values()):
-            return MeetingId(self._new_id())
-        return meeting_id
 
     def room_failed(self, room: RoomJid, condition: Condition) -> None:
         if (conference := self.conferences.get(room)) is not None:
@@ -456,14 +400,10 @@ class Focus:
         """Go on where another focus stopped, once connected.  Returns how many were bad."""
         bad = 0
         for record in records:
-            conference = self._new_conference(record.room)
             try:
-                conference.restore(record)
+                self._openings.restore(record)
             except PeerError:
                 bad += 1
-                continue
-            self.conferences[record.room] = conference
-            self._requesters[record.room] = ""
         return bad
 
     def connected(self, now: float) -> None:
@@ -516,8 +456,7 @@ class Focus:
             if isinstance(effect, StoreRoom):
                 self.memory.put(effect.room, effect.record)
             elif isinstance(effect, ConferenceEnded):
-                self.conferences.pop(effect.room, None)
-                self._requesters.pop(effect.room, None)
+                self._openings.ended(effect.room)
                 for occupant in conference.occupants.values():
                     self.presences.remove(occupant.real_jid or "", effect.room)
                 self._families.ended(effect.room)
