@@ -21,6 +21,7 @@ from xmppconf_focus.effects import (
     StoreRoom,
     SubmitForm,
 )
+from xmppconf_focus.election import Election
 from xmppconf_focus.invitations import Invitation, InvitationInvalid
 from xmppconf_focus.lobby import Knock, Lobby
 from xmppconf_focus.occupant import Occupant
@@ -33,9 +34,6 @@ from xmppconf_focus.room_settings import (
     RoomSettings,
 )
 
-#: Seconds in which a moderator who lost the connection may come back before another
-#: participant becomes one.
-ELECTION_GRACE = 20.0
 MAX_PEOPLE = 3000  # remembered in one meeting; the oldest are forgotten
 
 
@@ -106,8 +104,7 @@ class RoomAccess:
         """Bare real addresses that we made owner, whether they know yet or not."""
         self._early: set[str] = set()
         """Bare real addresses that were made member and have not come in yet."""
-        self._had_moderator = False
-        self._election_at: float | None = None
+        self._election = Election()
         self._effects: deque[Effect] = deque()
 
     # -- another focus's life ----------------------------------------------------------
@@ -119,7 +116,7 @@ class RoomAccess:
             demoted=frozenset(self._demoted),
             banned=frozenset(self._banned),
             keys=dict(self._keys),
-            had_moderator=self._had_moderator,
+            had_moderator=self._election.had_moderator,
         )
 
     def restore(self, record: AccessRecord) -> None:
@@ -130,7 +127,7 @@ class RoomAccess:
         self._demoted |= record.demoted
         self._banned |= record.banned
         self._keys.update(record.keys)
-        self._had_moderator = record.had_moderator
+        self._election.had_moderator = record.had_moderator
 
     # -- entering ----------------------------------------------------------------------
     def request(self, requester: Requester, *, full: bool) -> Entry:
@@ -241,8 +238,7 @@ class RoomAccess:
             if occupant.affiliation == "none":
                 self._give(jid, Entry(affiliation="member"))
         if occupant.is_moderator:
-            self._had_moderator = True
-            self._election_at = None
+            self._election.moderator_seen()
             self._demoted -= keys
             if keys.isdisjoint(self._moderators):
                 self._add(self._moderators, keys)
@@ -308,26 +304,12 @@ class RoomAccess:
     def elect(self, candidates: Iterable[Occupant], now: float) -> None:
         """Make the first candidate moderator if there is none."""
         if self.host_present() or not self._elects or self.settings.wait_for_host:
-            self._election_at = None
-            return
-        first = next((c for c in candidates if c.bare_jid is not None), None)
-        if first is None:
-            self._election_at = None
-        elif not self._had_moderator:
-            self._elect(first)
-        elif self._election_at is None:
-            self._election_at = now + ELECTION_GRACE
-        elif now >= self._election_at:
-            self._elect(first)
-
-    def _elect(self, occupant: Occupant) -> None:
-        # Once: if the server refuses, asking again for every presence helps nobody.
-        self._had_moderator = True
-        self._election_at = None
-        self._give(occupant.bare_jid or "", Entry(affiliation="owner"))
+            self._election.put_off()
+        elif (elected := self._election.hold(candidates, now)) is not None:
+            self._give(elected.bare_jid or "", Entry(affiliation="owner"))
 
     def next_timeout(self) -> float | None:
-        return self._election_at
+        return self._election.due
 
     # -- settings ----------------------------------------------------------------------
     def change(self, settings: RoomSettings) -> None:

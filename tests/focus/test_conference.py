@@ -19,11 +19,11 @@ from xmppconf_focus.effects import (
     ShowPresence,
     Ticket,
 )
+from xmppconf_focus.election import ELECTION_GRACE
 from xmppconf_focus.entering import SETUP_TIMEOUT
 from xmppconf_focus.features import Feature
 from xmppconf_focus.muting import MuteRequest
 from xmppconf_focus.openings import MAX_EMPTY_PER_REQUESTER
-from xmppconf_focus.room_access import ELECTION_GRACE
 
 from tests.focus.support import (
     BRIDGE,

@@ -14,11 +14,11 @@ from xmppconf_focus.effects import (
     StoreRoom,
     SubmitForm,
 )
+from xmppconf_focus.election import ELECTION_GRACE
 from xmppconf_focus.invitations import Invitation, InvitationInvalid
 from xmppconf_focus.lobby import MAX_WAITING, Knock
 from xmppconf_focus.occupant import Occupant
 from xmppconf_focus.room_access import (
-    ELECTION_GRACE,
     MAX_PEOPLE,
     NoLobby,
     Requester,
