@@ -20,9 +20,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xmppconf.config import LdapSettings, MembersSettings, Names, Settings, TurnSettings
+from xmppconf.config import LdapSettings, MembersSettings, Settings, TurnSettings
 from xmppconf.errors import SettingsError
 from xmppconf.host_port import split_address
+from xmppconf.names import Names
 from xmppconf.turn import MAX_LIFETIME, server_from_url
 
 MAX_FILE = 256 * 1024  # bytes

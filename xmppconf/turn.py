@@ -15,7 +15,8 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from xmppconf.config import Settings, public_url
+from xmppconf.config import Settings
+from xmppconf.names import public_url
 
 MAX_LIFETIME = 14_400.0  # seconds: who is put out of a room has them no longer than that
 

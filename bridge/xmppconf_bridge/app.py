@@ -20,11 +20,12 @@ from aiohttp import web
 
 from xmppconf import __version__, clock
 from xmppconf.colibri2 import ConferenceModified, ConferenceModify
-from xmppconf.config import BridgeSettings, Names, Settings
+from xmppconf.config import BridgeSettings, Settings
 from xmppconf.driver import Driver
 from xmppconf.errors import SettingsError
 from xmppconf.log import setup as setup_log
 from xmppconf.media import MAX_SSRC
+from xmppconf.names import Names
 from xmppconf.transport import Candidate
 from xmppconf_bridge import addresses, colibri, health, load, stats
 from xmppconf_bridge.bridge import Bridge, Environment, Identity

@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager
 import uvloop
 from aiohttp import web
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
+from xmppconf.names import Names
 from xmppconf.xmpp.stream import warn_about_old_expat
 from xmppconf_focus.codecs import check_codecs
 from xmppconf_focus.domains import Domains

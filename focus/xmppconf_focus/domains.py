@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xmppconf.config import MembersSettings, Names
+from xmppconf.config import MembersSettings
+from xmppconf.names import Names
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from xmppconf.colibri2 import ColibriRefused, ConferenceModified
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.errors import Condition, NotFound, PeerError
 from xmppconf.ids import EndpointId
 from xmppconf.jingle import Received
+from xmppconf.names import Names
 from xmppconf_focus.brewery import Brewery, BridgeLost, BridgeStats, BridgeUsable
 from xmppconf_focus.commands import BreakoutCommand, Command
 from xmppconf_focus.conference import Conference, State

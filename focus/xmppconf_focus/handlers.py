@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from xmppconf.config import Names
 from xmppconf.errors import NotAllowed
 from xmppconf.jid import Jid
+from xmppconf.names import Names
 from xmppconf_focus.domains import Domains
 from xmppconf_focus.effects import RoomJid
 from xmppconf_focus.occupant import FOCUS_NICK

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.ids import MeetingId, parse_meeting_id
+from xmppconf.names import Names
 from xmppconf_focus.admission import Refusal
 from xmppconf_focus.brewery import Brewery
 from xmppconf_focus.conference import Conference

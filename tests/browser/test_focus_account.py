@@ -12,7 +12,7 @@ from tests.browser.call import Caller, by_testid, new_room
 from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, speak
 from tests.support.service import Service, running_service
-from xmppconf.config import Names
+from xmppconf.names import Names
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,10 +10,11 @@ from xmppconf_focus.domains import Domains
 from xmppconf_focus.handlers import Origin, origin_of
 from xmppconf_focus.io.account import Account, make_stream
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.config_file import parse
 from xmppconf.errors import SettingsError
 from xmppconf.jid import split
+from xmppconf.names import Names
 from xmppconf.xmpp.stream import GuardedClient, GuardedComponent, GuardedStream
 
 JID = "focus@auth.meet.example"

@@ -25,9 +25,10 @@ from xmppconf_focus.room_access import Requester
 from xmppconf_focus.sessions import Sealer
 
 from tests.focus.support import ROOM, Stage
-from xmppconf.config import MembersSettings, Names, Settings
+from xmppconf.config import MembersSettings, Settings
 from xmppconf.errors import PeerError
 from xmppconf.jid import Jid, split
+from xmppconf.names import Names
 
 MACHINE = "5f2c" * 8
 OTHER_MACHINE = "aaaa" * 8

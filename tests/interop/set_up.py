@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.service import ROOT
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.config_file import to_toml
+from xmppconf.names import Names
 from xmppconf.serve import prosody
 from xmppconf.serve.ports import free_ports
 from xmppconf.serve.state import write_private

@@ -13,7 +13,7 @@ from tests.browser.conftest import Browsers
 from tests.browser.people import ANN, BEN, EVA, Person, speak
 from tests.browser.stock_person import Stock, enter
 from tests.interop import set_up
-from xmppconf.config import Names
+from xmppconf.names import Names
 
 pytestmark = [
     pytest.mark.browser,

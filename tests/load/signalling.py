@@ -27,7 +27,7 @@ from xmppconf_bridge.generator.io.peers import Peers
 from tests.load.rooms import WARM_UP, end_cleanly, keep, room_of
 from tests.load.staying import SPEAKER, Staying
 from tests.support.service import Service, running_service
-from xmppconf.config import Names
+from xmppconf.names import Names
 from xmppconf.xmpp.stream import GuardedClient
 from xmppconf.xmpp.xml import FOCUS, STREAM, build
 

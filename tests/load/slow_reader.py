@@ -37,7 +37,8 @@ from tests.load.rooms import (
     room_of,
 )
 from tests.support.service import Service
-from xmppconf.config import Settings, public_url
+from xmppconf.config import Settings
+from xmppconf.names import public_url
 
 SETTINGS = "[bridge]\ntrust_bandwidth = false\nworkers = 1\n"
 PERSON = plan.Person(

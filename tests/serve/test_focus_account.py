@@ -18,9 +18,10 @@ from tests.serve import account
 from tests.serve.existing import ROOT, Prepared, existing_service, prepare, process
 from tests.support.peer import peers
 from tests.support.rtc_peer import Colour, use_loopback
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.config_file import load
 from xmppconf.jid import split
+from xmppconf.names import Names
 from xmppconf.xmpp.conference_request import (
     ConferenceAnswer,
     ConferenceRequest,

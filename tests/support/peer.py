@@ -14,8 +14,9 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element, SubElement
 
 from tests.support.rtc_peer import Colour, RtcPeer
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.jingle import Received
+from xmppconf.names import Names
 from xmppconf.sources import MediaSource, Source, SourceSet
 from xmppconf.transport import IceTransport, Setup
 from xmppconf.xmpp.ice import ice_to_xml

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
+from xmppconf.names import Names
 from xmppconf.serve import prosody as private
 from xmppconf.serve.ports import free_ports
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from xmppconf.config import Names, Settings, public_url
+from xmppconf.config import Settings
 from xmppconf.config_file import PUBLIC_SECRETS, load, parse, to_toml, values
 from xmppconf.config_reference import reference
 from xmppconf.errors import SettingsError
+from xmppconf.names import Names, public_url
 
 ROOT = Path(__file__).parents[2]
 

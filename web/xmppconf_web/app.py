@@ -24,9 +24,10 @@ from aiohttp import (
 )
 
 import xmppconf_web
-from xmppconf.config import Settings, public_url
+from xmppconf.config import Settings
 from xmppconf.errors import SettingsError
 from xmppconf.metrics import Metrics
+from xmppconf.names import public_url
 from xmppconf_web.fairness import Allowance, Held
 from xmppconf_web.headers import security_headers
 from xmppconf_web.io import bridge, focus, login, pages, status, xmpp

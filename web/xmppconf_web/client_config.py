@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
+from xmppconf.names import Names
 
 #: What LibreJS reads.
 _LICENCE = (

@@ -11,10 +11,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from xmppconf.config import FOCUS_RECORDS, Settings, public_url
+from xmppconf.config import FOCUS_RECORDS, Settings
 from xmppconf.config_file import check, to_toml
 from xmppconf.errors import SettingsError
 from xmppconf.host_port import join_address
+from xmppconf.names import public_url
 from xmppconf.serve import prosody
 from xmppconf.serve.ports import check_tcp, check_udp, free_ports
 from xmppconf.serve.probe import is_healthy, ports_answer

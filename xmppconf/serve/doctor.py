@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from xmppconf.config import Settings, public_url
+from xmppconf.config import Settings
 from xmppconf.config_file import load
 from xmppconf.errors import SettingsError
+from xmppconf.names import public_url
 from xmppconf.serve.app import listen_host, server_ports
 from xmppconf.serve.ports import check_tcp, check_udp, is_own_address
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
+from xmppconf.names import Names
 from xmppconf.serve.state import write_private
 
 STANZA_LIMIT = 256 * 1024  # bytes, what a client may send in one stanza

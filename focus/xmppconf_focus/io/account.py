@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from xml.etree.ElementTree import Element
 
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.errors import SettingsError
 from xmppconf.jid import Jid, split
+from xmppconf.names import Names
 from xmppconf.xmpp.stream import GuardedClient, GuardedComponent, GuardedStream
 from xmppconf.xmpp.xml import STREAM, build
 

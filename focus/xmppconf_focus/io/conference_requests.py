@@ -10,9 +10,10 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 from xmppconf import clock
-from xmppconf.config import Names, Settings, public_url
+from xmppconf.config import Settings
 from xmppconf.errors import PeerError
 from xmppconf.jid import Jid, split
+from xmppconf.names import Names, public_url
 from xmppconf.xmpp.conference_request import (
     ConferenceAnswer,
     ConferenceRequest,

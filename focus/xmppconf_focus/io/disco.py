@@ -6,7 +6,7 @@ and believe only messages from the address that was named.  That domain is the f
 
 from __future__ import annotations
 
-from xmppconf.config import Names
+from xmppconf.names import Names
 from xmppconf.xmpp.disco import DiscoInfo, Identity
 
 DISCO_NODE = "urn:xmppconf:focus"

@@ -15,11 +15,11 @@ from typing import Any, assert_never
 from xml.etree.ElementTree import Element
 
 from xmppconf.colibri2 import ColibriRefused
-from xmppconf.config import Names
 from xmppconf.driver import Driver
 from xmppconf.errors import LimitExceeded, PeerError
 from xmppconf.jid import split
 from xmppconf.log import ConferenceLog, Personal
+from xmppconf.names import Names
 from xmppconf.xmpp import mute
 from xmppconf.xmpp.colibri2 import modified_from_xml, modify_to_xml, refused_from_error
 from xmppconf.xmpp.disco import info_from_xml, info_query, verification_string

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
-from xmppconf.config import Names
 from xmppconf.errors import Condition, NotAllowed, NotFound, PeerError
 from xmppconf.jid import Jid, split
+from xmppconf.names import Names
 from xmppconf.xmpp.muc import MUC, MUC_ADMIN, MUC_USER, NICK
 from xmppconf.xmpp.stanza import StanzaError, error_element
 from xmppconf.xmpp.stream import GuardedStream, Request

@@ -9,10 +9,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import xmppconf
-from xmppconf.config import Names, Settings
+from xmppconf.config import Settings
 from xmppconf.errors import PeerError
 from xmppconf.ids import EndpointId
 from xmppconf.jid import Jid, split
+from xmppconf.names import Names
 from xmppconf.xmpp import mute
 from xmppconf.xmpp.conference_request import ConferenceAnswer, ConferenceRequest
 from xmppconf.xmpp.disco import serve_disco

@@ -16,11 +16,12 @@ from xml.etree.ElementTree import Element
 
 import aiohttp
 
-from xmppconf.config import Names, Settings, public_url
+from xmppconf.config import Settings
 from xmppconf.errors import PeerError
 from xmppconf.ids import SourceName
 from xmppconf.jingle import Action, Received
 from xmppconf.media import ExtensionUri, MediaDescription, MediaType, Ssrc
+from xmppconf.names import Names, public_url
 from xmppconf.sources import Semantics, Source, SourceSet, SsrcGroup
 from xmppconf.transport import Candidate, IceTransport
 from xmppconf.xmpp.disco import DiscoInfo, Identity, serve_disco
