@@ -17,9 +17,9 @@ from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.counters import Counters
 from xmppconf_bridge.endpoint import Endpoint
-from xmppconf_bridge.engine import (
+from xmppconf_bridge.engine import Commands
+from xmppconf_bridge.engine_events import (
     Bandwidth,
-    Commands,
     DtlsDatagram,
     Event,
     IceFailed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xmppconf_bridge.audio import MAX_NAMED
 from xmppconf_bridge.colibri import modify
-from xmppconf_bridge.engine import Levels, SourceActive, SourceSilent
+from xmppconf_bridge.engine_events import Levels, SourceActive, SourceSilent
 from xmppconf_bridge.media import payload_types
 from xmppconf_bridge.slots import SLOTS
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xmppconf_bridge.colibri import modify
 from xmppconf_bridge.endpoint import Endpoint
-from xmppconf_bridge.engine import IceFailed, Levels, SourceActive, SourceSilent
+from xmppconf_bridge.engine_events import IceFailed, Levels, SourceActive, SourceSilent
 from xmppconf_bridge.expiry import (
     EXPIRE_AFTER,
     EXPIRE_INTERVAL,

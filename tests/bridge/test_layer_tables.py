@@ -13,7 +13,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 from xmppconf_bridge._native import MediaMachine
-from xmppconf_bridge.engine import LayersMeasured, read_event
+from xmppconf_bridge.engine_events import LayersMeasured, read_event
 from xmppconf_bridge.layers import ALL, SourceLayers
 from xmppconf_bridge.media import MAX_ENCODINGS, Encodings, encodings_of
 

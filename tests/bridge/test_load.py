@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xmppconf_bridge import stats
 from xmppconf_bridge.colibri import modify
-from xmppconf_bridge.engine import SourceActive
+from xmppconf_bridge.engine_events import SourceActive
 from xmppconf_bridge.load import CPU_LIMIT, INTERVAL, PACKET_LIMIT, WINDOW, Load
 from xmppconf_bridge.load_reducer import (
     DOWN_INTERVAL,

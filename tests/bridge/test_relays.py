@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.colibri import MAX_RELAYS, modify
-from xmppconf_bridge.engine import IceFailed, IceValid, LayersMeasured, SourceActive
+from xmppconf_bridge.engine_events import IceFailed, IceValid, LayersMeasured, SourceActive
 from xmppconf_bridge.expiry import EXPIRE_INTERVAL, UNOCCUPIED_CONFERENCE
 from xmppconf_bridge.relay import MAX_ENDPOINTS
 

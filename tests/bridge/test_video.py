@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from xmppconf_bridge.colibri import modify
-from xmppconf_bridge.engine import (
+from xmppconf_bridge.engine_events import (
     Bandwidth,
     LayersMeasured,
     Levels,

@@ -17,7 +17,7 @@ from typing import Any
 
 from xmppconf_bridge._native import MediaMachine
 from xmppconf_bridge.colibri import modify
-from xmppconf_bridge.engine import Bandwidth, read_event
+from xmppconf_bridge.engine_events import Bandwidth, read_event
 
 from tests.support.fake_engine import BridgeBench, FakeEngine, RecordingCarrier
 from tests.support.virtual_network import Impairment, Link

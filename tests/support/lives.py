@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xmppconf_bridge.colibri import modify
-from xmppconf_bridge.engine import IceFailed, IceValid
+from xmppconf_bridge.engine_events import IceFailed, IceValid
 from xmppconf_bridge.expiry import EXPIRE_AFTER, EXPIRE_INTERVAL
 
 from tests.support.fake_engine import BridgeBench
