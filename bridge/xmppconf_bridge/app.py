@@ -28,9 +28,10 @@ from xmppconf.media import MAX_SSRC
 from xmppconf.names import Names
 from xmppconf.transport import Candidate
 from xmppconf_bridge import addresses, colibri, health, load, stats
-from xmppconf_bridge.bridge import Bridge, Environment, Identity
+from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.engine import EngineStopped, PacketEngine
+from xmppconf_bridge.environment import Environment, Identity
 from xmppconf_bridge.io.dial import Dialler
 from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop

@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from xmppconf.colibri2 import EndpointRequest, RelayRequest, Transport
 from xmppconf.ids import EndpointId, MeetingId, RelayId
-from xmppconf.transport import Candidate, IceTransport
-from xmppconf_bridge.certificate import Certificate
+from xmppconf.transport import IceTransport
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.counters import Counters
@@ -31,17 +29,18 @@ from xmppconf_bridge.engine_events import (
     SourceActive,
     SourceSilent,
 )
+from xmppconf_bridge.environment import Environment, Identity
 from xmppconf_bridge.expiry import (
     CHECK_INTERVAL,
     EMPTY_CONFERENCE,
     EXPIRE_INTERVAL,
     UNOCCUPIED_CONFERENCE,
 )
-from xmppconf_bridge.link_sockets import BindLink, LinkSockets
+from xmppconf_bridge.link_sockets import LinkSockets
 from xmppconf_bridge.links import TRAFFIC
 from xmppconf_bridge.operation import Operation
 from xmppconf_bridge.policy import UNLIMITED, VideoPolicy
-from xmppconf_bridge.relay import Dialled, Relay
+from xmppconf_bridge.relay import Relay
 from xmppconf_bridge.transport import (
     PWD_LENGTH,
     UFRAG_LENGTH,
@@ -53,41 +52,6 @@ from xmppconf_bridge.transport import (
 log = logging.getLogger(__name__)
 
 PASSWORD_LENGTH = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What this bridge says about itself, the same to everybody."""
-
-    id: str
-    candidates: tuple[Candidate, ...]
-    websocket_base: str = ""
-    """Public URL before `/colibri-ws`; empty: no WebSocket is offered."""
-    max_endpoints: int = 500
-    loudest: int = 5
-    """Microphones of one conference that are heard at a time; 0: all."""
-    drain: bool = False
-    """Whether it begins draining."""
-    relay_id: str = ""
-    """What other bridges call this one; empty: it is linked to none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What the bridge takes from outside: time, chance and the data channel's stack."""
-
-    clock: Callable[[], float]
-    token: Callable[[int], str]
-    """Makes that many random letters and digits."""
-    random_ssrc: Callable[[], int]
-    certificate: Callable[[], Certificate]
-    """The certificate for new transports."""
-    make_channel: MakeChannel
-    bind_link: BindLink
-    """Binds sockets that one link uses alone; raises `OSError`."""
-    dial: Callable[[Relay, str], Dialled]
-    """Opens the WebSocket of a link at that URL, again and again until it is closed."""
-
 
 Peer = Endpoint | Relay
 

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from xmppconf_bridge.bridge import Bridge, Environment, Identity
+from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.certificate import Certificate
 from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.endpoint import Endpoint
+from xmppconf_bridge.environment import Environment, Identity
 from xmppconf_bridge.policy import VideoPolicy
 from xmppconf_bridge.relay import Dialled, Relay
 from xmppconf_bridge.transport import Channel
