@@ -31,7 +31,7 @@ IMPURE_PARTS = {
 #: The one module for each concern of the native code that may import it.
 ENGINE = "xmppconf_bridge._native"
 ENGINE_IMPORTERS = {"xmppconf_bridge.engine", "xmppconf_bridge.generator.native"}
-MAX_LINES = 700
+MAX_LINES = 500
 
 
 def modules() -> Iterator[tuple[str, Path]]:
