@@ -233,10 +233,12 @@ class Engine:
     def stats(self) -> dict[str, int]:
         """Counters since start of the whole engine (packets_received, packets_sent,
         bytes_received, bytes_sent, dropped_* by reason, stun_*, nack_*, rtx_*, pli_*,
-        keyframes, transports, worker_cpu_ns; when profiling, *_ns per stage)."""
+        keyframes, transports, worker_cpu_ns, worker_wait_ns; when profiling, *_ns per
+        stage)."""
 
     def workers(self) -> list[tuple[int, int]]:
-        """Of each worker since start: nanoseconds of CPU, and packets both ways."""
+        """Of each worker since start: nanoseconds of CPU that it had or waited for, and
+        packets both ways."""
 
     def transport_stats(self, transport: int) -> dict[str, Any] | None:
         """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt

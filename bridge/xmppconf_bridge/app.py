@@ -37,7 +37,7 @@ from xmppconf_bridge.io.echo import answers
 from xmppconf_bridge.io.engine_loop import EngineLoop
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.interfaces import local_addresses
-from xmppconf_bridge.io.processor import stolen_time, usable_processors
+from xmppconf_bridge.io.processor import stolen_time, usable_processors, waiting_time
 from xmppconf_bridge.io.rest import Orders
 from xmppconf_bridge.io.xmpp import Account, BridgeAccount
 from xmppconf_bridge.link_sockets import Sockets
@@ -216,7 +216,8 @@ class Running:
         now = clock.monotonic()
         figures = {**self.engine.stats(), **self.bridge.relay_traffic()}
         workers = self.engine.workers()
-        self.load.sample(figures, workers, time.thread_time(), now, stolen_time())
+        loop = time.thread_time() + waiting_time()
+        self.load.sample(figures, workers, loop, now, stolen_time())
         if abs(self.load.stress - self._told_stress) >= load.NOTABLE:
             self._told_stress = self.load.stress
             self.on_state()

@@ -58,7 +58,10 @@ class Load:
     ) -> None:
         """Take the engine's counters, with those of links as `relay_*`, and since start of
         each worker the nanoseconds of CPU and the packets, the event loop's seconds of CPU
-        and what other machines took of each processor."""
+        and what other machines took of each processor.
+
+        What they waited for a processor is part of their CPU: a bridge that is starved has
+        no more room than one that is busy."""
         figures = {**stats, "loop_cpu_ns": int(loop_cpu * 1e9)}
         figures["stolen_ns"] = int(stolen * 1e9)
         samples = self._samples

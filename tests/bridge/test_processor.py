@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from xmppconf_bridge.io.processor import usable_processors
+from xmppconf_bridge.io.processor import usable_processors, waiting_time
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,15 @@ def test_a_control_group_may_have_time_for_fewer(
         (groups / group / "cpu.max").write_text(f"{limit}\n")
     assert usable_processors(groups, own) == usable
     assert usable_processors(groups, tmp_path / "missing") == 8
+
+
+@pytest.mark.parametrize(
+    ("schedstat", "waited"),
+    [("1697058 3718193 2\n", 0.003718193), ("1697058\n", 0.0), ("ran waited", 0.0)],
+)
+def test_a_thread_waits_while_others_have_its_processor(
+    schedstat: str, waited: float, tmp_path: Path
+) -> None:
+    assert waiting_time(tmp_path) == 0.0
+    (tmp_path / "schedstat").write_text(schedstat)
+    assert waiting_time(tmp_path) == pytest.approx(waited)

@@ -20,6 +20,18 @@ pub fn thread_time() -> Time {
     clock(ClockId::ThreadCPUTime)
 }
 
+/// Nanoseconds that this thread could have run in and had to wait for a processor; 0 where the
+/// system does not say.
+pub fn thread_wait() -> Time {
+    let file = std::fs::read_to_string("/proc/thread-self/schedstat");
+    file.ok().as_deref().and_then(waited).unwrap_or(0)
+}
+
+/// The second of three figures: run, waited, how often (Documentation/scheduler/sched-stats.rst).
+fn waited(schedstat: &str) -> Option<Time> {
+    schedstat.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Nanoseconds of CLOCK_REALTIME, which is the one that the kernel stamps datagrams with.
 pub fn realtime() -> Time {
     clock(ClockId::Realtime)
@@ -45,6 +57,19 @@ impl Stage {
     pub fn end(self, total: &mut u64) {
         if cfg!(feature = "profile") {
             *total += monotonic().saturating_sub(self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_the_second_figure() {
+        assert_eq!(waited("1697058 3718193 2\n"), Some(3_718_193));
+        for other in ["", "1697058", "1697058 -1 2", "run waited often"] {
+            assert_eq!(waited(other), None);
         }
     }
 }

@@ -58,6 +58,8 @@ counters! {
     dropped_receive_full,
     transports,
     worker_cpu_ns,
+    /// Of the same threads: time that they waited for a processor, and others had it.
+    worker_wait_ns,
     receive_ns,
     stun_ns,
     decrypt_ns,

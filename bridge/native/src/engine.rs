@@ -242,12 +242,13 @@ impl Engine {
         pairs
     }
 
-    /// Of each worker since start: nanoseconds of CPU, and packets both ways.
+    /// Of each worker since start: nanoseconds of CPU that it had or waited for, and packets both
+    /// ways.
     pub fn workers(&self) -> Vec<(u64, u64)> {
         let figures = self.posts.iter().map(|post| {
             let (counters, _) = *lock(&post.shared.counters);
             let packets = counters.packets_received.saturating_add(counters.packets_sent);
-            (counters.worker_cpu_ns, packets)
+            (counters.worker_cpu_ns.saturating_add(counters.worker_wait_ns), packets)
         });
         figures.collect()
     }

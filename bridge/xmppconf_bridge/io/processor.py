@@ -24,6 +24,18 @@ def stolen_time() -> float:
     return ticks / os.sysconf("SC_CLK_TCK") / (os.cpu_count() or 1)
 
 
+def waiting_time(thread: Path = Path("/proc/thread-self")) -> float:
+    """Seconds that this thread could have run in and others had its processor.
+
+    0 where the system does not say.
+    """
+    try:
+        waited = (thread / "schedstat").read_text().split()[1]
+        return int(waited) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def usable_processors(
     groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
 ) -> int:

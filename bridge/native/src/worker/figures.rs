@@ -1,6 +1,6 @@
 //! What a worker tells of itself: events every turn, figures now and then.
 
-use crate::clock::thread_time;
+use crate::clock::{thread_time, thread_wait};
 use crate::engine::TransportFigures;
 use crate::media::Time;
 
@@ -9,11 +9,13 @@ use super::{Worker, MS};
 const PUBLISH_INTERVAL: Time = 500 * MS;
 
 impl Worker {
-    /// See how much of the time since the last call was used.
+    /// See how much of the time since the last call was used, or waited for.
     fn measure(&mut self, now: Time) {
-        let before = self.outgoing.counters.worker_cpu_ns;
-        let used = thread_time();
-        self.outgoing.counters.worker_cpu_ns = used;
+        let counters = &mut self.outgoing.counters;
+        let before = counters.worker_cpu_ns.saturating_add(counters.worker_wait_ns);
+        counters.worker_cpu_ns = thread_time();
+        counters.worker_wait_ns = thread_wait();
+        let used = counters.worker_cpu_ns.saturating_add(counters.worker_wait_ns);
         let since = now.saturating_sub(std::mem::replace(&mut self.published_at, now)).max(1);
         let share = (used.saturating_sub(before).saturating_mul(1000) / since).min(1000) as u32;
         self.busy = (self.busy * 3 + share) / 4;
