@@ -35,6 +35,9 @@ counters! {
     dropped_dtls_rate,
     dropped_no_keys,
     dropped_stale,
+    /// Pictures' packets that waited in a backlog, and those that found it full.
+    waited,
+    dropped_backlog,
     dropped_srtp_malformed,
     dropped_srtp_replayed,
     dropped_srtp_old,

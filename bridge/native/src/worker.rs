@@ -4,7 +4,9 @@
 //! commands, what other workers hand over, and its next timer.
 
 mod agents;
+mod backlog;
 mod figures;
+mod intake;
 mod parcels;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,12 +21,14 @@ use crate::clock::{monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::{classify, Kind};
 use crate::engine::{Command, Event, Shared};
-use crate::handover::{Handover, PACKETS};
+use crate::handover::Handover;
 use crate::ice::{self, Agent, Path, Random};
 use crate::media::{self, Media, Time};
 use crate::outgoing::{MediaOutput, Outgoing};
-use crate::socket::{ReceiveBatch, SendBatch, Socket};
+use crate::socket::{SendBatch, Socket};
 use crate::transports::{Era, Transport, Transports};
+
+use intake::Intake;
 
 const MS: Time = 1_000_000;
 
@@ -47,8 +51,6 @@ const COMMANDS_A_TURN: usize = 256;
 /// Media that has waited longer than this is of no use to anybody: the process was stopped, or
 /// starved.
 const MAX_AGE: Time = 500 * MS;
-/// Datagrams of one socket that are looked through then; its buffer holds fewer.
-const MAX_WAITING: usize = 1 << 17;
 
 pub struct Worker {
     shared: Arc<Shared>,
@@ -119,17 +121,17 @@ impl Worker {
 
     /// Work until told to stop.
     pub fn run(mut self) {
-        let mut batch = ReceiveBatch::default();
+        let mut intake = Intake::default();
         let mut ready = Vec::new();
         let mut turn = monotonic();
         while !self.shared.stopped() {
             self.gather(turn);
-            let sleep = self.wait(&mut ready);
+            let sleep = self.wait(&mut ready, intake.is_waiting());
             let now = monotonic();
             let since = now.saturating_sub(turn).min(MAX_SPACING);
             let received = self.outgoing.counters.packets_received;
             if now.saturating_sub(turn) > sleep.saturating_add(MAX_AGE) {
-                self.drop_stale(now, &mut batch);
+                self.drop_stale(now, &mut intake);
             }
             turn = now;
             if ready.last() == Some(&true) {
@@ -139,11 +141,7 @@ impl Worker {
                 }
                 self.take_parcels(now);
             }
-            for index in 0..self.outgoing.sockets.len() {
-                if ready.get(index) == Some(&true) {
-                    self.receive(now, index, &mut batch);
-                }
-            }
+            self.receive(now, &ready, &mut intake);
             // Fewer than before if all were another worker's.
             let received = self.outgoing.counters.packets_received.saturating_sub(received);
             let spacing = since / received.max(1);
@@ -177,8 +175,9 @@ impl Worker {
         }
     }
 
-    /// Sleep until a socket or a command is ready or a timer is due; how long that may have been.
-    fn wait(&self, ready: &mut Vec<bool>) -> Time {
+    /// Sleep until a socket or a command is ready or a timer is due, or only look `at_once`; how
+    /// long that may have been.
+    fn wait(&self, ready: &mut Vec<bool>, at_once: bool) -> Time {
         let now = monotonic();
         let mut due = self.next_ice.min(self.media.next_timeout().unwrap_or(Time::MAX));
         if !self.transports.is_empty() {
@@ -187,7 +186,8 @@ impl Worker {
         if self.handover.is_behind() {
             due = now;
         }
-        let sleep = due.max(self.next_tick).saturating_sub(now).min(MAX_SLEEP);
+        let longest = if at_once { 0 } else { MAX_SLEEP };
+        let sleep = due.max(self.next_tick).saturating_sub(now).min(longest);
         let timeout = Timespec {
             tv_sec: (sleep / 1_000_000_000) as i64,
             tv_nsec: (sleep % 1_000_000_000) as _,
@@ -208,26 +208,6 @@ impl Worker {
             }
         }
         sleep
-    }
-
-    /// Of what waits in the sockets take only what is not media, and nothing of other parts.
-    fn drop_stale(&mut self, now: Time, batch: &mut ReceiveBatch) {
-        for _ in 0..PACKETS {
-            if let Some(parcel) = self.handover.take_packets() {
-                self.outgoing.counters.dropped_stale += parcel.count() as u64;
-                self.handover.give_back(parcel);
-            }
-        }
-        for index in 0..self.outgoing.sockets.len() {
-            let mut left = MAX_WAITING;
-            while left > 0 {
-                let count = self.take(now, index, batch, |kind| kind.is_media());
-                left = left.saturating_sub(count.max(1));
-                if count == 0 {
-                    break;
-                }
-            }
-        }
     }
 
     /// Carry out what waits; false when there is nobody left to command.
@@ -348,48 +328,6 @@ impl Worker {
         let mut out =
             MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
         self.media.apply(now, command, &mut out);
-    }
-
-    fn receive(&mut self, now: Time, index: usize, batch: &mut ReceiveBatch) {
-        self.take(now, index, batch, |_| false);
-    }
-
-    /// Take a batch from a socket, but for what is `stale`; how many datagrams it was.
-    fn take(
-        &mut self,
-        now: Time,
-        index: usize,
-        batch: &mut ReceiveBatch,
-        stale: impl Fn(Kind) -> bool,
-    ) -> usize {
-        let (Some(socket), Ok(number)) = (self.outgoing.sockets.get(index), u8::try_from(index))
-        else {
-            return 0;
-        };
-        let stage = Stage::begin();
-        self.outgoing.counters.receive_calls += 1;
-        let count = match batch.receive(socket) {
-            Ok(count) => count,
-            Err(_) => {
-                self.outgoing.counters.receive_errors += 1;
-                0
-            }
-        };
-        stage.end(&mut self.outgoing.counters.receive_ns);
-        for index in 0..count {
-            let Some((remote, datagram)) = batch.datagram(index) else {
-                continue;
-            };
-            let counters = &mut self.outgoing.counters;
-            counters.packets_received += 1;
-            counters.bytes_received += datagram.len() as u64;
-            if classify(datagram).is_some_and(&stale) {
-                counters.dropped_stale += 1;
-                continue;
-            }
-            self.datagram(now, Path { socket: number, remote }, datagram);
-        }
-        count
     }
 
     fn datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {

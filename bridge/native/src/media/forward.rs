@@ -291,6 +291,7 @@ impl Media {
             self.stats.dropped_muted += 1;
             return;
         }
+        source.end_rest(now);
         let is_own = source.is_own();
         let Some(incoming) = source.encodings.get_mut(usize::from(found.origin.encoding)) else {
             return;

@@ -330,6 +330,8 @@ counters! {
         paced,
         /// Frames' packets that a receiver was not sent because its queue was full.
         dropped_overload,
+        /// Pictures that nobody got for a while because there was too much to do.
+        rests,
         /// Sent only to probe for bandwidth.
         padding_sent,
         padding_bytes_sent,

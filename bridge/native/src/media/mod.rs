@@ -32,6 +32,7 @@ mod payload_types;
 mod projection;
 mod reception;
 mod red;
+mod relief;
 mod resend;
 pub mod rtcp;
 pub(crate) mod rtcp_write;

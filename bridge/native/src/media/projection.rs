@@ -111,6 +111,8 @@ pub struct Projection {
     only: Option<u8>,
     /// Only what other frames depend on, for now.
     thin: bool,
+    /// No frame after the newest one sent, for now.
+    rests: bool,
     /// Outgoing minus incoming.
     sequence_shift: u16,
     shift: Shift,
@@ -129,6 +131,7 @@ impl Projection {
             max_encoding: None,
             only: None,
             thin: false,
+            rests: false,
             sequence_shift: 0,
             shift: Shift::default(),
             newest_incoming: 0,
@@ -163,6 +166,27 @@ impl Projection {
     #[inline]
     pub fn thin(&mut self, thin: bool) {
         self.thin = thin;
+    }
+
+    /// End with the frame that was begun, until [`Self::resume`]; not to another bridge.
+    pub fn rest(&mut self) {
+        self.rests = self.only.is_none();
+    }
+
+    /// Begin anew after a rest.
+    pub fn resume(&mut self) {
+        if std::mem::take(&mut self.rests) {
+            self.interrupt();
+        }
+    }
+
+    /// Whether a packet is of the newest frame that was sent, or of one before.
+    fn is_begun(&self, packet: &Incoming) -> bool {
+        let ahead = packet
+            .timestamp
+            .wrapping_add(self.shift.timestamp)
+            .wrapping_sub(self.numbers.timestamp);
+        self.current == Some(packet.encoding) && ahead as i32 <= 0
     }
 
     pub fn is_paused(&self) -> bool {
@@ -218,6 +242,7 @@ impl Projection {
     /// Whether a keyframe would help: nothing, or not the best that is allowed, is forwarded.
     pub fn waits(&self, flowing: u8) -> bool {
         self.only.is_none()
+            && !self.rests
             && self.frames.as_ref().is_some_and(|frames| {
                 self.wanted(flowing)
                     .is_some_and(|wanted| self.current != Some(wanted) || frames.selection.waits())
@@ -228,6 +253,7 @@ impl Projection {
     #[inline]
     pub fn considers(&self, packet: &Incoming) -> bool {
         self.max_encoding.is_some()
+            && (!self.rests || self.is_begun(packet))
             && self.only.is_none_or(|only| only == packet.encoding)
             && (self.current == Some(packet.encoding)
                 || packet.keyframe

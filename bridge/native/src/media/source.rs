@@ -195,6 +195,8 @@ pub struct Source {
     pub encodings: Vec<Incoming>,
     pub routes: Vec<Route>,
     pub muted: bool,
+    /// Too much is to be done, so nobody gets it until then.
+    pub rests_until: Option<Time>,
     pub keyframes: KeyframeRequests,
     /// Bit mask of the encodings that are coming.
     pub flowing: u8,
@@ -218,6 +220,7 @@ impl Source {
             encodings: Vec::new(),
             routes: Vec::new(),
             muted: false,
+            rests_until: None,
             keyframes: KeyframeRequests::default(),
             flowing: 0,
             silent: 0,

@@ -7,6 +7,7 @@ mod legs;
 mod links;
 mod mirrors;
 mod relays;
+mod relief;
 mod resend;
 mod room;
 mod timers;

@@ -148,3 +148,42 @@ fn every_state_waits_for_what_it_lacks() {
         assert!(!make().waits(0), "{state}: nothing flows");
     }
 }
+
+/// A rest: which of a packet of the newest frame, one of the next, a keyframe, a late packet and
+/// late ones of a newer frame are of interest, to who forwards that encoding, before and within.
+#[test]
+fn every_state_rests() {
+    let table = [
+        ("paused", "----- -----"),
+        ("waiting", "--+++ -----"),
+        ("low", "+++++ +--+-"),
+        ("best", "+++++ +--+-"),
+        ("beyond", "+++++ +--+-"),
+        ("relay", "+++++ +++++"),
+    ];
+    for ((state, make), (name, expected)) in STATES.into_iter().zip(table) {
+        assert_eq!(state, name);
+        let mut projection = make();
+        let encoding = projection.current().unwrap_or(0);
+        let late = |ahead| Incoming { order: Order::Late, ..packet(encoding, ahead, false) };
+        let packets = [
+            Incoming { sequence: NEWEST[usize::from(encoding)] + 3, ..packet(encoding, 2, false) },
+            packet(encoding, 3, false),
+            packet(encoding, 3, true),
+            late(1),
+            late(3),
+        ];
+        let look = |projection: &Projection| {
+            let sign = |packet| if projection.considers(packet) { '+' } else { '-' };
+            packets.iter().map(sign).collect::<String>()
+        };
+        let before = look(&projection);
+        projection.rest();
+        assert_eq!(format!("{before} {}", look(&projection)), expected, "{state}");
+        assert!(!projection.waits(FLOWING), "{state}");
+        projection.resume();
+        let is_relay = projection.is_relay();
+        assert_eq!(projection.current().is_some(), is_relay, "{state}: begins with a keyframe");
+        assert_eq!(projection.waits(FLOWING), !is_relay && !projection.is_paused(), "{state}");
+    }
+}
