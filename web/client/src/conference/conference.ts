@@ -354,10 +354,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.changed();
       if (isNew) this.emit('joined', this.roster.participant(occupant.id)!);
     });
-    room.on('gone', ({ id }) => {
-      this.gone(id);
-      this.media?.occupantsChanged(this.directAllowed);
-    });
+    room.on('gone', ({ id }) => this.gone(id));
     room.on('removed', (how) => {
       if (how === 'left') this.reconnect();
       else this.fail(how);
@@ -372,6 +369,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     const participant = this.roster.participant(id);
     this.roster.remove(id);
     this.media?.left(id);
+    this.media?.occupantsChanged(this.directAllowed);
     this.changed();
     if (participant) this.emit('left', participant);
   }

@@ -127,6 +127,7 @@ export class RoomMedia extends Emitter<Events> {
   /** Who is in the room changed, or what is known of them. */
   occupantsChanged(directAllowed: boolean): void {
     this.followBridgeSpeaker();
+    this.invitation.session?.look((id) => this.roster.has(id));
     if (this.roster.size > 0) this.invitation.expect();
     else this.invitation.expectNothing();
     this.invitation.setCodec(this.roster.commonCodec());
@@ -135,7 +136,6 @@ export class RoomMedia extends Emitter<Events> {
   }
 
   left(id: string): void {
-    this.invitation.session?.removeOwner(id);
     if (this.speaker === id) this.setSpeaker(undefined);
   }
 

@@ -62,7 +62,7 @@ export class MediaSession extends Emitter<Events> {
     this.codec = options.codec;
     this.slots = new Slots(firstSlotMid(offer));
     this.pc.onconnectionstatechange = () => this.stateChanged();
-    offer.sources.forEach((source) => this.slots.put(source));
+    offer.sources.forEach((source) => this.slots.put(source, performance.now()));
   }
 
   get isClosed(): boolean {
@@ -127,7 +127,7 @@ export class MediaSession extends Emitter<Events> {
 
   add(sources: readonly RemoteSource[]): void {
     let changed = false;
-    for (const source of sources) if (source.owner !== this.options.endpoint) changed = this.slots.put(source) || changed;
+    for (const source of sources) if (source.owner !== this.options.endpoint) changed = this.slots.put(source, performance.now()) || changed;
     this.changed(changed);
   }
 
@@ -135,8 +135,9 @@ export class MediaSession extends Emitter<Events> {
     this.changed(sources.map((s) => this.slots.remove(s.name)).some(Boolean));
   }
 
-  removeOwner(owner: string): void {
-    this.changed(this.slots.removeOwner(owner));
+  /** Takes note of who is in the room. */
+  look(present: (owner: string) => boolean): void {
+    this.slots.look(present, performance.now());
   }
 
   receiver(source: string): RTCRtpReceiver | undefined {

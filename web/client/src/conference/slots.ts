@@ -5,6 +5,10 @@
  * becomes free and the next track takes it.  A slot may also be taken, for good, to send one of our
  * own sources on.  With SSRC rewriting the bridge's maps say which
  * source an SSRC carries now; without, sources are added and removed one by one.
+ *
+ * What is sent is told once, by bridge or focus; who is in the room comes another way, from the server, and may
+ * come late or flicker.  So the slots of somebody who is not in the room stay as they are, and give way only
+ * to others, after a while.
  */
 import { kindOf } from './ids';
 import type { Kind, RemoteSource, SourceKey, VideoType } from './types';
@@ -19,12 +23,16 @@ export interface Slot {
   source: string;
   owner: string;
   videoType: VideoType;
+  /** When the owner was first missing in the room, in ms; undefined while there. */
+  absentSince?: number;
   /** Set where we send: this source of ours. */
   readonly outgoing?: SourceKey;
 }
 
 /** The bridge maps at most 50 sources of a kind; a peer must not make us grow beyond. */
 export const MAX_SLOTS = 60;
+/** Who is away so long comes back with a session of its own, if at all. */
+const ABSENT_MS = 30_000;
 
 export class Slots {
   private readonly list: Slot[] = [];
@@ -39,8 +47,8 @@ export class Slots {
     return this.list.find((s) => s.source === name);
   }
 
-  /** Puts `source` in place; true if the remote description must change. */
-  put(source: RemoteSource): boolean {
+  /** Puts `source` in place at `now`, in ms; true if the remote description must change. */
+  put(source: RemoteSource, now: number): boolean {
     const old = this.bySource(source.name);
     if (old && old.ssrc === source.ssrc && old.rtx === source.rtx) {
       old.videoType = source.videoType;
@@ -55,12 +63,15 @@ export class Slots {
       return renegotiate;
     }
     if (old) this.release(old);
-    const free = this.list.filter((s) => s.source === '' && s.kind === source.kind && !s.outgoing);
-    // Chromium decodes an SSRC that comes back to an m-line that was inactive, and shows nothing (w3c/webrtc-pc#2783).
-    const slot = free.find((s) => s.ssrc !== source.ssrc) ?? this.grow(source.kind) ?? free[0];
+    const slot = this.spare(source, now);
     if (!slot) return old !== undefined;
     Object.assign(slot, labels(source), { ssrc: source.ssrc, rtx: source.rtx });
     return true;
+  }
+
+  /** Takes note at `now`, in ms, of whose owner is in the room. */
+  look(present: (owner: string) => boolean, now: number): void {
+    for (const slot of this.list) slot.absentSince = slot.source === '' || present(slot.owner) ? undefined : slot.absentSince ?? now;
   }
 
   /** Frees the slot of the named source; true if the remote description must change. */
@@ -70,16 +81,18 @@ export class Slots {
     return slot !== undefined;
   }
 
-  /** Frees all slots of `owner`; true if the remote description must change. */
-  removeOwner(owner: string): boolean {
-    const gone = this.list.filter((s) => s.source !== '' && s.owner === owner);
-    gone.forEach((slot) => this.release(slot));
-    return gone.length > 0;
-  }
-
   /** The slot that a source of ours is sent on, made if there is none; undefined if there is no room. */
   reserve(key: SourceKey): Slot | undefined {
     return this.list.find((s) => s.outgoing === key) ?? this.grow(kindOf(key), key);
+  }
+
+  /** A slot for a source that has none. */
+  private spare({ kind, ssrc }: RemoteSource, now: number): Slot | undefined {
+    const ours = this.list.filter((s) => s.kind === kind && !s.outgoing);
+    const free = ours.filter((s) => s.source === '' || now - (s.absentSince ?? now) >= ABSENT_MS);
+    const absent = ours.filter((s) => s.absentSince !== undefined).sort((a, b) => a.absentSince! - b.absentSince!);
+    // Chromium decodes an SSRC that comes back to an m-line that was inactive, and shows nothing (w3c/webrtc-pc#2783).
+    return free.find((s) => s.ssrc !== ssrc) ?? this.grow(kind) ?? free[0] ?? absent[0];
   }
 
   private grow(kind: Kind, outgoing?: SourceKey): Slot | undefined {
@@ -95,9 +108,10 @@ export class Slots {
     slot.source = '';
     slot.owner = '';
     slot.rtx = undefined;
+    slot.absentSince = undefined;
   }
 }
 
-function labels(source: RemoteSource): Pick<Slot, 'source' | 'owner' | 'videoType'> {
-  return { source: source.name, owner: source.owner, videoType: source.videoType };
+function labels(source: RemoteSource): Pick<Slot, 'source' | 'owner' | 'videoType' | 'absentSince'> {
+  return { source: source.name, owner: source.owner, videoType: source.videoType, absentSince: undefined };
 }
