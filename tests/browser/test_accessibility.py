@@ -37,6 +37,7 @@ PAGES = {
     "alone": "n=1",
     "two": "n=2&names=odd",
     "four, upright phones": "n=4&upright=1",
+    "a screen, and more people than there is room for": "n=12&shares=1&hands=1",
     "nine with chat": "n=9&panel=chat&names=odd",
     "people": "n=9&panel=people&moderator=1&hands=1&lobby=2",
     "a knock": "n=3&moderator=1&lobby=1",
@@ -166,6 +167,29 @@ async def test_nothing_is_too_small_to_touch_or_beside_the_window(
         )
         await page.close()
         assert found == [], name
+
+
+@pytest.mark.parametrize(
+    "size", [WIDE, PHONE, PHONE_LYING, NARROW], ids=["wide", "phone", "lying", "narrow"]
+)
+async def test_no_name_on_a_tile_is_covered(
+    harness: str, chromium: Chromium, size: tuple[int, int]
+) -> None:
+    page = await show(chromium, f"{harness}?n=12&shares=1&topic=Budget", size)
+    await page.wait_for("!!document.querySelector('[data-testid=more-people]')")
+    covering = await page.evaluate(
+        """(() => {
+            const above = [...document.querySelectorAll(".more-people, .facts > *")];
+            const below = [...document.querySelectorAll(".tile .label")];
+            const all = [...above, ...below]
+                .map((one) => [one, one.getBoundingClientRect()]);
+            return all.flatMap(([one, a], index) => all.slice(index + 1).filter(([, b]) =>
+                a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+            ).map(([other]) => `${one.textContent} over ${other.textContent}`));
+        })()"""
+    )
+    await page.close()
+    assert covering == []
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])

@@ -104,12 +104,18 @@ async def test_hands_are_seen_in_the_order_in_which_they_were_raised(
         await caller.page.click(by_testid("toggle-hand"))
         await ann.page.wait_for(f"{order}.length === {count}")
     assert await ann.page.evaluate(order) == [kim.id, ben.id]
+    hand = "tile?.querySelector('[data-testid=tile-hand]')?.textContent"
+    for place, caller in enumerate((kim, ben), start=1):
+        await ann.wait_for_tile(caller, f"{hand} === '{place}'")
+    await ben.wait_for_tile(ben, f"{hand} === ''")
     await ann.page.wait_for(
         f"document.querySelector('{by_testid('live')}').textContent"
         f" === {ben.person.name + ' raised a hand'!r}"
     )
     await kim.page.click(by_testid("toggle-hand"))
     await ann.page.wait_for(f"{order}.length === 1")
+    await ann.wait_for_tile(kim, f"!({hand})")
+    await ann.wait_for_tile(ben, f"{hand} === '1'")
 
 
 async def test_a_reaction_floats_before_everybody(three: list[Caller]) -> None:

@@ -87,8 +87,7 @@ export function CallPage() {
         {isModerator.value && panel.value !== 'people' ? <Knock onOpen={() => showPanel('people')} /> : null}
         <LinkOffer />
         <Stage />
-        <PathChip />
-        <MeetingLine />
+        <div class="facts"><PathChip /><MeetingLine /></div>
         <TalkButton />
         <Alone />
         <FloatingReactions />

@@ -13,6 +13,8 @@ export interface FrameProps {
   readonly audioMuted?: boolean;
   readonly speaking?: boolean;
   readonly status?: string;
+  /** Set while the hand is up: its place among all hands, as far as it is known. */
+  readonly hand?: { readonly place?: number };
   readonly classes?: string;
   readonly style?: JSX.CSSProperties;
   readonly pinnable?: boolean;
@@ -22,7 +24,7 @@ export interface FrameProps {
 }
 
 export function Frame(props: FrameProps) {
-  const { place, name, label, audioMuted, speaking, status, pinnable = true } = props;
+  const { place, name, label, audioMuted, speaking, status, hand, pinnable = true } = props;
   const pinned = pins.value.includes(place.item);
   const style = { insetInlineStart: `${place.x}px`, top: `${place.y}px`, width: `${place.width}px`, height: `${place.height}px`, ...props.style };
   return (
@@ -33,6 +35,7 @@ export function Frame(props: FrameProps) {
       <span class="label">
         {audioMuted ? <Icon name="micOff" /> : null}
         {pinned ? <Icon name="pin" /> : null}
+        {hand ? <span class="hand" data-testid="tile-hand"><Icon name="hand" />{hand.place}</span> : null}
         <bdi class="name" data-testid="tile-name">{name}</bdi>
         {status ? <span class="status" data-testid="tile-status"><Icon name="signal" /><span>{status}</span></span> : null}
       </span>

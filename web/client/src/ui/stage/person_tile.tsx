@@ -18,6 +18,8 @@ export interface PersonTileProps extends Placement {
   readonly stream?: MediaStream;
   readonly audioMuted: boolean;
   readonly status?: string;
+  /** The place of the raised hand among all hands, from 1; 0 while it is down. */
+  readonly hand: number;
   readonly whole: boolean;
   /** The bridge has no bandwidth for it now. */
   readonly paused: boolean;
@@ -36,12 +38,13 @@ export function useSource(source: string, seen: boolean, height: number): void {
 }
 
 export function PersonTile(props: PersonTileProps) {
-  const { id, name, stream, audioMuted, seen, whole, paused } = props;
+  const { id, name, stream, audioMuted, hand, seen, whole, paused } = props;
   const speaking = dominantSpeaker.value === id && !audioMuted;
   useSource(sourceName(id, 'v0'), seen, props.height);
-  const label = [name, audioMuted && t('call.microphoneOff'), speaking && t('call.speaking')].filter(Boolean).join(', ');
+  const label = [name, audioMuted && t('call.microphoneOff'), speaking && t('call.speaking'), hand > 0 && t('people.handPlace', { place: hand })].filter(Boolean).join(', ');
   return (
     <Frame place={props} name={name} label={label} audioMuted={audioMuted} speaking={speaking} status={props.status}
+      hand={hand > 0 ? { place: hand } : undefined}
       data={{ 'data-id': id, 'data-speaking': speaking, 'data-audio-muted': audioMuted, 'data-video': stream ? 'on' : 'off' }}
       tools={<button type="button" class="tile-tool" data-testid="inspect" aria-label={t('stage.more', { name })} title={t('stage.more', { name })} onClick={() => inspect(id)}><Icon name="more" /></button>}>
       {stream && seen ? <Picture stream={stream} whole={whole || props.large} onFrame={shown} /> : <Avatar id={id} name={name} />}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { Icon } from '../icons';
+import { handUp } from '../meeting';
 import { change, settings } from '../settings';
 import { camera, conference, dominantSpeaker, microphone } from '../state';
 import { Avatar } from './avatar';
@@ -72,7 +73,7 @@ export function SelfTile(props: SelfTileProps) {
   ) : undefined;
   return (
     <Frame place={floating ? cornerOf(props, known(settings.value.selfCorner)) : props} name={name}
-      label={[name, muted && t('call.microphoneOff')].filter(Boolean).join(', ')} audioMuted={muted} speaking={speaking}
+      label={[name, muted && t('call.microphoneOff'), handUp.value && t('people.handUp')].filter(Boolean).join(', ')} audioMuted={muted} speaking={speaking} hand={handUp.value ? {} : undefined}
       classes={floating ? `cornered${moved ? ' moving' : ''}` : ''} style={moved ? { transform: `translate(${moved.x}px, ${moved.y}px)` } : { transform: '' }}
       pinnable={!floating} tools={tools} onPointerDown={begin}
       data={{ 'data-id': id, 'data-local': 'true', 'data-speaking': speaking, 'data-audio-muted': muted, 'data-video': stream ? 'on' : 'off' }}>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useSize } from '../hooks';
 import { t } from '../i18n';
+import { hands } from '../meeting';
 import { media, nameOf, participants, path } from '../state';
 import { arrangement, audioOnly, followStage, items, mode, pins } from './view';
 import { Frame } from './frame';
@@ -16,7 +17,7 @@ function tileOf(item: StageItem, at: Placement) {
   switch (item.kind) {
     case 'person':
       return owner && (
-        <PersonTile {...at} key={item.key} id={owner.id} name={nameOf(owner)} audioMuted={owner.audioMuted} whole={owner.videoType === 'desktop'}
+        <PersonTile {...at} key={item.key} id={owner.id} name={nameOf(owner)} audioMuted={owner.audioMuted} whole={owner.videoType === 'desktop'} hand={hands.value.findIndex((one) => one.id === owner.id) + 1}
           stream={owner.videoMuted || audioOnly.value ? undefined : owner.video} paused={path.value === 'bridge' && !owner.forwarded}
           status={media.value === 'none' ? t('call.connecting') : owner.active || path.value === 'direct' ? undefined : t('call.weak')} />
       );
@@ -43,6 +44,7 @@ export function Stage() {
   const byKey = new Map([...large, ...small].map((item) => [item.key, item]));
   const tiles = plan.tiles.flatMap((at) => tileOf(byKey.get(at.item)!, at) ?? []);
   const [under] = plan.tiles;
+  const last = plan.tiles.at(-1);
   if (floating && under) tiles.push(<SelfTile {...under} key={SELF} floating />);
   // In one order whatever their place is, so that a picture that moves is not begun anew.
   const order = new Map(items.value.map((item, index) => [item.key, index]));
@@ -54,8 +56,11 @@ export function Stage() {
         {tiles}
         {plan.contentHeight > box.height ? <li class="filler" aria-hidden="true" style={{ top: `${plan.contentHeight - 1}px` }} /> : null}
       </ul>
-      {plan.left > 0 ? (
-        <button type="button" class="more-people" data-testid="more-people" onClick={() => { mode.value = 'tiles'; pins.value = []; }}>{t('stage.others', { count: plan.left })}</button>
+      {plan.left > 0 && last ? (
+        // Over the corner of the last tile where neither name nor buttons are.
+        <button type="button" class="more-people" data-testid="more-people" style={{ insetInlineStart: `${last.x + 4}px`, top: `${last.y + 4}px` }}
+          aria-label={t('stage.others', { count: plan.left })} title={t('stage.others', { count: plan.left })}
+          onClick={() => { mode.value = 'tiles'; pins.value = []; }}><bdi>+{plan.left}</bdi></button>
       ) : null}
     </div>
   );
