@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from xmppconf.media import MediaType
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.channel import BridgeChannel
+from xmppconf_bridge.conference import Conference
 from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.load import Load
 from xmppconf_bridge.operation import State
@@ -114,11 +115,7 @@ def _rates(load: Load) -> Statistics:
 def _conferences(bridge: Bridge, now: float) -> Statistics:
     conferences = list(bridge.conferences.values())
     counters = bridge.counters
-    inactive = [
-        one
-        for one in conferences
-        if not any(source.active_since for source in one.sources.values())
-    ]
+    inactive = [one for one in conferences if not _is_active(one)]
     lasting = sum(now - one.created_at for one in conferences)
     return {
         "conferences": len(conferences),
@@ -135,9 +132,18 @@ def _conferences(bridge: Bridge, now: float) -> Statistics:
     }
 
 
+def _is_active(conference: Conference) -> bool:
+    """Whether anybody sends anything in it, here or behind another bridge."""
+    return any(source.active_since for source in conference.sources.values())
+
+
 def _endpoints(bridge: Bridge) -> Statistics:
+    """Under stock names, with their meaning: an endpoint is active or inactive as its
+    conference is, and one that is silent in a silent conference is not "receive only"."""
     endpoints = _all_endpoints(bridge)
-    relayed = sum(len(one.links.relayed) for one in bridge.conferences.values())
+    conferences = list(bridge.conferences.values())
+    relayed = sum(len(one.links.relayed) for one in conferences)
+    active = sum(len(one.endpoints) for one in conferences if _is_active(one))
 
     def sending(*kinds: MediaType) -> int:
         return sum(
@@ -145,17 +151,19 @@ def _endpoints(bridge: Bridge) -> Statistics:
             for one in endpoints
         )
 
-    active = sending(MediaType.AUDIO, MediaType.VIDEO)
-    visitors = sum(one.visitor for one in endpoints)
     return {
         "endpoints": len(endpoints) + relayed,
-        "participants": len(endpoints) + relayed - visitors,
+        "participants": len(endpoints) + relayed,
         "local_endpoints": len(endpoints),
         "local_active_endpoints": active,
         "octo_endpoints": relayed,
-        "visitors": visitors,
-        "inactive_endpoints": sum(not one.activity.is_active for one in endpoints),
-        "receive_only_endpoints": len(endpoints) - active,
+        "visitors": sum(one.visitor for one in endpoints),
+        "inactive_endpoints": sum(
+            len(one.endpoints) + len(one.links.relayed)
+            for one in conferences
+            if not _is_active(one)
+        ),
+        "receive_only_endpoints": active - sending(MediaType.AUDIO, MediaType.VIDEO),
         "endpoints_sending_audio": sending(MediaType.AUDIO),
         "endpoints_sending_video": sending(MediaType.VIDEO),
         "endpoints_with_suspended_sources": sum(

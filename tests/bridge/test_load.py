@@ -223,6 +223,14 @@ def test_statistics_count_what_is_there_and_what_was() -> None:
     carrier = bench.connect("ada")
     bench.say("ada", colibriClass="ClientHello")
     number = relays.number_of(bench, "ada-a0")
+    quiet = stats.full_statistics(bench.bridge, Load(), **DESCRIPTION)
+    expected = {
+        "inactive_conferences": 1,
+        "inactive_endpoints": 3,
+        "local_active_endpoints": 0,
+        "receive_only_endpoints": 0,
+    }
+    assert {key: quiet[key] for key in expected} == expected
     bench.bridge.receive([SourceActive(number, 0, None)])
     figures = stats.full_statistics(bench.bridge, Load(), **DESCRIPTION)
     assert set(figures) == STATISTICS
@@ -230,10 +238,12 @@ def test_statistics_count_what_is_there_and_what_was() -> None:
         "conferences": 1,
         "octo_conferences": 1,
         "inactive_conferences": 0,
+        "inactive_endpoints": 0,
         "endpoints": 3,
+        "participants": 3,
         "local_endpoints": 2,
         "octo_endpoints": 1,
-        "local_active_endpoints": 1,
+        "local_active_endpoints": 2,
         "receive_only_endpoints": 1,
         "endpoints_sending_audio": 1,
         "total_relays": 1,

@@ -517,7 +517,7 @@ def test_who_has_to_give_way_is_not_sent_under_another_name() -> None:
         constraints={last: {"maxHeight": 180}},
     )
     follow(call, receiver.transport.number, sent)
-    [mapped] = [one for one in call.told("a", "VideoSourcesMap", "mappedSources")[-1]]
+    [mapped] = call.told("a", "VideoSourcesMap", "mappedSources")[-1]
     assert mapped["source"] == last
     number = number_of(call, last)
     under = {source for source, (ssrc, _) in sent.items() if ssrc == int(mapped["ssrc"])}

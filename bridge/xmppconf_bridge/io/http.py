@@ -18,14 +18,20 @@ from xmppconf_bridge.stats import Statistics
 _GAUGES = {
     "conferences": ("conferences", "Conferences now"),
     "largest_conference": ("largest_conference", "Endpoints of the largest one"),
-    "inactive_conferences": ("inactive_conferences", "Conferences without any media"),
+    "conferences_inactive": ("inactive_conferences", "Conferences without any media"),
+    "conferences_p2p": ("p2p_conferences", "Those of two people, who talk directly"),
     "conferences_with_relay": ("octo_conferences", "Conferences on other bridges as well"),
     "endpoints": ("endpoints", "Endpoints now, those on other bridges included"),
     "current_endpoints": ("endpoints", "The same, as newer dashboards have it"),
     "local_endpoints": ("local_endpoints", "Endpoints connected to this bridge"),
-    "local_active_endpoints": ("local_active_endpoints", "Those of them that send"),
+    "active_endpoints": (
+        "local_active_endpoints",
+        "Those of them in a conference with media",
+    ),
+    "endpoints_relayed": ("octo_endpoints", "Endpoints on other bridges"),
+    "endpoints_recvonly": ("receive_only_endpoints", "Active endpoints that send nothing"),
     "current_visitors": ("visitors", "Visitors now"),
-    "endpoints_inactive": ("inactive_endpoints", "Endpoints without a sign of life"),
+    "endpoints_inactive": ("inactive_endpoints", "Endpoints of conferences without media"),
     "endpoints_sending_audio": ("endpoints_sending_audio", "Endpoints that are heard"),
     "endpoints_sending_video": ("endpoints_sending_video", "Endpoints that are seen"),
     "endpoints_with_suspended_sources": (
@@ -51,8 +57,8 @@ _GAUGES = {
     "healthy": ("healthy", "1 if the last self-test passed"),
     "drain_mode": ("drain", "1 if the focus is to prefer other bridges"),
     "graceful_shutdown": ("graceful_shutdown", "1 if no new conferences are taken"),
-    "incoming_bitrate": ("bit_rate_download", "Kilobits per second received"),
-    "outgoing_bitrate": ("bit_rate_upload", "Kilobits per second sent"),
+    "incoming_bitrate": ("bit_rate_download", "Bits per second received"),
+    "outgoing_bitrate": ("bit_rate_upload", "Bits per second sent"),
     "incoming_packet_rate": ("packet_rate_download", "Packets per second received"),
     "outgoing_packet_rate": ("packet_rate_upload", "Packets per second sent"),
 }
@@ -102,6 +108,8 @@ _TOTALS = {
     "dropped_messages": ("dropped_messages", "Channel messages beyond the limit"),
     "lost_events": ("lost_events", "Engine events that found their queue full"),
 }
+#: In the statistics they are kilobits per second.
+_KILO = frozenset({"incoming_bitrate", "outgoing_bitrate"})
 _KEYS = [key for key, _ in (*_GAUGES.values(), *_TOTALS.values())]
 
 
@@ -126,11 +134,11 @@ def make_application(
     metrics = Metrics("jitsi_jvb")
     figures: dict[str, float] = {}
 
-    def reader(key: str) -> Callable[[], float]:
-        return lambda: figures.get(key, 0.0)
+    def reader(key: str, scale: float = 1.0) -> Callable[[], float]:
+        return lambda: scale * figures.get(key, 0.0)
 
     for name, (key, text) in _GAUGES.items():
-        metrics.gauge(name, text, reader(key))
+        metrics.gauge(name, text, reader(key, 1000.0 if name in _KILO else 1.0))
     for name, (key, text) in _TOTALS.items():
         metrics.total(name, text, reader(key))
     # The names are the engine's own and do not grow.
