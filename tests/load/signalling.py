@@ -1,7 +1,7 @@
 """L8: a flood of signalling, and what people who come meanwhile and calls that run notice.
 
 Five hostile occupants of one room change their presence 200 times a second each, and a
-stranger asks for 200 rooms a second, all as fast as the server lets them.  Meanwhile two
+stranger asks for 200 rooms a second, all as fast as the gateway takes it.  Meanwhile two
 people after two others open a room of their own and wait for the first packet of the
 other; the same before, without the flood.  Three calls go on all the time.  Start it with
 `script/soak signalling`.
@@ -12,74 +12,51 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import json
 import statistics
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import uvloop
 from xmppconf_bridge.generator.app import beside
-from xmppconf_bridge.generator.io.participant import Participant, http_session
+from xmppconf_bridge.generator.io.participant import http_session
 from xmppconf_bridge.generator.io.peers import Peers
 
+from tests.load.flood import HOSTILE, Sent
 from tests.load.rooms import WARM_UP, end_cleanly, keep, room_of
 from tests.load.staying import SPEAKER, Staying
 from tests.support.service import Service, running_service
-from xmppconf.names import Names
-from xmppconf.xmpp.stream import GuardedClient
-from xmppconf.xmpp.xml import FOCUS, STREAM, build
 
-HOSTILE = 5
-PRESENCES = 200  # a second, of each
-REQUESTS = 200  # a second
 CALLS = 3
-TICK = 0.05  # seconds; so many stanzas go out at once
 MEDIA_WITHIN = 30.0  # seconds
 MIB = 1024 * 1024
 
 
-class Flood:
-    """What was sent, and the tasks that send it."""
+@asynccontextmanager
+async def flood(service: Service) -> AsyncIterator[Callable[[], Awaitable[Sent]]]:
+    """A flood beside what is done inside; what it gives ends it, and says what it was."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.load.flood", service.url, service.settings.domain),
+        stdout=asyncio.subprocess.PIPE,
+    )
 
-    def __init__(self, service: Service, peers: Peers) -> None:
-        self._service = service
-        self._peers = peers
-        self.presences = self.requests = 0
+    async def end() -> Sent:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        output, _ = await process.communicate()
+        assert process.returncode == 0, "a flood ended by itself"
+        return Sent(**json.loads(output))
 
-    async def hostile(self, number: int) -> None:
-        """Be an occupant that changes its presence without end."""
-        one = Participant(self._service.settings, "flooded", 900 + number, SPEAKER)
-        try:
-            await one.enter()
-            for count in itertools.count():
-                for index in range(int(PRESENCES * TICK)):
-                    text = f"{count}.{index}" + "x" * 100
-                    one._tell(build(STREAM, "status", text=text))
-                    self.presences += 1
-                await asyncio.sleep(TICK)
-        finally:
-            await one.close()
-
-    async def stranger(self) -> None:
-        """Ask for room after room, and never enter one."""
-        settings = self._service.settings
-        names, xmpp = Names.of(settings), settings.xmpp
-        stream = GuardedClient(names.guests, "", verify=False)
-        stream.open(xmpp.host, xmpp.client_port)
-        try:
-            await stream.session.wait()
-            for count in itertools.count():
-                for index in range(int(REQUESTS * TICK)):
-                    room = f"flood-{count}-{index}@{names.rooms}"
-                    asked = build(FOCUS, "conference", {"room": room})
-                    about = {"type": "set", "to": names.focus, "id": f"f{count}-{index}"}
-                    stream.write(build(STREAM, "iq", about, asked))
-                    self.requests += 1
-                await asyncio.sleep(TICK)
-        finally:
-            await stream.close()
+    try:
+        yield end
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def joins(service: Service, peers: Peers, seconds: float, first: int) -> list[float]:
@@ -132,20 +109,15 @@ async def measure(service: Service, options: argparse.Namespace) -> None:
         control = await joins(service, newcomers, options.seconds, 10_000)
         base = {part: service.memory(part) for part in parts}
         calls.native.reset()
-        flood = Flood(service, newcomers)
-        tasks = [asyncio.create_task(flood.hostile(n)) for n in range(HOSTILE)]
-        tasks.append(asyncio.create_task(flood.stranger()))
-        try:
+        cpu = {part: service.cpu(part) for part in parts}
+        async with flood(service) as end:
+            began = time.monotonic()
             flooded = await joins(service, newcomers, options.seconds, 100_000)
-        finally:
-            ended = [task for task in tasks if task.done()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            took = time.monotonic() - began
+            used = {part: (service.cpu(part) - cpu[part]) / took for part in parts}
+            sent = await end()
         grown = {part: (service.memory(part) - base[part]) / MIB for part in parts}
-        tell(control, flooded, lost(calls), grown, flood, options.seconds)
-        for task in ended:
-            raise AssertionError(f"a flood ended by itself: {task.exception()!r}")
+        tell(control, flooded, lost(calls), grown, used, sent, took)
 
 
 def tell(
@@ -153,15 +125,16 @@ def tell(
     flooded: list[float],
     counted: tuple[int, int],
     grown: dict[str, float],
-    flood: Flood,
+    used: dict[str, float],
+    sent: Sent,
     seconds: float,
 ) -> None:
     def late(took: list[float]) -> float:
         return statistics.quantiles(took, n=20, method="inclusive")[18]
 
     what = (
-        f"{flood.presences / seconds:,.0f} presences/s of {HOSTILE} and "
-        f"{flood.requests / seconds:,.0f} requests/s of a stranger, {seconds:g} s"
+        f"{sent.presences / seconds:,.0f} presences/s of {HOSTILE} and "
+        f"{sent.requests / seconds:,.0f} requests/s of a stranger, {seconds:.0f} s"
     )
     before = f"without a flood: login to first packet, 95 % of {len(control)}"
     keep("L8 control join p95", before, late(control), "s")
@@ -172,6 +145,10 @@ def tell(
     received, missing = counted
     share = 100 * missing / max(received + missing, 1)
     keep("L8 loss", f"{what}: loss of {CALLS} calls of 4", share, "%", "0")
+    for name, count in (("presences", sent.shown), ("requests", sent.answered)):
+        keep(f"L8 {name}", f"{what}: {name} let through", count / seconds, "a second")
+    for part, share in used.items():
+        keep(f"L8 {part} CPU", f"{what}: {part}", 100 * share, "% of a core")
     for part, size in grown.items():
         keep(f"L8 {part} memory", f"{what}: {part} grew by", size, "MiB", "≤ 32")
 

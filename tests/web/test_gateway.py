@@ -17,6 +17,7 @@ from aiohttp import (
     web,
 )
 from aiohttp.test_utils import BaseTestServer, TestServer
+from xmppconf_web import stanzas
 from xmppconf_web.app import make_app
 from xmppconf_web.io import state
 
@@ -430,6 +431,49 @@ async def test_one_address_gets_so_many_sockets_and_requests(
                 statuses.append(answer.status)
         assert statuses == [200, 200, 429]
         assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two changes of presence at once, and fifty a second."""
+    monkeypatch.setattr(stanzas, "AT_ONCE", 2 * stanzas.TO_ROOM)
+    monkeypatch.setattr(stanzas, "PER_SECOND", 50 * stanzas.TO_ROOM)
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_flood_of_stanzas_waits_and_nothing_is_lost(
+    browser: ClientSession,
+) -> None:
+    async with browser.ws_connect("/xmpp-websocket", protocols=["xmpp"]) as socket:
+        began = asyncio.get_running_loop().time()
+        texts = [f"<presence id='{number}'/>" for number in range(22)]
+        for text in texts:
+            await socket.send_str(text)
+        assert [await socket.receive_str() for _ in texts] == [f"<{one}>" for one in texts]
+        assert asyncio.get_running_loop().time() - began >= 20 / 50
+        await socket.send_str("<presence/>" * 3)
+        message = await socket.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1008)
+    async with browser.ws_connect("/colibri-ws/b1/x/y?pwd=z") as socket:
+        await socket.send_str("<presence/>" * 3)
+        assert await socket.receive_str(), "only XMPP has stanzas"
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_a_flood_over_bosh_waits_too(
+    browser: ClientSession, behind: tuple[Behind, Settings]
+) -> None:
+    began = asyncio.get_running_loop().time()
+    body = b"<body sid='a'><presence/><presence/></body>"
+    for _ in range(11):
+        async with browser.post("/http-bind", data=body) as answer:
+            assert answer.status == 200
+    assert asyncio.get_running_loop().time() - began >= 20 / 50
+    assert len(behind[0].seen) == 11
+    for refused, status in ((b"<presence/>" * 3, 413), ("<body/>".encode("utf-16"), 400)):
+        async with browser.post("/http-bind", data=refused) as answer:
+            assert answer.status == status
+    assert len(behind[0].seen) == 11
 
 
 async def test_who_does_not_read_is_not_waited_for_in_memory(

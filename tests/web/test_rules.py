@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from xmppconf_web import stanzas
 from xmppconf_web.client_config import client_config
 from xmppconf_web.fairness import MAX_SOURCES, Allowance, Held, source_of
 from xmppconf_web.headers import security_headers
@@ -202,3 +203,79 @@ def test_addresses_without_number_do_not_fill_the_memory() -> None:
     for number in range(MAX_SOURCES + 100):
         allowance.take(str(number), 0.0)
     assert len(allowance._buckets) == MAX_SOURCES
+
+
+PRESENCE = "<presence xmlns='jabber:client' to='a@b/c'/>"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("<iq type='set'/>", 1.0),
+        (PRESENCE, 5.0),
+        ("<message\nto='a'/>", 5.0),
+        ("<c:presence xmlns:c='jabber:client'/>", 5.0),
+        (PRESENCE * 3, 15.0),
+        ("<body><iq/><presence/></body>", 6.0),
+        ("<a xmlns='urn:xmpp:sm:3' h='7'/>", 0.2),
+        ("<presences/>", 0.2),
+        ("<iq><x>&lt;presence/></x></iq>", 1.0),
+        ("", 0.2),
+    ],
+)
+def test_what_goes_to_a_whole_room_costs_more(text: str, taken: float) -> None:
+    assert stanzas.cost(text) == pytest.approx(taken)
+
+
+def test_ordinary_people_never_wait() -> None:
+    def waits(texts: list[str], seconds: float) -> bool:
+        pace, step = stanzas.Pace(), seconds / len(texts)
+        return any(pace.wait(text, n * step) for n, text in enumerate(texts))
+
+    joins = ["<open/>", "<auth/>", "<open/>", *["<iq/>"] * 20, *[PRESENCE] * 10]
+    assert not waits(joins, 1.0)
+    assert not waits(["<iq/>"] * 200, 1.0), "somebody who mutes everybody"
+    assert not waits(["<iq type='result'/>", "<a h='1'/>"] * 200, 10.0), "200 who join"
+    assert not waits([PRESENCE, "<message/>", "<iq/>"] * 600, 600.0), "a busy chat"
+
+
+def test_who_is_too_fast_waits_until_it_is_paid_for() -> None:
+    pace = stanzas.Pace()
+    assert [pace.wait(PRESENCE, 0.0) for _ in range(40)] == [0.0] * 40
+    assert pace.wait(PRESENCE, 0.0) == pytest.approx(0.25)
+    assert pace.wait(PRESENCE, 0.25) == pytest.approx(0.25)
+    assert pace.wait(PRESENCE, 100.0) == 0.0
+    assert pace.wait(PRESENCE * 41, 100.0) is None
+    assert pace.wait(PRESENCE, 100.0) == 0.0, "what is refused costs nothing"
+
+
+@pytest.mark.parametrize(
+    ("body", "sid"),
+    [
+        ("<body sid='abc'/>", "abc"),
+        ('<body rid="1"\n sid="abc" xmlns="x">', "abc"),
+        ("<body sid='abc' x=' sid=\"other\" '/>", "abc"),
+        ("<body x=' sid=\"other\" ' sid='abc'/>", "abc"),
+        ("<body rid='1'/>", ""),
+        ("<body sid='&#97;bc'/>", ""),
+        ("<b:body sid='abc'/>", ""),
+        ("<bodysid='abc'/>", ""),
+        ("x<body sid='abc'/>", ""),
+        ("", ""),
+    ],
+)
+def test_sessions_over_bosh(body: str, sid: str) -> None:
+    assert stanzas.session_of(body) == sid
+
+
+def test_each_session_over_bosh_has_its_pace() -> None:
+    paces = stanzas.BoshPaces()
+
+    def say(sid: str) -> float | None:
+        return paces.wait(f"<body sid='{sid}'>{PRESENCE * 40}</body>", 0.0)
+
+    assert (say("a"), say("b")) == (0.0, 0.0)
+    assert say("a") == pytest.approx(10.0)
+    for number in range(stanzas.MAX_SESSIONS + 10):
+        paces.wait(f"<body sid='{number}'/>", 0.0)
+    assert len(paces._by_sid) == stanzas.MAX_SESSIONS

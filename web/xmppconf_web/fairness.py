@@ -69,13 +69,22 @@ class Bucket:
 
     def take(self, now: float, amount: float = 1.0) -> bool:
         """Whether there is so much left; if so, it is taken."""
-        if self._at is not None:
-            self._left = min(self._size, self._left + (now - self._at) * self._rate)
-        self._at = now
+        self._fill(now)
         if self._left < amount:
             return False
         self._left -= amount
         return True
+
+    def owe(self, now: float, amount: float) -> float:
+        """Take so much in any case; seconds until that much is there."""
+        self._fill(now)
+        self._left -= amount
+        return max(0.0, -self._left / self._rate)
+
+    def _fill(self, now: float) -> None:
+        if self._at is not None:
+            self._left = min(self._size, self._left + (now - self._at) * self._rate)
+        self._at = now
 
 
 class Allowance:

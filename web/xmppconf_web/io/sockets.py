@@ -10,9 +10,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from aiohttp import ClientError, ClientTimeout, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import (
+    ClientError,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    WSCloseCode,
+    WSMsgType,
+    web,
+)
 
+from xmppconf import clock
 from xmppconf_web.io.state import GATEWAY, Gateway, check_origin, hold
+from xmppconf_web.stanzas import Pace
 
 CONNECT_TIMEOUT = ClientTimeout(total=None, sock_connect=5.0)
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -34,17 +43,21 @@ async def carry(
     max_in: int,
     max_out: int,
     look: Look | None = None,
+    pace: Pace | None = None,
     name: str = "",
 ) -> web.WebSocketResponse:
     """Connect to `url`, then accept the browser, then carry frames until one side ends.
 
     `max_in` and `max_out` bound a message from and to the browser, in bytes.  `look` sees
-    each text from the server before the browser does, until it has seen enough.  `name` is
-    what `end_stream` knows it by, unless another one that lives has that name.
+    each text from the server before the browser does, until it has seen enough.  `pace`
+    says how fast texts from the browser go on.  `name` is what `end_stream` knows it by,
+    unless another one that lives has that name.
     """
     check_origin(request)
     with hold(request):
-        return await _carry(request, url, protocols, headers, max_in, max_out, look, name)
+        return await _carry(
+            request, url, protocols, headers, max_in, max_out, look, pace, name
+        )
 
 
 async def end_stream(gateway: Gateway, name: str) -> None:
@@ -62,6 +75,7 @@ async def _carry(
     max_in: int,
     max_out: int,
     look: Look | None,
+    pace: Pace | None,
     name: str,
 ) -> web.WebSocketResponse:
     gateway = request.app[GATEWAY]
@@ -94,7 +108,7 @@ async def _carry(
         except ConnectionResetError:
             # The browser went while we connected; nobody hears this, and nobody logs it.
             raise web.HTTPBadRequest from None
-        await _exchange(near, far, look)
+        await _exchange(near, far, look, pace)
     finally:
         gateway.sockets.discard(near)
         if gateway.streams.get(name) is far:
@@ -111,9 +125,12 @@ async def _close(socket: Socket, code: int, reason: bytes) -> None:
 
 
 async def _exchange(
-    near: web.WebSocketResponse, far: ClientWebSocketResponse, look: Look | None
+    near: web.WebSocketResponse,
+    far: ClientWebSocketResponse,
+    look: Look | None,
+    pace: Pace | None,
 ) -> None:
-    outward = asyncio.create_task(_pump(near, far))
+    outward = asyncio.create_task(_pump(near, far, pace=pace))
     inward = asyncio.create_task(_pump(far, near, look))
     try:
         done, _ = await asyncio.wait((outward, inward), return_when=asyncio.FIRST_COMPLETED)
@@ -128,7 +145,7 @@ async def _exchange(
 
 
 async def _pump(
-    source: Socket, sink: Socket, look: Look | None = None
+    source: Socket, sink: Socket, look: Look | None = None, pace: Pace | None = None
 ) -> tuple[int, bytes]:
     """Carry messages one way; returns the close code and reason to pass on."""
     while True:
@@ -137,6 +154,14 @@ async def _pump(
             if message.type is WSMsgType.TEXT:
                 if look is not None and await look(message.data):
                     look = None
+                if pace is not None:
+                    wait = pace.wait(message.data, clock.monotonic())
+                    if wait is None:
+                        refusal = WSCloseCode.POLICY_VIOLATION, b"too much at once"
+                        await _close(source, *refusal)
+                        return refusal
+                    if wait:
+                        await asyncio.sleep(wait)
                 await sink.send_str(message.data)
             elif message.type is WSMsgType.BINARY:
                 await sink.send_bytes(message.data)

@@ -14,6 +14,7 @@ from xmppconf.metrics import Counter, Metrics
 from xmppconf_web.address_watch import BoshWatches
 from xmppconf_web.fairness import Allowance, Held, source_of
 from xmppconf_web.origins import is_host, may_connect
+from xmppconf_web.stanzas import BoshPaces
 
 BODY_TIMEOUT = 10.0  # seconds in which a request's body must be here
 
@@ -32,6 +33,7 @@ class Gateway:
     streams: dict[str, ClientWebSocketResponse] = field(default_factory=dict)
     """The server's ends of XMPP sockets, by the names that their clients gave them."""
     bosh: BoshWatches = field(default_factory=BoshWatches)
+    bosh_paces: BoshPaces = field(default_factory=BoshPaces)
 
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

@@ -5,10 +5,12 @@ The server learns nothing about the browser from us: no address, no header.
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from aiohttp import ClientError, ClientTimeout, web
 
+from xmppconf import clock
 from xmppconf.host_port import join_address
 from xmppconf_web.io.socket_tokens import tell, token_of, token_watch
 from xmppconf_web.io.sockets import carry, end_stream
@@ -20,6 +22,7 @@ from xmppconf_web.io.state import (
     hold,
     read_body,
 )
+from xmppconf_web.stanzas import Pace
 
 MAX_IN = 512 * 1024  # bytes; Prosody itself takes stanzas of 256 KiB
 MAX_OUT = 4 * 1024 * 1024  # bytes; the server's escaping makes stanzas longer
@@ -49,6 +52,7 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
         max_in=MAX_IN,
         max_out=MAX_OUT,
         look=token_watch(request),
+        pace=Pace(),
         name=_stream(request, "stream"),
     )
 
@@ -59,10 +63,17 @@ async def exchange_body(request: web.Request) -> web.Response:
     if request.method == "OPTIONS":
         return web.Response(headers=cors)
     body = await read_body(request, MAX_IN)
+    if b"\0" in body:
+        raise web.HTTPBadRequest(text="the encoding must be UTF-8 (RFC 6120, 11.6)\n")
     await end_stream(gateway, _stream(request, "replaces"))
     with hold(request):
+        asked = body.decode(errors="replace")
+        wait = gateway.bosh_paces.wait(asked, clock.monotonic())
+        if wait is None:
+            raise web.HTTPRequestEntityTooLarge(MAX_IN, len(body))
+        await asyncio.sleep(wait)
         status, text = await _post(gateway, _query(request), body)
-        asked, answer = (part.decode(errors="replace") for part in (body, text))
+        answer = text.decode(errors="replace")
         watch = gateway.bosh.watch_for(asked, answer, token_of(request))
         if watch is not None:
             await tell(gateway, watch, answer)
