@@ -213,7 +213,9 @@ PRESENCE = "<presence xmlns='jabber:client' to='a@b/c'/>"
     [
         ("<iq type='set'/>", 1.0),
         (PRESENCE, 5.0),
-        ("<message\nto='a'/>", 5.0),
+        ("<message\nto='a' type='groupchat'/>", 5.0),
+        ("<message to='a>b' type='group&#99;hat'>", 5.0),
+        ("<message to='room'><x><invite to='a'/></x></message>", 1.0),
         ("<c:presence xmlns:c='jabber:client'/>", 5.0),
         (PRESENCE * 3, 15.0),
         ("<body><iq/><presence/></body>", 6.0),
@@ -235,8 +237,11 @@ def test_ordinary_people_never_wait() -> None:
     joins = ["<open/>", "<auth/>", "<open/>", *["<iq/>"] * 20, *[PRESENCE] * 10]
     assert not waits(joins, 1.0)
     assert not waits(["<iq/>"] * 200, 1.0), "somebody who mutes everybody"
+    assert not waits(["<message to='room'/>"] * 200, 1.0), "who lets everybody in"
     assert not waits(["<iq type='result'/>", "<a h='1'/>"] * 200, 10.0), "200 who join"
-    assert not waits([PRESENCE, "<message/>", "<iq/>"] * 600, 600.0), "a busy chat"
+    assert not waits([PRESENCE, "<message type='chat'/>", "<iq/>"] * 600, 600.0), (
+        "a busy chat"
+    )
 
 
 def test_who_is_too_fast_waits_until_it_is_paid_for() -> None:

@@ -18,16 +18,22 @@ PER_SECOND, AT_ONCE = 20.0, 200.0
 TO_ONE, TO_ROOM, OTHER = 1.0, 5.0, 0.2
 MAX_SESSIONS = 20_000  # of BOSH that are remembered; the oldest is forgotten
 
-#: Heads of stanzas under any prefix.  One inside another counts too, which nobody sends.
-_HEAD = re.compile(r"<(?:[^\s<>/:]+:)?(iq|presence|message)[\s/>]")
+#: Heads of stanzas under any prefix, with attributes and what follows: a value there may
+#: have a `>` in it, but no `<`.  One inside another counts too, which nobody sends.
+_HEAD = re.compile(r"<(?:[^\s<>/:]+:)?(iq|presence|message)(?=[\s/>])([^<]*)")
 _BODY = re.compile(r"\s*<body(?=\s)")
 _ATTRIBUTE = re.compile(r"""\s+([^\s<>=/"']+)\s*=\s*("[^"<&]*"|'[^'<&]*')""")
 
 
 def cost(text: str) -> float:
     """What is taken for one frame or body; a frame holds one stanza (RFC 7395, 3.3.3)."""
-    kinds = _HEAD.findall(text)
-    return max(OTHER, sum(TO_ONE if kind == "iq" else TO_ROOM for kind in kinds))
+    heads = _HEAD.findall(text)
+    return max(OTHER, sum(TO_ROOM if _is_for_all(*head) else TO_ONE for head in heads))
+
+
+def _is_for_all(kind: str, rest: str) -> bool:
+    # A message without type is for one, such as whom a moderator lets in from the lobby.
+    return kind == "presence" or (kind == "message" and "type" in rest)
 
 
 class Pace:
