@@ -46,6 +46,13 @@ def test_of_open_microphones_the_loudest_are_expected_at_all_others() -> None:
     assert [person.audios_expected for person in scenario.people] == [*[4] * 5, *[5] * 95]
 
 
+def test_of_speakers_one_begins_and_everybody_sees_so_many() -> None:
+    scenario = plan.speakers(30, 70, 8)
+    assert [one.level for one in scenario.people] == [plan.SPEAKING, *[plan.OPEN] * 99]
+    assert sum(one.audio is not None for one in scenario.people) == 30
+    assert {(one.watches, one.videos_expected) for one in scenario.people} == {(8, 8)}
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -53,6 +60,7 @@ def test_of_open_microphones_the_loudest_are_expected_at_all_others() -> None:
         lambda: plan.fan_out(plan.MAX_PARTICIPANTS, 300),
         lambda: plan.fan_out(2, plan.MAX_RATE + 1),
         lambda: plan.meeting(9),
+        lambda: plan.speakers(senders=10, shown=8),
     ],
 )
 def test_loads_are_bounded(make: object) -> None:

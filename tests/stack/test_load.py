@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from xmppconf_bridge.generator import plan
 
+from tests.load.speakers import meet
 from tests.support.service import ROOT, Service, running_service
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
@@ -59,3 +61,11 @@ def test_what_is_expected_arrives_once(
     assert (result["duplicates"], result["refused"]) == (0, 0)
     assert result["received"] > 0
     assert result["cpu_us_per_packet"] is not None
+
+
+async def test_who_speaks_is_named_and_shown(service: Service) -> None:
+    scenario = plan.speakers(senders=6, listeners=2, shown=2)
+    meeting = await meet(service, scenario, turns=2, seconds=3)
+    assert all(turn.named is not None for turn in meeting.turns)
+    assert meeting.pictures == (2 * 7, 2 * 7)
+    assert meeting.at_once == pytest.approx(2, abs=0.2)

@@ -154,6 +154,19 @@ impl Generator {
         Ok(())
     }
 
+    /// How loud a stream of this SSRC is from now on (RFC 6464); no such stream: nothing.
+    pub fn set_level(&mut self, ssrc: u32, level: u8) {
+        self.streams
+            .iter_mut()
+            .filter(|stream| stream.ssrc() == ssrc)
+            .for_each(|stream| stream.set_level(level));
+    }
+
+    /// Note at every peer when the first keyframe comes that is sent under this SSRC.
+    pub fn await_picture(&mut self, ssrc: u32) {
+        self.peers.values_mut().for_each(|peer| peer.await_picture(ssrc));
+    }
+
     fn peer(&mut self, peer: usize) -> Result<&mut Peer, Refusal> {
         self.peers.get_mut(&peer).ok_or(Refusal::NoSuchPeer)
     }

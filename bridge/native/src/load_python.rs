@@ -40,7 +40,8 @@ fn figures<'py>(py: Python<'py>, figures: &Figures) -> PyResult<Bound<'py, PyDic
     let tracks = PyDict::new(py);
     for (ssrc, track) in &figures.tracks {
         let values = (track.payload_type, track.received, track.expected(), track.duplicates);
-        tracks.set_item(ssrc, (values.0, values.1, values.2, values.3, track.bytes))?;
+        let rest = (track.bytes, track.freezes);
+        tracks.set_item(ssrc, (values.0, values.1, values.2, values.3, rest.0, rest.1))?;
     }
     let all = PyDict::new(py);
     all.set_item("tracks", tracks)?;
@@ -49,6 +50,7 @@ fn figures<'py>(py: Python<'py>, figures: &Figures) -> PyResult<Bound<'py, PyDic
     all.set_item("repeats", figures.repeats)?;
     all.set_item("keyframe_requests", figures.keyframe_requests)?;
     all.set_item("nacked", figures.nacked)?;
+    all.set_item("picture", figures.picture.map(|time| time as f64 / 1e9))?;
     Ok(all)
 }
 
@@ -141,8 +143,8 @@ impl PyLoadGenerator {
         mid: Option<(u8, String)>,
     ) -> PyResult<()> {
         let kind = picture.map_or(Kind::Opus, |(width, height)| Kind::Vp8 { width, height });
-        if !(24..=1200).contains(&size) {
-            return Err(PyValueError::new_err("a payload has 24 to 1200 octets"));
+        if !(28..=1200).contains(&size) {
+            return Err(PyValueError::new_err("a payload has 28 to 1200 octets"));
         }
         let description = StreamDescription {
             ssrc,
@@ -156,6 +158,14 @@ impl PyLoadGenerator {
             mid,
         };
         lock(&self.0).add_stream(peer, &description).map_err(refused)
+    }
+
+    fn set_level(&self, ssrc: u32, level: u8) {
+        lock(&self.0).set_level(ssrc, level);
+    }
+
+    fn await_picture(&self, ssrc: u32) {
+        lock(&self.0).await_picture(ssrc);
     }
 
     fn set_sending(&self, sending: bool) {

@@ -85,6 +85,8 @@ class Track:
     """Packets between the lowest and the highest sequence number that came."""
     duplicates: int
     octets: int
+    freezes: int = 0
+    """Gaps of more than 200 ms, if no keyframe followed: then it was not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Figures:
     """Packets of what was sent before: retransmissions, and what tries out the way."""
     keyframe_requests: int
     nacked: int
+    picture: float | None = None
+    """When the picture that is waited for began to come, in seconds of the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,15 @@ class Generator:
             mid=stream.mid,
         )
 
+    def set_level(self, ssrc: int, level: int) -> None:
+        """How loud a stream is from now on: RFC 6464's voice bit and -dBov."""
+        self._native.set_level(ssrc, level)
+
+    def await_picture(self, ssrc: int) -> None:
+        """Note at every peer when the first keyframe comes that is sent under this SSRC;
+        peers that decrypt few packets may note it late."""
+        self._native.await_picture(ssrc)
+
     def set_sending(self, sending: bool) -> None:
         self._native.set_sending(sending)
 
@@ -204,6 +217,7 @@ class Generator:
                 one["repeats"],
                 one["keyframe_requests"],
                 one["nacked"],
+                one["picture"],
             )
             for one in self._native.figures()
         ]

@@ -104,6 +104,22 @@ def meeting(senders: int = 30, listeners: int = 0, size: int = 1100) -> Scenario
     return Scenario(f"{who}, 8 small and 1 large, 3 voices, {size} B", tuple(people))
 
 
+def speakers(senders: int = 30, listeners: int = 70, shown: int = 8) -> Scenario:
+    """All senders have camera and microphone; everybody sees those who spoke last.
+
+    The first speaks; who speaks when is up to whoever runs it.
+    """
+    if senders < shown + 3:
+        raise UsageError("whoever speaks next has been shown before")
+    camera = Person(
+        audio=Layer(160, 50), video=(Layer(1100, 30),), watches=shown, videos_expected=shown
+    )
+    listener = Person(watches=shown, videos_expected=shown)
+    first = replace(camera, level=SPEAKING)
+    people = (first, *[camera] * (senders - 1), *[listener] * listeners)
+    return Scenario(f"{senders} speakers, {listeners} listeners, {shown} shown", people)
+
+
 def microphones(people: int = 100, loudest: int = 5) -> Scenario:
     """All microphones open, nobody has a camera; a few are louder than the others."""
     voice = Layer(160, 50)

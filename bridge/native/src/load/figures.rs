@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::media::Time;
+
 /// SSRCs that one participant keeps figures of.
 pub const MAX_TRACKS: usize = 1024;
+/// What shows thirty pictures a second stands still after that long without one.
+const FREEZE: Time = 200_000_000;
 const WINDOW: u64 = 1024;
 const WORDS: usize = 16;
 
@@ -14,6 +18,9 @@ pub struct Track {
     pub received: u64,
     pub bytes: u64,
     pub duplicates: u64,
+    /// Gaps of more than [`FREEZE`], if no keyframe followed: then it was not shown.
+    pub freezes: u64,
+    latest: Option<Time>,
     first: u64,
     highest: u64,
     seen: [u64; WORDS],
@@ -28,6 +35,8 @@ impl Track {
             received: 0,
             bytes: 0,
             duplicates: 0,
+            freezes: 0,
+            latest: None,
             first,
             highest: first,
             seen: [0; WORDS],
@@ -51,7 +60,10 @@ impl Track {
         ((place / 64) as usize, 1 << (place % 64))
     }
 
-    fn record(&mut self, sequence: u16, bytes: usize) {
+    fn record(&mut self, sequence: u16, bytes: usize, arrival: Option<Time>, begins: bool) {
+        let gap = arrival.zip(self.latest).map(|(now, latest)| now.saturating_sub(latest));
+        self.freezes += u64::from(!begins && gap.is_some_and(|gap| gap > FREEZE));
+        self.latest = arrival.or(self.latest);
         let ahead = sequence.wrapping_sub(self.highest as u16) as i16;
         let number = self.highest.wrapping_add_signed(i64::from(ahead));
         if number > self.highest {
@@ -151,16 +163,29 @@ pub struct Figures {
     pub repeats: u64,
     pub keyframe_requests: u64,
     pub nacked: u64,
+    /// Under which SSRC the picture is sent that is waited for.
+    pub awaited: Option<u32>,
+    /// When its first keyframe came; the wall clock's.
+    pub picture: Option<Time>,
 }
 
 impl Figures {
-    pub fn record(&mut self, ssrc: u32, payload_type: u8, sequence: u16, bytes: usize) {
+    /// Count a packet; `begins` if it begins a keyframe.
+    pub fn record(
+        &mut self,
+        ssrc: u32,
+        payload_type: u8,
+        sequence: u16,
+        bytes: usize,
+        arrival: Option<Time>,
+        begins: bool,
+    ) {
         let count = self.tracks.len();
         match self.tracks.get_mut(&ssrc) {
-            Some(track) => track.record(sequence, bytes),
+            Some(track) => track.record(sequence, bytes, arrival, begins),
             None if count < MAX_TRACKS => {
                 let mut track = Track::new(payload_type, sequence);
-                track.record(sequence, bytes);
+                track.record(sequence, bytes, arrival, begins);
                 self.tracks.insert(ssrc, track);
             }
             None => self.untracked += 1,
@@ -180,10 +205,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_stream_that_stood_still_is_counted_once() {
+        let mut figures = Figures::default();
+        for (sequence, milliseconds, begins) in
+            [(1, 1_000, true), (2, 1_199, false), (3, 1_400, false), (4, 2_000, true)]
+        {
+            let arrival = Some(milliseconds * 1_000_000);
+            figures.record(7, 96, sequence, 10, arrival, begins);
+        }
+        assert_eq!(figures.tracks[&7].freezes, 1);
+        figures.reset();
+        figures.record(7, 96, 5, 10, Some(9_000_000_000), false);
+        assert_eq!(figures.tracks[&7].freezes, 0);
+    }
+
+    #[test]
     fn gaps_and_repeats_are_told_apart() {
         let mut figures = Figures::default();
         for sequence in [65_534, 65_535, 1, 2, 2, 0, 65_533, 5] {
-            figures.record(7, 96, sequence, 10);
+            figures.record(7, 96, sequence, 10, None, false);
         }
         let track = &figures.tracks[&7];
         assert_eq!((track.received, track.duplicates), (7, 1));
@@ -191,9 +231,9 @@ mod tests {
         assert_eq!(track.bytes, 70);
         figures.reset();
         assert_eq!(figures.tracks[&7].expected(), 0);
-        figures.record(7, 96, 5, 10);
+        figures.record(7, 96, 5, 10, None, false);
         assert_eq!(figures.tracks[&7].duplicates, 1);
-        figures.record(7, 96, 7, 10);
+        figures.record(7, 96, 7, 10, None, false);
         assert_eq!((figures.tracks[&7].received, figures.tracks[&7].expected()), (1, 2));
     }
 
@@ -201,7 +241,7 @@ mod tests {
     fn the_number_of_tracks_is_bounded() {
         let mut figures = Figures::default();
         for ssrc in 0..2000 {
-            figures.record(ssrc, 96, 1, 10);
+            figures.record(ssrc, 96, 1, 10, None, false);
         }
         assert_eq!((figures.tracks.len(), figures.untracked), (MAX_TRACKS, 976));
     }

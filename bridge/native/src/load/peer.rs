@@ -167,6 +167,11 @@ impl Peer {
         self.figures.reset();
     }
 
+    /// Forget when a picture came, and note when that of this sender's SSRC does.
+    pub fn await_picture(&mut self, origin: u32) {
+        (self.figures.awaited, self.figures.picture) = (Some(origin), None);
+    }
+
     pub fn set_srtp(&mut self, sender: Box<Sender>, receiver: Box<Receiver>) {
         self.sender = Some(sender);
         self.receiver = Some(receiver);

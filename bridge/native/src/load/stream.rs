@@ -9,6 +9,8 @@ const KEYFRAME_INTERVAL: u64 = 3000;
 /// Offset of the time in the payload, behind a VP8 descriptor and a keyframe's header.
 pub const TIME_AT: usize = 16;
 pub const TIME_END: usize = TIME_AT + 8;
+/// Behind it the SSRC under which it is sent: receivers see another one.
+pub const ORIGIN_END: usize = TIME_END + 4;
 /// Servers write a picture id below 128 in one octet where we use two, and move the time.
 const FIRST_PICTURE: u16 = 0x1000;
 const HEADER: usize = 12;
@@ -86,6 +88,11 @@ impl Stream {
         u64::from(self.description.rate)
     }
 
+    /// Be as loud as this from now on, as RFC 6464 writes it.
+    pub fn set_level(&mut self, level: u8) {
+        self.description.level = level;
+    }
+
     pub fn ask_keyframe(&mut self) {
         self.keyframe_wanted = true;
     }
@@ -152,6 +159,8 @@ impl Stream {
             }
         }
         payload.get_mut(TIME_AT..TIME_END)?.copy_from_slice(&now.to_be_bytes());
+        let origin = self.description.ssrc.to_be_bytes();
+        payload.get_mut(TIME_END..ORIGIN_END)?.copy_from_slice(&origin);
         self.packets += 1;
         Some((head, head + self.description.size))
     }
@@ -265,11 +274,29 @@ mod tests {
             assert_eq!(frame.keyframe, packet == 0);
             assert_eq!(frame.size, (packet == 0).then_some((320, 180)));
             assert_eq!(slot[head + TIME_AT..head + TIME_END], 77u64.to_be_bytes());
+            assert_eq!(slot[head + TIME_END..head + ORIGIN_END], 9u32.to_be_bytes());
         }
         stream.ask_keyframe();
         let mut slot = [0; 2048];
         let (head, length) = stream.write(&mut slot, 0, &mut transport_sequence).unwrap();
         assert!(vp8::parse(&slot[head..length]).unwrap().keyframe);
+    }
+
+    #[test]
+    fn who_begins_to_speak_is_louder_from_the_next_packet() {
+        let uri = "urn:ietf:params:rtp-hdrext:ssrc-audio-level".into();
+        let map = ExtensionMap::new(&[HeaderExtension { id: 1, uri }]);
+        let about = StreamDescription { kind: Kind::Opus, audio_level: 1, level: 60, ..video() };
+        let mut stream = Stream::new(0, &about);
+        let level = |stream: &mut Stream| {
+            let mut slot = [0; 2048];
+            let (_, length) = stream.write(&mut slot, 0, &mut 0).unwrap();
+            let header = Header::parse(&slot[..length], &map).unwrap();
+            header.extensions.get(Extension::AudioLevel, &slot).unwrap().to_vec()
+        };
+        assert_eq!(level(&mut stream), [60]);
+        stream.set_level(0x80 | 20);
+        assert_eq!(level(&mut stream), [0x80 | 20]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 
 import aiohttp
 
+from xmppconf import clock
 from xmppconf.config import Settings
 from xmppconf.errors import PeerError
 from xmppconf.ids import SourceName
@@ -39,6 +40,7 @@ from xmppconf_bridge.generator.plan import Layer, Person
 MUC = "http://jabber.org/protocol/muc"
 NICK = "http://jabber.org/protocol/nick"
 TIMEOUT = 30.0  # seconds for each step; a hundred may join at once
+SPEAKER_CHANGED = "DominantSpeakerEndpointChangeEvent"
 OPUS, VP8 = "opus", "vp8"
 #: What a stock client says of itself, as far as it changes what packets cost.
 ABILITIES = DiscoInfo(
@@ -103,7 +105,9 @@ def choose(
 def http_session() -> aiohttp.ClientSession:
     """One for all participants: each one's bridge channel takes a connection of it, of
     which there are a hundred unless one says otherwise."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    # For names of this machine c-ares would be a thread for nothing.
+    connector = aiohttp.TCPConnector(limit=0, resolver=aiohttp.ThreadedResolver())
+    return aiohttp.ClientSession(connector=connector)
 
 
 class Participant:
@@ -126,6 +130,10 @@ class Participant:
         self._channel: aiohttp.ClientWebSocketResponse | None = None
         self.peer: int | None = None
         """Its number at the `Peers`, once the offer was taken."""
+        self.picture_type = 0
+        """Payload type of pictures, once the offer was taken."""
+        self.named: tuple[str, float] | None = None
+        """Whom the bridge named last as the speaker, and when (seconds, wall clock)."""
 
     async def enter(self) -> None:
         """Log in, ask the focus for the conference and enter the room."""
@@ -157,6 +165,7 @@ class Participant:
         media = {one.type: one for one in offer.media}
         audio = codec_of(media[MediaType.AUDIO], OPUS)
         video = codec_of(media[MediaType.VIDEO], VP8)
+        self.picture_type = video.payload_type
         where = choose(theirs.candidates, family, allowed)
         remote = Remote(
             *(where.ip, where.port, theirs.ufrag, theirs.pwd),
@@ -204,8 +213,10 @@ class Participant:
     async def drain(self) -> None:
         """Read the bridge channel for ever: one that is not read is closed."""
         if self._channel is not None:
-            async for _ in self._channel:
-                pass
+            async for message in self._channel:
+                if SPEAKER_CHANGED in str(message.data):
+                    named = json.loads(message.data)["dominantSpeakerEndpoint"]
+                    self.named = (named, clock.wall())
 
     async def close(self) -> None:
         if self._channel is not None:
@@ -216,18 +227,27 @@ class Participant:
         await self._stream.close()
 
     @property
+    def voice_ssrc(self) -> int:
+        return 1_000_000 + 16 * self._number
+
+    @property
+    def picture_ssrc(self) -> int:
+        """Of its lowest encoding."""
+        return self.voice_ssrc + 1
+
+    @property
     def _occupant(self) -> str:
         return f"{self._room}/{self.nick}"
 
     def _streams(self, audio: Codec, video: Codec) -> tuple[list[Stream], SourceSet]:
         """What is sent, and how it is announced."""
-        base = 1_000_000 + 16 * self._number
+        base = self.voice_ssrc
         streams, sources, groups = [], [], []
         person = self.person
         if person.audio is not None:
             streams.append(_voice(base, audio, person.audio, person.level))
             sources.append(self._source(base, MediaType.AUDIO))
-        ssrcs = tuple(Ssrc(base + 1 + n) for n in range(len(person.video)))
+        ssrcs = tuple(Ssrc(self.picture_ssrc + n) for n in range(len(person.video)))
         for ssrc, layer in zip(ssrcs, person.video, strict=True):
             streams.append(
                 Stream(

@@ -7,7 +7,8 @@ use super::{Event, Peer, Said, REPORT_INTERVAL};
 use crate::demux::{classify, Kind};
 use crate::ice::{Agent, Path};
 use crate::load::figures::Figures;
-use crate::load::stream::{TIME_AT, TIME_END};
+use crate::load::stream::{ORIGIN_END, TIME_AT, TIME_END};
+use crate::media::codec::vp8;
 use crate::media::extension::Extension;
 use crate::media::rtcp::{self, Rtcp};
 use crate::media::rtp::Header;
@@ -92,12 +93,14 @@ impl Peer {
             return due;
         }
         let length = data.len();
+        let mut begins = false;
         if self.until_verified == 0 {
             self.until_verified = self.verify;
             match receiver.unprotect_rtp(data) {
                 Ok(end) => {
                     if let (Some(arrival), Some(packet)) = (arrival, data.get(..end)) {
                         note_delay(&mut self.figures, arrival, packet);
+                        begins = note_keyframe(&mut self.figures, arrival, packet);
                     }
                 }
                 Err(Refused::Replayed) => {} // counted as a duplicate below
@@ -108,7 +111,8 @@ impl Peer {
             }
         }
         self.until_verified -= 1;
-        self.figures.record(header.ssrc, header.payload_type, header.sequence, length);
+        let (ssrc, payload_type) = (header.ssrc, header.payload_type);
+        self.figures.record(ssrc, payload_type, header.sequence, length, arrival, begins);
         due
     }
 
@@ -153,9 +157,40 @@ fn note_delay(figures: &mut Figures, arrival: Time, packet: &[u8]) {
     }
 }
 
+/// Whether a keyframe begins, from which on a picture can be shown: small ones have one packet.
+fn note_keyframe(figures: &mut Figures, arrival: Time, packet: &[u8]) -> bool {
+    let header = rtp_header_length(packet).unwrap_or(packet.len());
+    let payload = packet.get(header..).unwrap_or_default();
+    let begins = vp8::parse(payload).is_some_and(|frame| frame.keyframe);
+    let origin = payload.get(TIME_END..ORIGIN_END).and_then(|octets| octets.try_into().ok());
+    if begins && figures.awaited.is_some() && origin.map(u32::from_be_bytes) == figures.awaited {
+        figures.picture = figures.picture.or(Some(arrival));
+    }
+    begins
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_there_with_the_first_keyframe_of_the_one_waited_for() {
+        // RTP; a VP8 descriptor with one octet behind it; a keyframe's first octet, or another.
+        let packet = |origin: u32, head: u8| {
+            let mut packet = [0; 12 + ORIGIN_END];
+            (packet[0], packet[12], packet[13]) = (0x80, 0x10, head);
+            packet[12 + TIME_END..].copy_from_slice(&origin.to_be_bytes());
+            packet[16..19].copy_from_slice(&[0x9d, 0x01, 0x2a]);
+            packet
+        };
+        let mut figures = Figures { awaited: Some(9), ..Figures::default() };
+        assert!(!note_keyframe(&mut figures, 1, &packet(9, 1)));
+        assert!(note_keyframe(&mut figures, 2, &packet(8, 0)));
+        assert_eq!(figures.picture, None);
+        assert!(note_keyframe(&mut figures, 3, &packet(9, 0)));
+        assert!(note_keyframe(&mut figures, 4, &packet(9, 0)));
+        assert_eq!(figures.picture, Some(3));
+    }
 
     #[test]
     fn only_packets_with_a_time_in_them_have_a_delay() {
