@@ -71,9 +71,11 @@ def test_loads_are_bounded(make: object) -> None:
 def test_a_report_adds_up_and_says_what_is_missing() -> None:
     scenario = plan.fan_out(2, 300)
     figures = [
-        Figures({}, 0, 0, 0, 0),
-        Figures({1: Track(100, 900, 1000, 3, 9_000), 2: Track(96, 0, 0, 0, 0)}, 2, 5, 0, 0),
-        Figures({}, 0, 0, 0, 0),
+        Figures({}, 0, 0, 0, 0, 0),
+        Figures(
+            {1: Track(100, 900, 1000, 3, 9_000), 2: Track(96, 0, 0, 0, 0)}, 2, 5, 0, 0, 0
+        ),
+        Figures({}, 0, 0, 0, 0, 0),
     ]
     used = (Usage(1.0, 1_000_000), Usage(2.0, 4_000_000), Usage(2.5, 4_000_000))
     one = report(scenario, 10.0, 1000, figures, Delays(10, 20, 30), used)
