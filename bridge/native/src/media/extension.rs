@@ -10,10 +10,12 @@ pub enum Extension {
     Orientation = 2,
     DependencyDescriptor = 3,
     Mid = 4,
+    AbsSendTime = 5,
 }
 
-pub const EXTENSIONS: usize = 5;
-/// What a receiver gets as the sender wrote it; transport sequence number and mid are our own.
+pub const EXTENSIONS: usize = 6;
+/// What a receiver gets as the sender wrote it; transport sequence number, time of sending and
+/// mid are our own.
 pub const FORWARDED: [Extension; 3] =
     [Extension::AudioLevel, Extension::Orientation, Extension::DependencyDescriptor];
 
@@ -29,6 +31,7 @@ const URIS: [(&str, Extension); EXTENSIONS] = [
         Extension::DependencyDescriptor,
     ),
     ("urn:ietf:params:rtp-hdrext:sdes:mid", Extension::Mid),
+    ("http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", Extension::AbsSendTime),
 ];
 
 /// The extensions found in one packet, as (offset, length) into it; offset 0 means absent.

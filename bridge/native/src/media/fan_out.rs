@@ -8,6 +8,7 @@ use super::header::{Fields, HeaderWriter};
 use super::interface::*;
 use super::leg::Recent;
 use super::pacer::Pressure;
+use super::payload_types::Mapping;
 use super::projection::{Incoming, Outgoing, Verdict};
 use super::reception::Order;
 use super::source::{self, Route, SenderClock, Source};
@@ -234,7 +235,7 @@ impl Desk<'_> {
         route.behind |= starts && incoming.late_start;
         // An audio stream that goes on elsewhere begins a talk spurt (RFC 3551, 4.1).
         let marker = *marker || outgoing.ends || (starts && codec.is_audio());
-        let ids = ids_for(receiver, mapping.transport_cc);
+        let ids = ids_for(receiver, &mapping);
         let bytes = self.writer.write(
             &ids,
             values,
@@ -244,7 +245,7 @@ impl Desk<'_> {
                 sequence: outgoing.sequence,
                 timestamp: outgoing.timestamp,
                 ssrc: route.ssrc,
-                transport_sequence: 0,
+                stamp: 0,
                 mid: route.mid,
                 descriptor,
             },
@@ -257,7 +258,7 @@ impl Desk<'_> {
             && route.rtx_ssrc.is_some()
             && !route.projection.is_relay();
         if repeatable && receiver.leg.holds(now) {
-            let number_at = self.writer.transport_sequence_at();
+            let number_at = self.writer.stamp_at();
             if !receiver.leg.pacer.push(self.writer.written(), payload, number_at) {
                 self.stats.dropped_overload += 1;
                 return;
@@ -268,9 +269,9 @@ impl Desk<'_> {
             if !video {
                 receiver.leg.sent_besides(size);
             }
-            let number = number(now, receiver, &ids, route.ssrc, size, 0);
-            out.send_rtp(route.receiver_id, self.writer.stamp(number), payload);
-            route.projection.stamped(outgoing.sequence, number);
+            let stamp = stamp(now, receiver, &ids, route.ssrc, size, 0);
+            out.send_rtp(route.receiver_id, self.writer.stamp(stamp), payload);
+            route.projection.stamped(outgoing.sequence, stamp);
         }
         self.paced |= receiver.leg.is_due(now);
         if repeatable {
@@ -321,28 +322,33 @@ fn remap(route: &mut Route, owner: usize, payload_type: u8, transports: &Table<T
         });
 }
 
-pub(super) fn ids_for(receiver: &Transport, transport_cc: bool) -> Ids {
+pub(super) fn ids_for(receiver: &Transport, mapping: &Mapping) -> Ids {
     let mut ids = receiver.extensions.ids;
-    if !transport_cc {
+    if !mapping.transport_cc {
         ids[Extension::TransportCc as usize] = 0;
+    }
+    // Only REMB needs it, of which sound is no part.
+    if receiver.leg.is_numbered() || mapping.codec.is_audio() {
+        ids[Extension::AbsSendTime as usize] = 0;
     }
     ids
 }
 
-/// The transport-wide number of a packet that goes out now.
-pub(super) fn number(
+/// The transport-wide number of a packet that goes out now, or for who has no such numbers the
+/// time: in 2^-18 s, as 24 bits (abs-send-time).
+pub(super) fn stamp(
     now: Time,
     receiver: &mut Transport,
     ids: &Ids,
     ssrc: u32,
     size: usize,
     cluster: u8,
-) -> u16 {
-    if ids[Extension::TransportCc as usize] == 0 {
-        receiver.leg.pacer.sent(size);
-        return 0;
+) -> u32 {
+    if ids[Extension::TransportCc as usize] != 0 {
+        return receiver.leg.tag(now, ssrc, size, cluster).into();
     }
-    receiver.leg.tag(now, ssrc, size, cluster)
+    receiver.leg.pacer.sent(size);
+    (now % (64 * SECOND) * (1 << 18) / SECOND) as u32
 }
 
 pub(super) fn change(outgoing: Outgoing) -> dependency::Change {

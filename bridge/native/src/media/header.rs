@@ -7,8 +7,7 @@ use super::extension::{Extension, Ids, EXTENSIONS, FORWARDED};
 use super::interface::Mid;
 use super::rtp::HEADER_LENGTH;
 
-/// 12 + 4 + three elements of at most 2 + 255 bytes + the transport sequence number + the mid +
-/// padding.
+/// 12 + 4 + three elements of at most 2 + 255 bytes + the stamp + the mid + padding.
 const MAX_HEADER: usize = 820;
 
 /// The fields that differ between receivers of one packet.
@@ -19,8 +18,9 @@ pub struct Fields<'a> {
     pub sequence: u16,
     pub timestamp: u32,
     pub ssrc: u32,
+    /// What a packet gets as it leaves: its transport-wide number, or else the time of sending.
     /// Written only if the ids of the header contain the extension.
-    pub transport_sequence: u16,
+    pub stamp: u32,
     /// As above.
     pub mid: Option<Mid>,
     /// The receiver's own dependency descriptor.
@@ -32,7 +32,8 @@ pub struct HeaderWriter {
     bytes: [u8; MAX_HEADER],
     length: usize,
     ids: Ids,
-    transport_sequence_at: usize,
+    stamp_at: usize,
+    stamp_length: usize,
     mid_at: usize,
     mid_length: usize,
     descriptor_at: usize,
@@ -46,7 +47,8 @@ impl Default for HeaderWriter {
             bytes: [0; MAX_HEADER],
             length: HEADER_LENGTH,
             ids: [0; EXTENSIONS],
-            transport_sequence_at: 0,
+            stamp_at: 0,
+            stamp_length: 0,
             mid_at: 0,
             mid_length: 0,
             descriptor_at: 0,
@@ -88,10 +90,7 @@ impl HeaderWriter {
         self.bytes[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
         self.bytes[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
         self.bytes[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
-        if self.transport_sequence_at != 0 {
-            let at = self.transport_sequence_at;
-            self.bytes[at..at + 2].copy_from_slice(&fields.transport_sequence.to_be_bytes());
-        }
+        self.stamp(fields.stamp);
         self.bytes[self.mid_at..self.mid_at + mid.len()].copy_from_slice(mid);
         let at = self.descriptor_at;
         self.bytes[at..at + descriptor.len()].copy_from_slice(descriptor);
@@ -103,18 +102,19 @@ impl HeaderWriter {
         &self.bytes[..self.length]
     }
 
-    /// Put the transport-wide number into the header that was written last.
-    pub fn stamp(&mut self, number: u16) -> &[u8] {
-        if self.transport_sequence_at != 0 {
-            let at = self.transport_sequence_at;
-            self.bytes[at..at + 2].copy_from_slice(&number.to_be_bytes());
-        }
+    /// Put the transport-wide number or the time of sending, whichever has its place there, into
+    /// the header that was written last.
+    #[inline]
+    pub fn stamp(&mut self, stamp: u32) -> &[u8] {
+        let length = self.stamp_length;
+        let place = &mut self.bytes[self.stamp_at..self.stamp_at + length];
+        place.copy_from_slice(&stamp.to_be_bytes()[4 - length..]);
         &self.bytes[..self.length]
     }
 
-    /// Where in the header that was written last the transport-wide number is; 0: it has none.
-    pub fn transport_sequence_at(&self) -> usize {
-        self.transport_sequence_at
+    /// Where in the header that was written last the stamp is; 0: it has none.
+    pub fn stamp_at(&self) -> usize {
+        self.stamp_at
     }
 
     fn lay_out(
@@ -130,7 +130,7 @@ impl HeaderWriter {
         self.descriptor_at = 0;
         self.descriptor_length = descriptor.len();
         self.laid_out = true;
-        self.transport_sequence_at = 0;
+        (self.stamp_at, self.stamp_length) = (0, 0);
         let wanted = |kind: Extension| match (ids[kind as usize], values[kind as usize]) {
             (0, _) | (_, None) => None,
             (id, _) if kind == Extension::DependencyDescriptor && !descriptor.is_empty() => {
@@ -138,18 +138,22 @@ impl HeaderWriter {
             }
             (id, Some(value)) => Some((id, value)),
         };
-        let transport_cc = ids[Extension::TransportCc as usize];
+        let (stamp_id, stamp_length) =
+            match (ids[Extension::TransportCc as usize], ids[Extension::AbsSendTime as usize]) {
+                (0, time) => (time, 3),
+                (number, _) => (number, 2),
+            };
         let mid_id = ids[Extension::Mid as usize];
-        let two_byte = transport_cc > 14
+        let two_byte = stamp_id > 14
             || (mid_length > 0 && mid_id > 14)
             || FORWARDED.iter().any(|&kind| {
                 wanted(kind)
                     .is_some_and(|(id, value)| id > 14 || value.is_empty() || value.len() > 16)
             });
         let mut at = HEADER_LENGTH + 4;
-        if transport_cc != 0 {
-            at = self.element(at, two_byte, transport_cc, &[0, 0]);
-            self.transport_sequence_at = at - 2;
+        if stamp_id != 0 {
+            at = self.element(at, two_byte, stamp_id, &[0; 3][..stamp_length]);
+            (self.stamp_at, self.stamp_length) = (at - stamp_length, stamp_length);
         }
         if let (1.., Some(room)) = (mid_length, [0; Mid::MAX].get(..mid_length)) {
             at = self.element(at, two_byte, mid_id, room);
@@ -217,7 +221,7 @@ mod tests {
         sequence: 7,
         timestamp: 8,
         ssrc: 9,
-        transport_sequence: 0xabcd,
+        stamp: 0xabcd,
         mid: None,
         descriptor: None,
     };
@@ -234,7 +238,7 @@ mod tests {
         ] {
             let map = map(ids);
             let mut writer = HeaderWriter::default();
-            let values = [Some(&[0x85][..]), None, None, Some(descriptor), None];
+            let values = [Some(&[0x85][..]), None, None, Some(descriptor), None, None];
             let bytes = writer.write(&map.ids, &values, FIELDS).to_vec();
             let header = Header::parse(&bytes, &map).unwrap();
             assert_eq!(header.payload_start, bytes.len());
@@ -250,17 +254,17 @@ mod tests {
     #[test]
     fn no_extension_no_block() {
         let mut writer = HeaderWriter::default();
-        assert_eq!(writer.write(&[0; 5], &[None; 5], FIELDS).len(), 12);
-        assert_eq!(writer.write(&[1, 0, 0, 0, 9], &[None; 5], FIELDS).len(), 12);
+        assert_eq!(writer.write(&[0; EXTENSIONS], &[None; EXTENSIONS], FIELDS).len(), 12);
+        assert_eq!(writer.write(&[1, 0, 0, 0, 9, 0], &[None; EXTENSIONS], FIELDS).len(), 12);
     }
 
     #[test]
     fn the_longest_values_fit() {
         let long = [1u8; 300];
-        let values = [Some(&long[..]); 5];
+        let values = [Some(&long[..]); EXTENSIONS];
         let mut writer = HeaderWriter::default();
         let fields = Fields { mid: Mid::new("0123456789abcdef"), ..FIELDS };
-        assert!(writer.write(&[1, 2, 3, 4, 5], &values, fields).len() <= MAX_HEADER);
+        assert!(writer.write(&[1, 2, 3, 4, 5, 6], &values, fields).len() <= MAX_HEADER);
     }
 
     #[test]
@@ -269,7 +273,7 @@ mod tests {
         for id in [9, 40] {
             let map = map([(1, LEVEL), (5, TCC), (id, uri)]);
             let mut writer = HeaderWriter::default();
-            let values = [Some(&[0x85][..]), None, None, None, None];
+            let values = [Some(&[0x85][..]), None, None, None, None, None];
             for name in [Some("v0"), Some("v1"), Some("v10"), None, Some("a7")] {
                 let fields = Fields { mid: name.and_then(Mid::new), ..FIELDS };
                 let bytes = writer.write(&map.ids, &values, fields).to_vec();

@@ -73,6 +73,11 @@ impl Leg {
         }
     }
 
+    /// Whether packets get transport-wide numbers.
+    pub fn is_numbered(&self) -> bool {
+        self.estimator.is_some()
+    }
+
     /// Number a packet of `size` bytes of the stream that goes out now; 0 if the receiver numbers none.
     pub fn tag(&mut self, now: Time, ssrc: u32, size: usize, cluster: u8) -> u16 {
         self.pacer.sent(size);

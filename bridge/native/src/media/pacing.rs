@@ -109,12 +109,13 @@ impl Media {
             sequence: leg.padding_sequence,
             timestamp: leg.padding_timestamp,
             ssrc: conference.video_ssrc,
-            transport_sequence: 0,
+            stamp: 0,
             mid: None,
             descriptor: None,
         };
         let size = writer.write(&ids, &[None; EXTENSIONS], fields).len() + PADDING.len();
-        let header = writer.stamp(leg.tag(now, conference.video_ssrc, size, filling.cluster));
+        let number = leg.tag(now, conference.video_ssrc, size, filling.cluster);
+        let header = writer.stamp(number.into());
         let mut copy = [0; 32];
         let copy = copy.get_mut(..header.len())?;
         copy.copy_from_slice(header);

@@ -501,11 +501,11 @@ impl Projection {
         }
     }
 
-    /// Note the transport sequence number that a packet was first sent with.
+    /// Note the stamp that a packet was first sent with.
     #[inline]
-    pub fn stamped(&mut self, sequence: u16, transport_sequence: u16) {
+    pub fn stamped(&mut self, sequence: u16, stamp: u32) {
         if let Some(entry) = self.frames.as_mut().and_then(|frames| frames.ring.get(sequence)) {
-            entry.transport_sequence = transport_sequence;
+            entry.stamp = stamp;
         }
     }
 

@@ -3,7 +3,7 @@
 use super::codec::{self, dependency, Codec};
 use super::engine::Media;
 use super::extension::{Extension, EXTENSIONS};
-use super::fan_out::{ids_for, number};
+use super::fan_out::{ids_for, stamp};
 use super::header::{Fields, HeaderWriter};
 use super::interface::*;
 use super::leg::Filling;
@@ -111,14 +111,14 @@ impl Media {
         let mut values = [None; EXTENSIONS];
         values[Extension::Orientation as usize] = orientation.as_ref().map(|value| &value[..]);
         values[Extension::DependencyDescriptor as usize] = cached.descriptor;
-        let ids = ids_for(transport, mapping.transport_cc);
+        let ids = ids_for(transport, &mapping);
         let mut fields = Fields {
             marker: cached.marker || sent.ends,
             payload_type: mapping.payload_type,
             sequence,
             timestamp: cached.timestamp.wrapping_add(sent.shift.timestamp),
             ssrc: route.ssrc,
-            transport_sequence: sent.transport_sequence,
+            stamp: sent.stamp,
             mid: route.mid,
             descriptor,
         };
@@ -133,15 +133,15 @@ impl Media {
         let payload = if rtx.is_some() { &*room } else { room.get(2..).unwrap_or_default() };
         let size = writer.write(&ids, &values, fields).len() + payload.len();
         let cluster = filling.map_or(0, |filling| filling.cluster);
-        let number = match rtx {
-            Some(_) => number(now, transport, &ids, fields.ssrc, size, cluster),
+        let stamp = match rtx {
+            Some(_) => stamp(now, transport, &ids, fields.ssrc, size, cluster),
             // The packet is repeated byte for byte.
             None => {
                 transport.leg.pacer.sent(size);
-                sent.transport_sequence
+                sent.stamp
             }
         };
-        let header = writer.stamp(number);
+        let header = writer.stamp(stamp);
         out.send_rtp(route.receiver_id, header, payload);
         transport.stats.packets_sent += 1;
         transport.stats.bytes_sent += size as u64;

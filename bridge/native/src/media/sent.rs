@@ -43,8 +43,10 @@ pub struct Sent {
     pub targets: u8,
     pub mask: u32,
     pub shift: Shift,
-    /// Of the first transmission, which a plain retransmission repeats.
-    pub transport_sequence: u16,
+    /// Of the first transmission, which a plain retransmission repeats; see [`Fields`].
+    ///
+    /// [`Fields`]: super::header::Fields
+    pub stamp: u32,
     /// Milliseconds, wrapping.
     pub sent_at: u32,
 }

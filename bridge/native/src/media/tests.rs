@@ -1,6 +1,7 @@
 //! The machine as a whole: packets in, packets out.
 
 mod audio;
+mod bandwidth;
 mod hostile;
 mod layers;
 mod legs;

@@ -63,7 +63,10 @@ impl Media {
         let Some(route) = target.route_to(receiver) else {
             return;
         };
-        route.rtx_ssrc = rtx_ssrc;
+        if std::mem::replace(&mut route.rtx_ssrc, rtx_ssrc) != rtx_ssrc {
+            // What waited for the pacer cannot be repeated without RTX.
+            route.projection.forget();
+        }
         route.mid = mid;
         route.projection.limit(max_encoding, layers);
         let starts = route.projection.current().is_none() && max_encoding >= 0;
