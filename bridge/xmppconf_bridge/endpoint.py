@@ -20,7 +20,7 @@ from xmppconf_bridge.constraints import ReceiverConstraints
 from xmppconf_bridge.expiry import Activity
 from xmppconf_bridge.layers import Layer
 from xmppconf_bridge.media import BridgeSource, can_be_probed, reports_bandwidth
-from xmppconf_bridge.remb import ReportedBandwidth
+from xmppconf_bridge.reported import ReportedBandwidth
 from xmppconf_bridge.restraint import Restraint
 from xmppconf_bridge.slots import PlainSlots, RewritingSlots, Slots
 from xmppconf_bridge.transport import Channel, EndpointTransport

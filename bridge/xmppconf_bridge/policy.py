@@ -9,8 +9,8 @@ UNLIMITED = -1
 #: Bits per second to begin with, until the engine has an estimate: some moments after the
 #: first packets, but for receivers that do not report though they said they would.
 START_BANDWIDTH = 1_000_000
-#: For receivers that cannot report what arrives: one large picture, as stock bridges assume
-#: at the start.
+#: For receivers that cannot report what arrives, until they lose much: one large picture,
+#: as stock bridges assume at the start.
 UNREPORTED_BANDWIDTH = 2_500_000
 
 

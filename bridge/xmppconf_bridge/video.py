@@ -108,6 +108,9 @@ class VideoForwarding:
     def bandwidth_changed(self, receiver: Endpoint, estimate: int, besides: int) -> None:
         """The estimate for the way to `receiver`, and what is not video's of it (bit/s)."""
         video = receiver.video
+        if video.estimate is None and not receiver.reports_bandwidth:
+            # Only losses tell of its way, and only if there are many.
+            video.reported.fell(self._clock())
         video.estimate = estimate
         video.besides = besides
         video.reported.reported(estimate, self._clock())
@@ -194,11 +197,9 @@ class VideoForwarding:
             return receiver.constraints.assumed_bandwidth
         if not self._policy.trust_bandwidth:
             return math.inf
-        if not receiver.reports_bandwidth:
-            return UNREPORTED_BANDWIDTH
         estimate = receiver.video.estimate
         if estimate is None:
-            return START_BANDWIDTH
+            return START_BANDWIDTH if receiver.reports_bandwidth else UNREPORTED_BANDWIDTH
         if not receiver.can_be_probed:
             video = receiver.video
             return video.reported.bandwidth(video.layers, demands, self._clock())
@@ -216,7 +217,7 @@ class VideoForwarding:
         if not receiver.reports_bandwidth:
             return True
         if not receiver.can_be_probed and video.estimate is not None:
-            # By REMB it says what comes, and of nothing it has nothing to say.
+            # It says what comes of what is sent, and of nothing it has nothing to say.
             return True
         return video.unheard_since is not None and now - video.unheard_since >= PATIENCE
 

@@ -140,6 +140,59 @@ def test_what_bursts_get_through_a_narrow_line_does_not_bring_large_pictures(
         assert 23 < up[0] < 33
 
 
+def reporting(link: Impairment, *, losses: bool = True) -> Loop:
+    """A receiver that says no more than what it has lost, if that."""
+    rates = (150_000, 400_000, 1_500_000)
+    return Loop({"r": link}, bandwidth=(), losses=losses, rates=rates)
+
+
+@pytest.mark.parametrize("narrow", [300, 500])
+def test_who_reports_nothing_but_losses_keeps_a_picture_on_a_line_that_narrows(
+    narrow: int,
+) -> None:
+    loop = reporting(bottleneck(3000))
+    loop.at(10, lambda: loop.change("r", bottleneck(narrow)))
+    loop.at(40, lambda: loop.change("r", bottleneck(3000)))
+    loop.run(70)
+    trace, requests = loop.traces["r"], loop.receivers["r"].keyframe_requests
+    assert all(at > 10 for at, _ in trace.estimates)
+    down = next(at for at, layers in trace.layers if layers == {"s0": 0}) - 10
+    up = next(at for at, layers in trace.layers if at > 40 and layers == {"s0": 2}) - 40
+    lacking = sum(
+        any(begin <= at - loop.start < begin + 1 for at in requests)
+        for begin in range(10, 40)
+    )
+    where = f"losses alone, 3 Mbit/s to {narrow} kbit/s and back"
+    note(f"losses down {narrow}", f"{where}: until the smallest picture", down, "s")
+    note(f"losses up {narrow}", f"{where}: until the largest one", up, "s")
+    note(
+        f"losses lacking {narrow}",
+        f"{where}: of 30 s narrow, with pictures given up",
+        lacking,
+        "s",
+    )
+    assert down < 4
+    assert up < 20
+    # When it narrows, and when more is tried.
+    assert lacking < 9
+    assert all(trace.rate(at, at + 1, media=True) > 100_000 for at in range(10, 40))
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+def test_who_reports_few_losses_gets_the_large_picture_all_the_time(loss: float) -> None:
+    loop = reporting(bottleneck(3000, loss=loss))
+    loop.run(40)
+    assert loop.traces["r"].estimates == []
+    assert [layers for _, layers in loop.traces["r"].layers] == [{"s0": 2}]
+
+
+def test_who_reports_nothing_gets_the_large_picture_whatever_comes_of_it() -> None:
+    loop = reporting(bottleneck(500), losses=False)
+    loop.run(20)
+    assert loop.traces["r"].estimates == []
+    assert loop.traces["r"].layers[-1][1] == {"s0": 2}
+
+
 def test_losses_that_are_the_links_own_do_not_starve_it() -> None:
     loop = Loop({"r": bottleneck(3000, loss=0.1)})
     loop.run(60)

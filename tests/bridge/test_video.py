@@ -18,7 +18,7 @@ from xmppconf_bridge.engine_events import (
 from xmppconf_bridge.expiry import CHECK_INTERVAL
 from xmppconf_bridge.layers import ALL
 from xmppconf_bridge.policy import VideoPolicy
-from xmppconf_bridge.remb import STEADY
+from xmppconf_bridge.reported import STEADY
 from xmppconf_bridge.restraint import FIRST_WAIT, HOLD, TRIAL, TRIAL_WAIT
 from xmppconf_bridge.slots import SLOTS
 from xmppconf_bridge.video import MAX_AGE, PATIENCE, STATISTICS_INTERVAL, UNWANTED
@@ -169,6 +169,20 @@ def test_what_comes_and_does_not_fall_is_no_bound() -> None:
     assert call.routes("a")["b-v0"][0] == 1
 
 
+def test_the_first_word_of_who_has_only_losses_is_that_there_was_too_much() -> None:
+    call = Call("ab", feedback=("nack",))
+    want(call, "a", 720)
+    assert call.routes("a")["b-v0"] == (2, ALL)
+    call.estimate("a", 1400)
+    assert call.routes("a")["b-v0"] == (1, ALL)
+    call.elapse(STEADY - CHECK_INTERVAL)
+    assert call.routes("a") == {}
+    # Grown, but to less than the larger picture costs: that is tried all the same.
+    call.estimate("a", 1500)
+    call.elapse(MAX_AGE + TRIAL + TRIAL_WAIT)
+    assert call.routes("a")["b-v0"] == (2, ALL)
+
+
 def test_a_larger_picture_is_tried_out_once_one_had_to_go() -> None:
     call = Call("ab")
     want(call, "a", 720)
@@ -294,7 +308,7 @@ def test_what_is_held_back_for_bandwidth_still_counts_as_wanted() -> None:
     [
         (VideoPolicy(), ("transport-cc",), {}),
         (VideoPolicy(), ("nack", "goog-remb"), {"b-v0": (0, 0)}),
-        (VideoPolicy(), ("nack", "ccm"), {"b-v0": (2, ALL)}),
+        (VideoPolicy(), ("nack", "ccm"), {"b-v0": (0, 0)}),
         (VideoPolicy(trust_bandwidth=False), ("transport-cc",), {"b-v0": (2, ALL)}),
     ],
 )

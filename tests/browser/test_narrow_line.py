@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from tests.browser.call import Caller, new_room
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import Browsers
+from tests.browser.feedback import KINDS, NEGOTIATED, Kind
 from tests.browser.namespace import own_network, run
 from tests.browser.page import Page
 from tests.browser.people import ANN, BEN, EVA, preload
@@ -34,6 +37,8 @@ pytestmark = [
 WIDTH, HEIGHT, RATE = 640, 360, 30
 WIDE, NARROW = 3000, 500  # kbit/s
 LONGEST_PAUSE = 1.0  # seconds without a new frame
+#: The same, where nothing tells of a narrow line but what it has lost already.
+LONGEST_BLIND_PAUSE = 8.0
 SAMPLE = 0.1
 
 #: Height and count of decoded frames of Ann's picture, and Ben's own UDP port.
@@ -81,6 +86,9 @@ class Line:
         match = f"match ip protocol 17 0xff match ip dport {port} 0xffff"
         run(f"tc filter add dev lo parent 1: protocol ip prio 1 u32 {match} flowid 1:2")
 
+    def remove(self) -> None:
+        run("tc qdisc del dev lo root")
+
     def carry(self, kbps: int, verb: str = "replace") -> None:
         """So much from now on."""
         rate = f"rate {kbps}kbit burst 3000 cburst 3000 quantum 3000"
@@ -115,45 +123,92 @@ def until(samples: list[Sample], height: int, *, below: bool) -> float:
     )
 
 
-async def test_the_picture_steps_down_and_up_without_standing_still(
-    all_browsers: Browsers, tmp_path: Path
-) -> None:
+@pytest_asyncio.fixture(loop_scope="session")
+async def ann(tmp_path: Path) -> AsyncIterator[Chromium]:
     film = tmp_path / "noise.y4m"
     write_noise(film)
-    ann, ben = await Chromium.start(video=str(film)), await all_browsers.new_chromium(BEN)
-    try:
-        with running_service(tmp_path) as service:
-            await judge(service.url, ann, ben)
-    finally:
-        await ann.close()
-        await ben.close()
+    chromium = await Chromium.start(video=str(film))
+    yield chromium
+    await chromium.close()
 
 
-async def judge(url: str, ann: Chromium, ben: Chromium) -> None:
+@pytest_asyncio.fixture(loop_scope="session")
+async def ben(all_browsers: Browsers) -> AsyncIterator[Chromium]:
+    chromium = await all_browsers.new_chromium(BEN)
+    yield chromium
+    await chromium.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Ben saw of Ann while his line was wide, narrow, and wide again."""
+
+    wide: list[Sample]
+    narrow: list[Sample]
+    again: list[Sample]
+
+    def judge(self, row: str, whose: str, longest: float) -> None:
+        """No pause is longer than `longest` seconds, and the picture steps down and up."""
+        where = f"{whose}, {WIDE} to {NARROW} kbit/s and back"
+        down = until(self.narrow, HEIGHT, below=True)
+        up = until(self.again, HEIGHT, below=False)
+        parts = (("wide", self.wide), ("narrow", self.narrow), ("wide again", self.again))
+        pauses = {name: longest_pause(part) for name, part in parts}
+        mark = f"≤ {longest:g}"
+        for name, pause in pauses.items():
+            what = f"{where}: longest pause between pictures while {name}"
+            record(Figure("bandwidth", f"{row} pause {name}", what, pause, "s", mark))
+        assert down < 5
+        assert up < len(self.again) * SAMPLE
+        record(Figure("bandwidth", f"{row} down", f"{where}: until smaller", down, "s"))
+        record(Figure("bandwidth", f"{row} up", f"{where}: until full size", up, "s"))
+        assert max(pauses.values()) <= longest
+
+
+async def test_the_picture_steps_down_and_up_without_standing_still(
+    ann: Chromium, ben: Chromium, tmp_path: Path
+) -> None:
+    with running_service(tmp_path) as service:
+        seen = await see(service.url, ann, ben)
+    seen.judge("browser", "Chromium", LONGEST_PAUSE)
+
+
+async def test_who_tells_no_more_than_what_was_lost_keeps_a_picture(
+    ann: Chromium, ben: Chromium, tmp_path: Path
+) -> None:
+    kind = KINDS["nothing"]
+    with running_service(tmp_path) as service:
+        seen = await see(service.url, ann, ben, kind, narrow=30, again=30)
+    seen.judge("browser, losses only,", "Chromium without REMB", LONGEST_BLIND_PAUSE)
+
+
+async def see(
+    url: str,
+    ann: Chromium,
+    ben: Chromium,
+    kind: Kind | None = None,
+    *,
+    narrow: float = 15,
+    again: float = 15,
+) -> Seen:
+    """`narrow` and `again`: seconds with a narrow line, and with a wide one after that."""
     room = new_room()
     # Two alone would be connected directly.
     for person, browser in ((ANN, ann), (EVA, ben), (BEN, ben)):
-        page = await browser.new_page(preload=preload(person, firefox=False))
+        more = kind.script if kind and person is BEN else ""
+        page = await browser.new_page(preload=preload(person, firefox=False) + more)
         caller = Caller(person, page)
         await caller.open(url, room)
         await caller.join()
     await page.wait_for(f"{STATISTICS}.then((now) => now.height >= {HEIGHT})", seconds=30)
+    if kind:
+        assert await page.evaluate(NEGOTIATED) == kind.feedback
     line = Line((await page.evaluate(STATISTICS))["port"])
-    wide = await watch(page, 8)
-    line.carry(NARROW)
-    narrow = await watch(page, 15)
-    line.carry(WIDE)
-    again = await watch(page, 15)
-    down = until(narrow, HEIGHT, below=True)
-    up = until(again, HEIGHT, below=False)
-    parts = (("wide", wide), ("narrow", narrow), ("wide again", again))
-    pauses = {name: longest_pause(part) for name, part in parts}
-    where = f"Chromium, {WIDE} to {NARROW} kbit/s and back"
-    for name, pause in pauses.items():
-        what = f"{where}: longest pause between pictures while {name}"
-        record(Figure("bandwidth", f"browser pause {name}", what, pause, "s", "≤ 1"))
-    assert down < 5
-    assert up < 15
-    record(Figure("bandwidth", "browser down", f"{where}: until smaller", down, "s"))
-    record(Figure("bandwidth", "browser up", f"{where}: until full size", up, "s"))
-    assert max(pauses.values()) <= LONGEST_PAUSE
+    try:
+        wide = await watch(page, 8)
+        line.carry(NARROW)
+        seen = await watch(page, narrow)
+        line.carry(WIDE)
+        return Seen(wide, seen, await watch(page, again))
+    finally:
+        line.remove()

@@ -10,7 +10,7 @@ import heapq
 import itertools
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -176,11 +176,41 @@ def share_of(temporal: int) -> float:
     return SHARES[temporal] / (2 if temporal == 2 else 1)
 
 
+class Stream:
+    """What is counted of one stream for reports (RFC 3550, A.3), one every second."""
+
+    def __init__(self, sequence: int, now: float) -> None:
+        self.base = self.highest = sequence
+        self.received = 0
+        self.before = (0, 0)
+        self.report_at = now + 1
+
+    def receive(self, sequence: int) -> None:
+        ahead = (sequence - self.highest) & 0xFFFF
+        self.highest += ahead if ahead < 0x8000 else 0
+        self.received += 1
+
+    def report(self, ssrc: int, now: float) -> bytes:
+        self.report_at = now + 1
+        expected = self.highest - self.base + 1
+        packets, received = expected - self.before[0], self.received - self.before[1]
+        self.before = (expected, self.received)
+        share = max(0, packets - received) * 256 // packets if packets else 0
+        lost = max(0, expected - self.received)
+        block = struct.pack("!IIIIII", ssrc, share << 24 | lost, self.highest, 0, 0, 0)
+        return struct.pack("!BBHI", 0x81, 201, 7, 1) + block
+
+
 class Receiver:
     """What libwebrtc does on the receiving side, as far as a bridge can see it."""
 
-    def __init__(self, *, feedback: bool = True, interval: float = 0.05) -> None:
+    def __init__(
+        self, *, feedback: bool = True, losses: bool = False, interval: float = 0.05
+    ) -> None:
+        """`feedback`: reports when each packet came; `losses`: how many were lost."""
         self.feedback = feedback
+        self.losses = losses
+        self.streams: dict[int, Stream] = {}
         self.knows_video_from = 0.0
         """Before, what comes of video is thrown away uncounted, as by Firefox."""
         self.interval = interval
@@ -204,6 +234,8 @@ class Receiver:
         if extension and packet[16] >> 4 == TRANSPORT_CC_ID:
             self._note(now, int.from_bytes(packet[17:19], "big"))
         payload_type = packet[1] & 0x7F
+        if payload_type in (VP8, OPUS):
+            self.streams.setdefault(ssrc, Stream(sequence, now)).receive(sequence)
         if payload_type == RTX:
             words = int.from_bytes(packet[14:16], "big") if extension else -1
             start = 12 + (4 + 4 * words if extension else 0)
@@ -240,6 +272,10 @@ class Receiver:
         """The RTCP that is due."""
         if self.feedback and self.arrived:
             yield self._transport_feedback()
+        if self.losses:
+            for ssrc, stream in self.streams.items():
+                if now >= stream.report_at:
+                    yield stream.report(ssrc, now)
         due: dict[int, list[int]] = {}
         for (ssrc, number), (since, at, tries) in list(self.missing.items()):
             if tries >= 10 or now - since > 1.0:
@@ -326,16 +362,16 @@ class Trace:
         return sorted(delay for at, _, delay, _ in self.arrivals if begin <= at < end)
 
 
-def description() -> tuple[MediaDescription, ...]:
-    feedback = tuple(
-        RtcpFeedback(*one)
-        for one in (("transport-cc",), ("nack",), ("nack", "pli"), ("goog-remb",))
-    )
+def description(bandwidth: Sequence[str]) -> tuple[MediaDescription, ...]:
+    """`bandwidth`: the kinds of feedback that tell of it."""
+    kinds = (("nack",), ("nack", "pli"), *((kind,) for kind in bandwidth))
+    feedback = tuple(RtcpFeedback(*kind) for kind in kinds)
+    audio = tuple(one for one in feedback if one.type == "transport-cc")
     extension = HeaderExtension(TRANSPORT_CC_ID, TRANSPORT_CC)
     return (
         MediaDescription(
             MediaType.AUDIO,
-            (PayloadType(OPUS, "opus", 48_000, feedback=(RtcpFeedback("transport-cc"),)),),
+            (PayloadType(OPUS, "opus", 48_000, feedback=audio),),
             (extension,),
         ),
         MediaDescription(
@@ -360,13 +396,16 @@ class Loop(BridgeBench):
         rates: tuple[int, ...] = (150_000, 500_000, 2_500_000),
         seed: int = 1,
         height: int = 720,
+        bandwidth: Sequence[str] = ("transport-cc", "goog-remb"),
         feedback: bool = True,
+        losses: bool = False,
         interval: float = 0.05,
         return_delay: float = 0.02,
         shared: bool = False,
         voices: bool = True,
     ) -> None:
-        """`shared`: all receivers are behind the first link; `voices`: there is sound."""
+        """`bandwidth`: what receivers negotiate; `shared`: all receivers are behind the
+        first link; `voices`: there is sound."""
         super().__init__()
         self.engine = LoopEngine(seed, lambda: self.clock.now)
         self.bridge.engine = self.engine
@@ -385,7 +424,12 @@ class Loop(BridgeBench):
             first = next(iter(self.links.values()))
             self.links = dict.fromkeys(self.links, first)
         self.receivers = {
-            name: Receiver(feedback=feedback, interval=interval) for name in links
+            name: Receiver(
+                feedback=feedback and "transport-cc" in bandwidth,
+                losses=losses,
+                interval=interval,
+            )
+            for name in links
         }
         self.traces = {name: Trace() for name in links}
         self.carriers: dict[str, RecordingCarrier] = {}
@@ -395,6 +439,7 @@ class Loop(BridgeBench):
         self._expected: dict[int, float] = {}
         self._rivals: dict[bytes, Competitor] = {}
         self._sent: dict[bytes, tuple[str, float]] = {}
+        self._description = description(bandwidth)
         for name in (*self.senders, *links):
             self._join(name)
         for name in links:
@@ -440,7 +485,7 @@ class Loop(BridgeBench):
         request = EndpointRequest(
             EndpointId(name),
             create=True,
-            media=description(),
+            media=self._description,
             capabilities=frozenset({"source-names", "ssrc-rewriting"}),
             transport=Transport(ice_controlling=True),
             sources=sources,

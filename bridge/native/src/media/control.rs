@@ -75,6 +75,9 @@ impl Media {
         };
         if let Some(loss) = loss {
             receiver.stats.fraction_lost_sent = f64::from(loss) / 256.0;
+            if receiver.leg.judge(now, receiver.stats.rtt) {
+                self.tell_bandwidth(now, index, out);
+            }
         }
     }
 
@@ -107,6 +110,9 @@ impl Media {
         let Some(route) = source.route_under(index, block.ssrc) else {
             return false;
         };
+        if let Some(losses) = route.losses(now, block) {
+            receiver.leg.losses(losses);
+        }
         if block.last_sender_report != 0 {
             if let Some(sent) = route.report_sent_at(block.last_sender_report) {
                 let elapsed = u128::from(now.saturating_sub(sent)) * 65_536 / u128::from(SECOND);

@@ -209,7 +209,7 @@ impl Desk<'_> {
                 let header = filler(mapping.payload_type, outgoing, route.ssrc);
                 out.send_rtp(route.receiver_id, &header, &[1]);
                 if let Some(receiver) = self.transports.get_mut(route.receiver) {
-                    receiver.leg.pacer.sent(header.len() + 1);
+                    receiver.leg.sent(now, header.len() + 1);
                     receiver.count_sent(header.len() + 1);
                 }
                 route.count(0);
@@ -347,7 +347,7 @@ pub(super) fn stamp(
     if ids[Extension::TransportCc as usize] != 0 {
         return receiver.leg.tag(now, ssrc, size, cluster).into();
     }
-    receiver.leg.pacer.sent(size);
+    receiver.leg.sent(now, size);
     (now % (64 * SECOND) * (1 << 18) / SECOND) as u32
 }
 

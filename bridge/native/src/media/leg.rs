@@ -1,7 +1,7 @@
 //! The way to one receiver: its estimate, its pacer, and what it is padded with.
 
 use super::bwe::feedback::Feedback;
-use super::bwe::{Arrival, Estimator, OVERHEAD};
+use super::bwe::{Arrival, Estimator, Losses, Reported, OVERHEAD};
 use super::interface::{Time, MILLISECOND, SECOND};
 use super::pacer::{Pacer, Pressure};
 
@@ -19,9 +19,6 @@ const TELL_INTERVAL: Time = 100 * MILLISECOND;
 /// Smaller changes are told after a second.
 const TELL_SHARE: f64 = 0.03;
 const TELL_ALL: Time = SECOND;
-/// Estimates by REMB that are believed, bit/s.
-const MIN_REMB: u64 = 30_000;
-const MAX_REMB: u64 = 30_000_000;
 
 /// A packet that was sent: index of its source, its outgoing SSRC and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +32,8 @@ pub struct Recent {
 pub struct Leg {
     /// Of a receiver that negotiated transport-wide feedback.
     estimator: Option<Box<Estimator>>,
-    /// What a receiver without that says by REMB, bit/s.
-    remb: Option<u64>,
+    /// Of one without that.
+    reported: Reported,
     pub pacer: Pacer,
     recent: [Option<Recent>; RECENT],
     newest: usize,
@@ -86,6 +83,12 @@ impl Leg {
             Some(estimator) => estimator.tag(now, ssrc, size, cluster),
             None => 0,
         }
+    }
+
+    /// A packet of `size` bytes goes out without a number.
+    pub fn sent(&mut self, now: Time, size: usize) {
+        self.pacer.sent(size);
+        self.reported.sent(now, size);
     }
 
     /// A packet goes out that is not video's.
@@ -152,19 +155,32 @@ impl Leg {
         self.estimator.as_mut().is_some_and(|one| one.feedback(now, report, room))
     }
 
-    /// REMB counts only from those that have nothing better.
+    /// REMB counts only from those that have nothing better; so do reports of losses.
     pub fn remb(&mut self, bits_per_second: u64) {
-        if self.estimator.is_none() {
-            self.remb = Some(bits_per_second.clamp(MIN_REMB, MAX_REMB));
+        self.reported.remb(bits_per_second);
+    }
+
+    /// What the receiver says has been lost of one stream, see [`Leg::judge`].
+    pub fn losses(&mut self, losses: Losses) {
+        self.reported.losses(losses);
+    }
+
+    /// A report has been taken.  True if that may have changed the estimate.
+    pub fn judge(&mut self, now: Time, rtt: Option<Time>) -> bool {
+        if self.estimator.is_some() {
+            return false;
         }
+        let besides = self.besides(now) as f64;
+        self.reported.judge(now, rtt, besides)
     }
 
     /// Bits per second; None if nothing is known.
     pub fn estimate(&self) -> Option<u64> {
-        match &self.estimator {
-            Some(estimator) => estimator.estimate().map(|rate| rate as u64),
-            None => self.remb,
-        }
+        let rate = match &self.estimator {
+            Some(estimator) => estimator.estimate(),
+            None => self.reported.estimate(),
+        };
+        rate.map(|rate| rate as u64)
     }
 
     /// An estimate that the control side should hear of now.

@@ -160,7 +160,7 @@ impl Media {
         self.tell_bandwidth(now, index, out);
     }
 
-    fn tell_bandwidth(&mut self, now: Time, index: usize, out: &mut impl Output) {
+    pub(super) fn tell_bandwidth(&mut self, now: Time, index: usize, out: &mut impl Output) {
         let Some(transport) = self.transports.get_mut(index) else {
             return;
         };

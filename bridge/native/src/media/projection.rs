@@ -120,6 +120,8 @@ pub struct Projection {
     /// Older packets of audio have no place: they came before the beginning, or before a packet
     /// that was dropped without leaving a gap.
     first_incoming: u16,
+    /// Numbers given out for packets that have not come from the sender, wrapping.
+    absent: u32,
     frames: Option<Frames>,
 }
 
@@ -136,6 +138,7 @@ impl Projection {
             shift: Shift::default(),
             newest_incoming: 0,
             first_incoming: 0,
+            absent: 0,
             frames: None,
         }
     }
@@ -228,6 +231,11 @@ impl Projection {
         self.current
     }
 
+    /// Numbers that the receiver misses and that were never sent to it; wraps.
+    pub fn absent(&self) -> u32 {
+        self.absent
+    }
+
     pub fn timestamp_shift(&self) -> u32 {
         self.shift.timestamp
     }
@@ -286,6 +294,7 @@ impl Projection {
                 return Verdict::Drop;
             }
             if step > 1 {
+                self.absent = self.absent.wrapping_add(u32::from(step - 1));
                 self.note_missing(packet, step - 1);
             }
             self.newest_incoming = packet.sequence;
@@ -469,6 +478,7 @@ impl Projection {
             if self.current != Some(packet.encoding) || packet.empty || ahead >= 0x8000 {
                 return Verdict::Drop;
             }
+            self.absent = self.absent.wrapping_sub(1);
             let sequence = packet.sequence.wrapping_add(self.sequence_shift);
             return Verdict::Forward(shifted(packet, sequence, self.shift));
         };
@@ -486,6 +496,7 @@ impl Projection {
         else {
             return Verdict::Drop;
         };
+        self.absent = self.absent.wrapping_sub(1);
         let layers = entry.layers;
         let whole = self.only.is_some();
         let unwanted = packet.empty || !(whole || layers.include(&packet.frame));

@@ -137,7 +137,7 @@ impl Media {
             Some(_) => stamp(now, transport, &ids, fields.ssrc, size, cluster),
             // The packet is repeated byte for byte.
             None => {
-                transport.leg.pacer.sent(size);
+                transport.leg.sent(now, size);
                 sent.stamp
             }
         };

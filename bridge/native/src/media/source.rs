@@ -1,5 +1,6 @@
 //! A source: its encodings as they come in, and the routes they go out on.
 
+use super::bwe::Losses;
 use super::cache::Cache;
 use super::codec::Memory;
 use super::interface::{Ask, Encoding, Kind, LayerFigures, Mid, Time, MILLISECOND};
@@ -10,6 +11,7 @@ use super::nack::Nacks;
 use super::payload_types::Mapping;
 use super::projection::Projection;
 use super::reception::Reception;
+use super::rtcp::ReportBlock;
 
 pub const MAX_ENCODINGS: usize = 4;
 /// Silent packets in a row that are still forwarded, so that comfort noise ends cleanly.
@@ -136,6 +138,17 @@ pub struct Route {
     /// Sender reports sent: the middle of the NTP time, and when.
     reports: [(u32, Time); REPORTS],
     next_report: usize,
+    told: Option<Told>,
+}
+
+/// What a receiver has said of its stream, and when.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    at: Time,
+    highest: u32,
+    lost: u32,
+    /// What it misses that was not sent.
+    absent: u32,
 }
 
 impl Route {
@@ -153,6 +166,7 @@ impl Route {
             behind: false,
             reports: [(0, 0); REPORTS],
             next_report: 0,
+            told: None,
         }
     }
 
@@ -167,6 +181,23 @@ impl Route {
     pub fn reported(&mut self, now: Time, middle: u32) {
         self.reports[self.next_report % REPORTS] = (middle, now);
         self.next_report = (self.next_report + 1) % REPORTS;
+    }
+
+    /// What the receiver has lost since its last report; what did not come to us, or comes to us
+    /// late, is not its way's loss.  None if that cannot be told.
+    pub fn losses(&mut self, now: Time, block: &ReportBlock) -> Option<Losses> {
+        let told = Told {
+            at: now,
+            highest: block.highest,
+            lost: block.cumulative_lost,
+            absent: self.projection.absent(),
+        };
+        let before = self.told.replace(told)?;
+        let step = |now: u32, before: u32| i64::from(now.wrapping_sub(before) as i32);
+        let packets = step(told.highest, before.highest);
+        let absent = step(told.absent, before.absent);
+        let lost = step(told.lost, before.lost) - absent;
+        (packets > 0).then_some(Losses { since: before.at, packets: packets - absent, lost })
     }
 
     /// When the sender report with this middle was last sent.

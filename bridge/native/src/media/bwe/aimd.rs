@@ -10,13 +10,13 @@ const BACKOFF: f64 = 0.85;
 /// And a little less, bit/s, so that it drains.
 const BACKOFF_MARGIN: f64 = 5_000.0;
 /// Growth a second while the limit is far.
-const GROWTH: f64 = 1.08;
-const LEAST_GROWTH: f64 = 1_000.0;
+pub const GROWTH: f64 = 1.08;
+pub const LEAST_GROWTH: f64 = 1_000.0;
 /// Growth a second near the limit, bit/s, at least.
 const LEAST_ADDITION: f64 = 4_000.0;
 /// No more than this is known to be possible.
-const LIMIT_FACTOR: f64 = 1.5;
-const LIMIT_MARGIN: f64 = 10_000.0;
+pub const LIMIT_FACTOR: f64 = 1.5;
+pub const LIMIT_MARGIN: f64 = 10_000.0;
 const DEFAULT_ROUND_TRIP: Time = 200 * MILLISECOND;
 /// Between two reductions.
 const MIN_REDUCTION: Time = 10 * MILLISECOND;

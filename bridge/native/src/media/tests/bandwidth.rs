@@ -1,10 +1,13 @@
-//! Receivers that do not tell when each packet came: what they get in its place.
+//! Receivers that do not tell when each packet came: what they get in its place, and what is
+//! concluded from their reports.
 
 use super::*;
+use crate::media::rtcp::ReportBlock;
 
 const ABS: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 const ABS_ID: u8 = 3;
 const VOICE: u32 = 0x5207;
+const SECOND_PACKETS: u16 = 50;
 
 /// A room whose receiver has abs-send-time, and numbers only if `numbered`.
 fn room(numbered: bool, rtx: bool) -> Room {
@@ -110,4 +113,112 @@ fn nothing_is_repeated_under_numbers_of_before_rtx_went() {
     });
     ask(&mut room, sequence);
     assert_eq!(room.out.rtp.len(), 1);
+}
+
+/// One second of video after `before` such seconds, with those numbers lost on their way to us,
+/// and then what the receiver says of it: it has lost so many since it began.
+fn second(room: &mut Room, before: u16, gaps: &[u16], lost: u32) {
+    for number in 0..SECOND_PACKETS {
+        let sequence = 1 + before * SECOND_PACKETS + number;
+        if !gaps.contains(&number) {
+            let mut payload = vp8(sequence == 1, sequence, sequence as u8, 0);
+            payload.resize(1000, 0);
+            room.video(0, sequence, 1800 * u32::from(sequence), &payload);
+        }
+        room.advance(SECOND / u64::from(SECOND_PACKETS));
+    }
+    say(room, u32::from((before + 1) * SECOND_PACKETS), lost);
+}
+
+fn say(room: &mut Room, packets: u32, lost: u32) {
+    let highest = u32::from(room.out.rtp[0].sequence) + packets - 1;
+    let block =
+        ReportBlock { ssrc: SLOT, highest, cumulative_lost: lost, ..ReportBlock::default() };
+    let mut report = [0; 32];
+    let length = super::rtcp_write::receiver_report(&mut report, 1, &[block]);
+    room.rtcp(RECEIVER, &report[..length]);
+}
+
+fn remb(room: &mut Room, kilobits: u32) {
+    let mut report = vec![0x8f, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B'];
+    report.extend((3 << 18 | ((kilobits * 1000) >> 3)).to_be_bytes());
+    room.rtcp(RECEIVER, &report);
+}
+
+fn told(room: &mut Room) -> Vec<u64> {
+    let rates = room.out.events.drain(..).filter_map(|event| match event {
+        Event::Bandwidth { transport: RECEIVER, bits_per_second, .. } => Some(bits_per_second),
+        _ => None,
+    });
+    rates.collect()
+}
+
+#[test]
+fn many_losses_tell_of_a_way_that_nothing_else_tells_of() {
+    let mut room = room(false, true);
+    second(&mut room, 0, &[], 0);
+    second(&mut room, 1, &[], 1);
+    assert!(told(&mut room).is_empty(), "what is lost by chance says nothing");
+    second(&mut room, 2, &[], 21);
+    let [rate] = told(&mut room)[..] else { panic!() };
+    // 1,072 bytes, 50 times a second, less a fifth.
+    assert!((330_000..360_000).contains(&rate), "{rate}");
+    second(&mut room, 3, &[], 21);
+    let [better] = told(&mut room)[..] else { panic!() };
+    assert!(better > rate && better < rate * 11 / 10, "{better}");
+}
+
+#[test]
+fn what_never_came_to_us_is_not_lost_by_the_receivers_way() {
+    let mut room = room(false, true);
+    second(&mut room, 0, &[], 0);
+    let gaps: Vec<u16> = (10..30).collect();
+    second(&mut room, 1, &gaps, 20);
+    assert!(told(&mut room).is_empty());
+    second(&mut room, 2, &gaps, 50);
+    // 10 more than were missing, of 30.
+    let [rate] = told(&mut room)[..] else { panic!() };
+    assert!((170_000..370_000).contains(&rate), "{rate}");
+}
+
+#[test]
+fn what_came_to_us_late_makes_up_for_no_other_loss() {
+    let mut room = room(false, true);
+    second(&mut room, 0, &[], 0);
+    let gaps: Vec<u16> = (10..30).collect();
+    second(&mut room, 1, &gaps, 20);
+    for number in gaps {
+        let sequence = 1 + SECOND_PACKETS + number;
+        let late = vp8(false, sequence, sequence as u8, 0);
+        assert_eq!(room.video(0, sequence, 1800 * u32::from(sequence), &late).len(), 1);
+    }
+    second(&mut room, 2, &[], 20);
+    // The 20 have come; so 20 others have not.
+    assert_eq!(told(&mut room).len(), 1);
+}
+
+#[test]
+fn the_smaller_of_remb_and_losses_counts() {
+    let mut room = room(false, true);
+    second(&mut room, 0, &[], 0);
+    remb(&mut room, 400);
+    second(&mut room, 1, &[], 0);
+    assert_eq!(told(&mut room), [400_000]);
+    second(&mut room, 2, &[], 25);
+    let [rate] = told(&mut room)[..] else { panic!() };
+    assert!(rate < 340_000, "{rate}");
+    remb(&mut room, 300);
+    room.advance(SECOND);
+    remb(&mut room, 900);
+    assert_eq!(told(&mut room), [300_000, rate]);
+}
+
+#[test]
+fn of_who_tells_when_each_packet_came_neither_counts() {
+    let mut room = room(true, true);
+    for before in 0..3 {
+        second(&mut room, before, &[], 25 * u32::from(before));
+        remb(&mut room, 100);
+    }
+    assert!(told(&mut room).is_empty());
 }

@@ -1,7 +1,8 @@
-"""What follows from a receiver's own estimate, where it has no better feedback (REMB).
+"""What follows from an estimate by a receiver's REMB or its losses, where it has no better
+feedback.
 
 Such an estimate is never much more than what comes just then, so it says nothing of what
-else the way could carry; and browsers leave sound out of it.  What it does say: if it
+else the way could carry; and sound is left out of it.  What it does say: if it
 falls, there was too much.  If it does not, all that is sent gets through, and the next
 larger picture may be tried.
 """
@@ -32,8 +33,11 @@ class ReportedBandwidth:
 
     def reported(self, bits_per_second: int, now: float) -> None:
         if bits_per_second < self._value * (1 - FALL):
-            self._fell_at = now
+            self.fell(now)
         self._value = bits_per_second
+
+    def fell(self, now: float) -> None:
+        self._fell_at = now
 
     def bandwidth(
         self, shown: Mapping[int, Layer], demands: Sequence[Demand], now: float
