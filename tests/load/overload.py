@@ -27,6 +27,7 @@ from xmppconf_bridge.generator import plan
 from xmppconf_bridge.generator.app import beside
 from xmppconf_bridge.generator.io.participant import Participant, http_session
 from xmppconf_bridge.generator.io.peers import NoConnection, Peers
+from xmppconf_focus.codecs import VIDEO_CODECS
 
 from tests.load.rooms import (
     NOTHING,
@@ -60,18 +61,20 @@ VIEWER = plan.Person()
 
 
 def drop_pictures(bridge_port: int) -> None:
-    """Let what the bridge sends and is as large as a picture's packet end here."""
+    """Let the bridge's packets of pictures end here.
+
+    Not by their size: of sound that waited the kernel gets several packets in one.
+    """
+    picture = VIDEO_CODECS["vp8"].id
     for command in (
         "qdisc add dev lo root handle 1: htb default 1",
         "class add dev lo parent 1: classid 1:1 htb rate 10gbit quantum 60000",
         "class add dev lo parent 1: classid 1:2 htb rate 8kbit quantum 3000",
         "qdisc add dev lo parent 1:2 handle 20: bfifo limit 1",
-        # Up to 511 octets: sound.
-        "filter add dev lo parent 1: protocol ip prio 1 u32 match u16 0 0xfe00 at 2"
-        " flowid 1:1",
-        "filter add dev lo parent 1: protocol ip prio 2 u32 match ip protocol 17 0xff"
-        # RTP and RTCP by their first octet (RFC 7983): a handshake may be as large.
-        f" match ip sport {bridge_port} 0xffff match u8 0x80 0xc0 at 28 flowid 1:2",
+        "filter add dev lo parent 1: protocol ip prio 1 u32 match ip protocol 17 0xff"
+        # RTP by its first octet (RFC 7983), and its payload type (RFC 3550, 5.1).
+        f" match ip sport {bridge_port} 0xffff match u8 0x80 0xc0 at 28"
+        f" match u8 {picture} 0x7f at 29 flowid 1:2",
     ):
         tc(command)
 
