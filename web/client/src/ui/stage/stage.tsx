@@ -57,8 +57,8 @@ export function Stage() {
         {plan.contentHeight > box.height ? <li class="filler" aria-hidden="true" style={{ top: `${plan.contentHeight - 1}px` }} /> : null}
       </ul>
       {plan.left > 0 && last ? (
-        // Over the corner of the last tile where neither name nor buttons are.
-        <button type="button" class="more-people" data-testid="more-people" style={{ insetInlineStart: `${last.x + 4}px`, top: `${last.y + 4}px` }}
+        // On the corner of the last tile where neither name nor buttons are, and in the gap above it: low tiles have no room for both.
+        <button type="button" class="more-people" data-testid="more-people" style={{ insetInlineStart: `${last.x - 4}px`, top: `${last.y - 8}px` }}
           aria-label={t('stage.others', { count: plan.left })} title={t('stage.others', { count: plan.left })}
           onClick={() => { mode.value = 'tiles'; pins.value = []; }}><bdi>+{plan.left}</bdi></button>
       ) : null}
