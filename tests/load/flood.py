@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from xmppconf.names import Names
 from xmppconf.config_file import parse
+from xmppconf.names import Names
 
 HOSTILE = 5
 PRESENCES = 200  # a second, of each
