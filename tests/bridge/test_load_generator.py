@@ -26,6 +26,9 @@ def test_a_fan_out_has_one_sender_and_the_rest_watch() -> None:
     assert scenario.packets_sent == 300
     assert [len(person.video) for person in scenario.people] == [1, *[0] * 10]
     assert sum(person.videos_expected for person in scenario.people) == 10
+    assert all(person.reports for person in scenario.people)
+    too_large = plan.fan_out(10, 4000)
+    assert not any(person.reports for person in too_large.people)
 
 
 def test_in_a_meeting_everybody_has_nine_pictures_and_the_voices_of_others() -> None:

@@ -56,7 +56,10 @@ def load(service: Service, *arguments: str) -> dict[str, Any]:
 def test_what_is_expected_arrives_once(
     service: Service, arguments: list[str], tracks: int
 ) -> None:
+    before = service.counter("engine_tcc_received")
     result = load(service, *arguments)
+    told = service.counter("engine_tcc_received") - before
+    assert told > 0, "they say what came and when, as browsers do: that costs as well"
     assert (result["tracks_expected"], result["tracks_received"]) == (tracks, tracks)
     assert (result["duplicates"], result["refused"]) == (0, 0)
     assert result["received"] > 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -34,7 +34,10 @@ def count(few: int, full: int) -> int:
 
 
 def record(figure: Figure) -> None:
-    """Say it, and keep it if somebody asked for it."""
+    """Say it, and keep it if somebody asked for it; with what `FIGURES_NOTE` says of the
+    circumstances, such as that the machine had other work."""
+    if note := os.environ.get("FIGURES_NOTE"):
+        figure = replace(figure, what=f"{figure.what}, {note}")
     print(json.dumps(asdict(figure), ensure_ascii=False))
     if path := os.environ.get("FIGURES"):
         with Path(path).open("a") as file:

@@ -159,7 +159,7 @@ pub struct Figures {
     /// Packets of SSRCs beyond the limit.
     pub untracked: u64,
     pub rtcp: u64,
-    /// Packets of what was sent before.
+    /// Packets of what was sent before, and of nothing but padding.
     pub repeats: u64,
     pub keyframe_requests: u64,
     pub nacked: u64,
@@ -170,6 +170,12 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Whether a packet has nothing but padding (RFC 3550, 5.1) and a stream of its own, with
+    /// which a bridge tries out the way.
+    pub fn is_filling(&self, packet: &[u8], ssrc: u32) -> bool {
+        packet.first().is_some_and(|first| first & 0x20 != 0) && !self.tracks.contains_key(&ssrc)
+    }
+
     /// Count a packet; `begins` if it begins a keyframe.
     pub fn record(
         &mut self,
@@ -203,6 +209,16 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_tries_out_the_way_is_no_track() {
+        let mut figures = Figures::default();
+        assert!(figures.is_filling(&[0xa0, 100], 7));
+        assert!(!figures.is_filling(&[0x80, 100], 7));
+        figures.record(7, 100, 1, 10, None, false);
+        assert!(!figures.is_filling(&[0xa0, 100], 7), "it fills a hole of a stream");
+        assert!(!figures.is_filling(&[], 8));
+    }
 
     #[test]
     fn a_stream_that_stood_still_is_counted_once() {

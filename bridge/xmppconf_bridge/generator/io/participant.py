@@ -42,18 +42,16 @@ NICK = "http://jabber.org/protocol/nick"
 TIMEOUT = 30.0  # seconds for each step; a hundred may join at once
 SPEAKER_CHANGED = "DominantSpeakerEndpointChangeEvent"
 OPUS, VP8 = "opus", "vp8"
-#: What a stock client says of itself, as far as it changes what packets cost.
-ABILITIES = DiscoInfo(
-    (Identity("client", "bot", "xmppconf load"),),
-    frozenset(
-        {
-            "urn:xmpp:jingle:apps:rtp:audio",
-            "urn:xmpp:jingle:apps:rtp:video",
-            "urn:xmpp:jingle:transports:dtls-sctp:1",
-            "urn:ietf:rfc:4588",
-            "http://jitsi.org/tcc",
-        }
-    ),
+#: What stock clients say of themselves, as far as it changes what packets cost.
+TRANSPORT_CC = "http://jitsi.org/tcc"
+ABILITIES = frozenset(
+    {
+        "urn:xmpp:jingle:apps:rtp:audio",
+        "urn:xmpp:jingle:apps:rtp:video",
+        "urn:xmpp:jingle:transports:dtls-sctp:1",
+        "urn:ietf:rfc:4588",
+        TRANSPORT_CC,
+    }
 )
 _NODE = "https://xmppconf.example/load"
 #: SSRCs of retransmissions follow those of pictures.
@@ -125,7 +123,9 @@ class Participant:
         verify = settings.xmpp.verify_certificate and not settings.xmpp.private
         self._stream = GuardedClient(self._names.guests, "", verify=verify)
         iq_handler(self._stream, JINGLE_NAME, ("set",), self._jingle)
-        serve_disco(self._stream, ABILITIES, _NODE)
+        abilities = ABILITIES if person.reports else ABILITIES - {TRANSPORT_CC}
+        identity = Identity("client", "bot", "xmppconf load")
+        serve_disco(self._stream, DiscoInfo((identity,), abilities), _NODE)
         self._stream.listen(presence=self._presence)
         self._channel: aiohttp.ClientWebSocketResponse | None = None
         self.peer: int | None = None

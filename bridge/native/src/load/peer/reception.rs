@@ -88,7 +88,8 @@ impl Peer {
             let number = u16::from_be_bytes([high, low]);
             due = arrivals.record(now, number, header.ssrc, header.marker);
         }
-        if self.rtx != 0 && header.payload_type == self.rtx {
+        let again = self.rtx != 0 && header.payload_type == self.rtx;
+        if again || self.figures.is_filling(data, header.ssrc) {
             self.figures.repeats += 1;
             return due;
         }
