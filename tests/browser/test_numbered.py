@@ -151,6 +151,8 @@ KEYFRAMES = """(async () => {
     }
     return sum;
 })()"""
+#: A sender is asked for no more than one keyframe in it.
+KEYFRAME_INTERVAL = 0.3  # seconds
 #: Enough for a switch to have happened.
 SETTLED = 3.0  # seconds
 
@@ -227,5 +229,6 @@ async def test_pictures_go_on_through_every_change(
         record(Figure("browser", f"{row} keyframes", name, asked, "", ""))
         print(what, widths)
         assert longest < 3 * most
+        assert asked <= SETTLED / KEYFRAME_INTERVAL + 1
         if what == "layer":
             assert len(widths) > 1, "no other layer was ever seen"

@@ -131,6 +131,11 @@ impl Room {
         self.0.stats()
     }
 
+    /// Of the part in which others are who hear and see transport 1.
+    pub fn others_stats(&self) -> &Stats {
+        self.1.stats()
+    }
+
     /// The SSRC under which transport 2 is sent the video.
     pub fn video_slot() -> u32 {
         SLOT + 2

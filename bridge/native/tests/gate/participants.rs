@@ -190,6 +190,12 @@ fn s15_feedback_storm() {
             assert!(asked <= 4.0, "{asked} keyframe requests a second");
             assert!(resent <= forwarded_bytes / 4 + (64 << 10), "{resent} of {forwarded_bytes}");
             assert!(stats.rtp_forwarded >= seconds * 249, "the stream went on");
+            let others = room.others_stats();
+            let again = others.resend_sent + others.rtx_sent;
+            assert!(
+                others.rtp_forwarded >= seconds * 249 && again == 0,
+                "to others, as if nothing were"
+            );
             let share = 100.0 * resent as f64 / forwarded_bytes as f64;
             format!("{asked:.1} keyframe requests a second, {share:.0} % sent again")
         },
