@@ -43,7 +43,7 @@ def come_and_go(stage: Stage, number: int) -> None:
     stage.take(object)
 
 
-@pytest.mark.timeout(count(60, 600))
+@pytest.mark.timeout(count(180, 600))
 def test_who_has_been_in_a_room_is_not_remembered_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
