@@ -236,6 +236,13 @@ class Engine:
         keyframes, transports, worker_cpu_ns, worker_wait_ns; when profiling, *_ns per
         stage)."""
 
+    def open_tap(self, transport: int) -> Tap:
+        """Note the headers of what a transport carries, both ways, from now on.
+
+        A worker has one tap; another one ends it.  Raises BlockingIOError when the command
+        queue is full, RuntimeError when the engine has ended.
+        """
+
     def workers(self) -> list[tuple[int, int]]:
         """Of each worker since start: nanoseconds of CPU that it had or waited for, and
         packets both ways."""
@@ -244,6 +251,21 @@ class Engine:
         """Counters of one transport as of at most 1 s ago: packets and bytes both ways, rtt
         (seconds or None), fraction_lost both ways, last_activity (monotonic seconds of the
         last authenticated packet or consent answer)."""
+
+@final
+class Tap:
+    """Headers of one transport's packets; without payloads, audio levels and names."""
+
+    def take(self) -> tuple[bytes, bool]:
+        """What came since the last call, oldest first, and whether no more comes: it was
+        closed, its transport is gone, or nobody took 1 MiB.
+
+        Records of 16 bytes, little endian: nanoseconds of CLOCK_MONOTONIC (u64), bytes
+        carried (u32), bytes kept (u16), flags (u16: 1 sent by the bridge, 2 RTCP); then
+        the bytes kept.
+        """
+
+    def close(self) -> None: ...
 
 @final
 class SrtpContext:

@@ -42,6 +42,8 @@ PROFILES = {
     ),
 }
 
+LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 OPUS = (111, "opus", 48000, None, False, False, False)
 
 
@@ -316,6 +318,45 @@ def test_audio_goes_from_one_transport_to_another(
         figures = other.transport_stats(2)
     assert figures["last_activity"] is not None
     assert abs(figures["last_activity"] - time.monotonic()) < 10
+
+
+def test_a_tap_shows_headers_until_its_transport_is_gone(
+    engine: Engine, other: Engine
+) -> None:
+    connect(engine, other)
+    key, salt = bytes(range(16)), bytes(range(12))
+    engine.set_srtp(1, 7, key, salt, key, salt)
+    engine.set_header_extensions(1, [(1, LEVEL), (3, MID)])
+    former, tap = engine.open_tap(1), engine.open_tap(1)
+    # An audio level of 0x5e, and a mid.
+    block = bytes((0xBE, 0xDE, 0, 1, 0x10, 0x5E, 0x30, ord("a")))
+    header = struct.pack("!BBHII", 0x90, 111, 1, 2, 5) + block
+    sender = SrtpContext(7, key, salt)
+    report = struct.pack("!BBHI", 0x80, 201, 1, 5)
+    names = struct.pack("!BBHIBB6s", 0x81, 202, 3, 5, 1, 5, b"cname")
+    other.send_dtls(1, [sender.protect_rtp(header + b"payload")])
+    other.send_dtls(1, [sender.protect_rtcp(report + names)])
+    settle(engine, "rtcp_received")
+    engine.remove_transport(1)
+    records, deadline = b"", time.monotonic() + 5
+    is_over = False
+    while not is_over:
+        assert time.monotonic() < deadline
+        more, is_over = tap.take()
+        records += more
+    shown = header.replace(bytes((0x10, 0x5E)), bytes(2))
+    at, *rest = struct.unpack_from("<QIHH", records)
+    assert abs(at / 1e9 - time.monotonic()) < 10
+    assert rest == [len(header) + 7, len(header), 0]
+    assert records[16 : 16 + len(header)] == shown
+    records = records[16 + len(header) :]
+    assert struct.unpack_from("<IHH", records, 8) == (8, 8, 2)
+    assert records[16:] == report
+    assert former.take() == (b"", True)
+    assert tap.take() == (b"", True)
+    nowhere = engine.open_tap(99)
+    while not nowhere.take()[1]:
+        assert time.monotonic() < deadline
 
 
 def libsrtp(profile: int, key: bytes, *, inbound: bool) -> pylibsrtp.Session:

@@ -17,6 +17,7 @@ use crate::handover;
 use crate::ice::Random;
 use crate::placement::Placement;
 use crate::socket::Socket;
+use crate::tap::{Records, Tap};
 use crate::worker::Worker;
 
 pub use interface::{Command, Event, Rejected, TransportFigures};
@@ -225,6 +226,14 @@ impl Engine {
             events.push(Event::Lost { count: std::mem::take(&mut queue.lost) });
         }
         events
+    }
+
+    /// Note the headers of what a transport carries from now on, until the records are ended or
+    /// the transport is gone.
+    pub fn open_tap(&self, transport: u32) -> Result<Arc<Records>, Rejected> {
+        let (tap, records) = Tap::new(transport);
+        self.command(Command::OpenTap(tap))?;
+        Ok(records)
     }
 
     /// Counters by name, of all workers together.

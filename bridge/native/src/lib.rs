@@ -28,6 +28,7 @@ pub mod placement;
 pub mod socket;
 pub mod srtp;
 pub mod stun;
+pub mod tap;
 pub mod transports;
 pub mod worker;
 
@@ -39,3 +40,5 @@ mod media_python;
 mod python;
 #[cfg(feature = "python")]
 mod srtp_python;
+#[cfg(feature = "python")]
+mod tap_python;

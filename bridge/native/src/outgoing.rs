@@ -1,7 +1,7 @@
 //! Everything that leaves: one batch for all sockets, into which agents write plainly and the
 //! media half through encryption.
 
-use crate::clock::Stage;
+use crate::clock::{monotonic, Stage};
 use crate::counters::Counters;
 use crate::demux::MAX_DATAGRAM;
 use crate::engine::Event;
@@ -9,6 +9,7 @@ use crate::ice::{self, Path};
 use crate::media;
 use crate::socket::{Lane, SendBatch, Socket};
 use crate::srtp::MAX_OVERHEAD;
+use crate::tap::{Tap, Way};
 use crate::transports::Transports;
 
 /// Everything that sends: the batch, the sockets under it, and what counts.
@@ -19,6 +20,8 @@ pub struct Outgoing {
     pub events: Vec<Event>,
     /// What other workers are to be asked for.
     pub asks: Vec<(u8, media::Ask)>,
+    /// Who looks at the headers of one transport.
+    pub tap: Option<Box<Tap>>,
 }
 
 impl Outgoing {
@@ -104,6 +107,14 @@ impl MediaOutput<'_> {
         };
         first.copy_from_slice(header);
         second.copy_from_slice(payload);
+        if let Some(tap) = outgoing.tap.as_mut().filter(|tap| tap.transport() == receiver) {
+            let packet = slot.get(..length).unwrap_or_default();
+            if rtp {
+                tap.rtp(monotonic(), Way::Sent, packet);
+            } else {
+                tap.rtcp(monotonic(), Way::Sent, packet);
+            }
+        }
         let protected = if rtp {
             sender.protect_rtp(slot, header.len(), length)
         } else {

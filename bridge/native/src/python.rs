@@ -14,6 +14,7 @@ use crate::media::{
     self, Encoding, HeaderExtension, Kind, Mid, PayloadType, SourceDescription, Time,
 };
 use crate::placement::PART;
+use crate::tap_python::PyTap;
 
 /// RFC 8839, 5.4: 4 to 256 characters, and 22 to 256.
 const MAX_CREDENTIAL: usize = 256;
@@ -250,6 +251,10 @@ impl PyEngine {
         self.command(Command::RemoveTransport { transport })
     }
 
+    fn open_tap(&self, transport: u32) -> PyResult<PyTap> {
+        self.with(|engine| engine.open_tap(transport))?.map(PyTap::new).map_err(refusal)
+    }
+
     #[pyo3(signature = (conference, audio_ssrc, video_ssrc, *, worker = None))]
     fn add_conference(
         &self,
@@ -395,6 +400,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PROFILE_AEAD_AES_256_GCM", 0x0008)?;
     module.add_class::<PyEngine>()?;
     module.add_class::<crate::srtp_python::PySrtpContext>()?;
+    module.add_class::<crate::tap_python::PyTap>()?;
     module.add_class::<crate::load_python::PyLoadGenerator>()?;
     module.add_class::<crate::media_python::PyMediaMachine>()
 }

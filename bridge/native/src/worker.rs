@@ -8,6 +8,7 @@ mod backlog;
 mod figures;
 mod intake;
 mod parcels;
+mod tapping;
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver as CommandReceiver, TryRecvError};
@@ -103,6 +104,7 @@ impl Worker {
                 counters: Counters::default(),
                 events: Vec::new(),
                 asks: Vec::new(),
+                tap: None,
             },
             transports: Transports::default(),
             media: Media::new(random.draw()),
@@ -290,6 +292,7 @@ impl Worker {
                     }
                 }
             }
+            Command::OpenTap(tap) => self.open_tap(tap),
             Command::RemoveTransport { transport } => self.remove_transport(now, transport),
             Command::RemoveConference { conference } => {
                 for transport in self.transports.of_conference(conference) {
@@ -316,6 +319,7 @@ impl Worker {
         // Media first: a farewell still finds its keys.
         self.apply(now, media::Command::RemoveTransport { transport });
         self.transports.remove(transport);
+        self.close_tap(transport);
         // Sockets of its own may be another worker's next time.
         let common = self.common_sockets;
         for (number, polled) in (0u8..=255).zip(&mut self.polled).skip(common) {
@@ -328,6 +332,7 @@ impl Worker {
         let mut out =
             MediaOutput { transports: &mut self.transports, outgoing: &mut self.outgoing };
         self.media.apply(now, command, &mut out);
+        self.renew_tap();
     }
 
     fn datagram(&mut self, now: Time, path: Path, datagram: &mut [u8]) {
@@ -383,6 +388,7 @@ impl Worker {
         if !std::mem::replace(&mut transport.srtp_active, true) {
             self.outgoing.events.push(Event::SrtpActive { transport: id });
         }
+        self.tap_received(id, kind, plain);
         self.share(id, conference, kind, plain);
         let stage = Stage::begin();
         let mut out =

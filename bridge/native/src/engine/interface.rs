@@ -7,6 +7,7 @@ use crate::ice::Candidate;
 use crate::media;
 use crate::socket::Socket;
 use crate::srtp::{Receiver, Sender};
+use crate::tap::Tap;
 
 /// What the worker is told to do.
 pub enum Command {
@@ -52,6 +53,8 @@ pub enum Command {
     RemoveTransport {
         transport: u32,
     },
+    /// Note the headers of what its transport carries; another tap of the worker ends.
+    OpenTap(Box<Tap>),
     RemoveConference {
         conference: u32,
     },

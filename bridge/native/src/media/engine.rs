@@ -78,6 +78,12 @@ impl Media {
         self.transports.get(index).map(|transport| transport.stats)
     }
 
+    /// What the ids of header extensions mean on a transport.
+    pub fn extensions(&self, transport: u32) -> Option<&ExtensionMap> {
+        let index = self.transports.index(transport)?;
+        self.transports.get(index).map(|transport| &transport.extensions)
+    }
+
     /// See to it that [`Media::next_timeout`] is not later than the tick after `at`.
     pub(super) fn wake(&mut self, at: Time) {
         let at = self.rounded(at);

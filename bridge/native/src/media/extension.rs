@@ -1,5 +1,7 @@
 //! The header extensions that this bridge reads or forwards, and their ids on a transport.
 
+use std::ops::Range;
+
 use super::interface::HeaderExtension;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +51,14 @@ impl Extensions {
     }
 
     pub fn get<'a>(&self, kind: Extension, packet: &'a [u8]) -> Option<&'a [u8]> {
+        packet.get(self.place(kind)?)
+    }
+
+    /// Where in the packet the value is.
+    pub fn place(&self, kind: Extension) -> Option<Range<usize>> {
         let (offset, length) = self.places[kind as usize];
-        if offset == 0 {
-            return None;
-        }
-        packet.get(usize::from(offset)..usize::from(offset) + usize::from(length))
+        let start = usize::from(offset);
+        (start != 0).then(|| start..start + usize::from(length))
     }
 }
 

@@ -67,10 +67,9 @@ fn word(data: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
-impl<'a> Iterator for Compound<'a> {
-    type Item = Rtcp<'a>;
-
-    fn next(&mut self) -> Option<Rtcp<'a>> {
+impl<'a> Compound<'a> {
+    /// The next packet's kind, its count or format, and its body without padding.
+    fn packet(&mut self) -> Option<(u8, u8, &'a [u8])> {
         let header = word(self.rest, 0)?;
         let first = (header >> 24) as u8;
         let length = 4 * (header as usize & 0xffff) + 4;
@@ -89,9 +88,39 @@ impl<'a> Iterator for Compound<'a> {
             }
             body = body.get(..body.len() - padding)?;
         }
-        let kind = (header >> 16) as u8;
-        Some(read(kind, usize::from(first & 0x1f), body).unwrap_or(Rtcp::Other))
+        Some(((header >> 16) as u8, first & 0x1f, body))
     }
+}
+
+impl<'a> Iterator for Compound<'a> {
+    type Item = Rtcp<'a>;
+
+    fn next(&mut self) -> Option<Rtcp<'a>> {
+        let (kind, count, body) = self.packet()?;
+        Some(read(kind, usize::from(count), body).unwrap_or(Rtcp::Other))
+    }
+}
+
+/// The packets of a compound that are understood, each as a header that fits and its body without
+/// what somebody may have appended.
+pub fn understood(compound: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut packets = parse(compound);
+    let packets = std::iter::from_fn(move || packets.packet());
+    packets.filter_map(|(kind, count, body)| {
+        let length = match read(kind, usize::from(count), body)? {
+            Rtcp::SenderReport { reports, .. } => 24 + reports.len(),
+            Rtcp::ReceiverReport { reports } => 4 + reports.len(),
+            Rtcp::Nack { items, .. } => 8 + items.len(),
+            Rtcp::Pli { .. } => 8,
+            Rtcp::Fir { entries } => 8 + entries.len(),
+            Rtcp::Remb { ssrcs, .. } => 16 + ssrcs.len(),
+            Rtcp::TransportFeedback { body } => 4 + body.len(),
+            Rtcp::Other => return None,
+        };
+        let words = length / 4;
+        let [high, low] = u16::try_from(words).ok()?.to_be_bytes();
+        Some(([0x80 | count, kind, high, low], body.get(..4 * words)?))
+    })
 }
 
 fn read(kind: u8, count: usize, body: &[u8]) -> Option<Rtcp<'_>> {

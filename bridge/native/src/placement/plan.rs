@@ -43,6 +43,7 @@ fn who(command: &Command) -> Who {
             | Media::SetHeaderExtensions { transport, .. }
             | Media::SetSources { transport, .. },
         ) => Who::TransportAndMirrors(transport),
+        Command::OpenTap(ref tap) => Who::Transport(tap.transport()),
         Command::SetRemoteIce { transport, .. }
         | Command::RestartIce { transport, .. }
         | Command::SendDtls { transport, .. }

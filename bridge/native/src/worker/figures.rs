@@ -25,6 +25,7 @@ impl Worker {
     /// Hand out events every turn, counters every turn, transports' figures twice a second.
     pub(super) fn publish(&mut self, now: Time) {
         self.shared.publish(&mut self.outgoing.events);
+        self.hand_over_tapped();
         let due = now >= self.next_publish;
         if due {
             self.next_publish = now.saturating_add(PUBLISH_INTERVAL);
