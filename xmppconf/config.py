@@ -165,6 +165,9 @@ class BridgeSettings:
     a proxy."""
     rest: bool = False
     """Let them command it as well: conferences as JSON (Colibri2) and shutdown."""
+    packet_headers: bool = False
+    """Let them see the headers of the packets of one endpoint, a minute at a time at most,
+    without contents and audio levels; switch it off again when the fault is found."""
     drain: bool = False
     """Begin draining: the focus prefers other bridges until that is switched off."""
     websocket_base: str = ""

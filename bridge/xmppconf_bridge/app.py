@@ -361,6 +361,7 @@ async def _serve_http(stack: AsyncExitStack, settings: Settings, running: Runnin
         running.orders(),
         options.http_trusted,
         rest=options.rest,
+        packet_headers=options.packet_headers,
     )
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from xmppconf_bridge.engine_events import Event, read_event
+from xmppconf_bridge.packet_headers import Tap
 
 
 class EngineStopped(Exception):
@@ -90,6 +91,7 @@ class Commands(Protocol):
     def set_loudest(self, conference: int, count: int, always: list[int]) -> None: ...
     def transport_stats(self, transport: int) -> dict[str, Any] | None: ...
     def stats(self) -> dict[str, int]: ...
+    def open_tap(self, transport: int) -> Tap: ...
 
 
 class PacketEngine:
@@ -299,6 +301,13 @@ class PacketEngine:
 
     def stats(self) -> dict[str, int]:
         return self._native.stats()
+
+    def open_tap(self, transport: int) -> Tap:
+        """Note the headers of what a transport carries, until the tap is closed.
+
+        Raises `BlockingIOError` when the worker has too much to do.
+        """
+        return self._native.open_tap(transport)
 
     def workers(self) -> list[tuple[int, int]]:
         """Of each worker since start: nanoseconds of CPU, and packets both ways."""

@@ -255,6 +255,7 @@ GUARDED = [
     ("GET", "/debug"),
     ("GET", f"/debug/{MEETING}"),
     ("GET", f"/debug/{MEETING}/x"),
+    ("GET", f"/debug/{MEETING}/x/packets"),
     ("GET", "/colibri/v2/conferences"),
     ("GET", f"/colibri/v2/conferences/{MEETING}"),
     ("GET", f"/colibri/v2/conferences/{MEETING}/dominant-speaker-identification"),
@@ -287,7 +288,9 @@ async def test_every_path_is_known_here() -> None:
     """A new path must be guarded, or be in the list of the open ones."""
     async with serving() as rig:
         reports = Reports(dict, lambda: True, dict)
-        application = make_application(rig.bench.bridge, reports, rig.orders, (), rest=True)
+        application = make_application(
+            rig.bench.bridge, reports, rig.orders, (), rest=True, packet_headers=True
+        )
         paths = {str(one.canonical) for one in application.router.resources()}
         guarded = {
             path.replace(MEETING, "{conference}").replace("/x", "/{endpoint}")

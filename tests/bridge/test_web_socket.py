@@ -64,7 +64,9 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         modify(bench.bridge, ConferenceModify(M1, create=create, endpoints=(creation,)))
     reports = Reports(dict, lambda: True, dict)
     orders = Orders(partial(modify, bench.bridge), bench.bridge.operation, print, print)
-    application = make_application(bench.bridge, reports, orders, (), rest=False)
+    application = make_application(
+        bench.bridge, reports, orders, (), rest=False, packet_headers=False
+    )
     async with TestServer(application) as server:
         if request.param == "direct":
             async with browse(server) as session:

@@ -26,6 +26,21 @@ Call = tuple[Any, ...]
 NO_POLICY = VideoPolicy()
 
 
+class FakeTap:
+    """Of a transport; what is in `waiting` is what is taken next."""
+
+    def __init__(self, transport: int) -> None:
+        self.transport = transport
+        self.waiting: list[tuple[bytes, bool]] = []
+        self.is_closed = False
+
+    def take(self) -> tuple[bytes, bool]:
+        return self.waiting.pop(0) if self.waiting else (b"", False)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
 class FakeEngine:
     """`calls` has every command as (name, arguments...), `activity` what tests say."""
 
@@ -33,6 +48,8 @@ class FakeEngine:
         self.calls: list[Call] = []
         self.activity: dict[int, float] = {}
         self.counters: dict[str, int] = {}
+        self.taps: list[FakeTap] = []
+        self.is_busy = False
 
     def take(self, name: str) -> list[Call]:
         """The arguments of all calls of that name since the last time."""
@@ -45,6 +62,12 @@ class FakeEngine:
 
     def transport_stats(self, transport: int) -> dict[str, Any] | None:
         return {"last_activity": self.activity.get(transport)}
+
+    def open_tap(self, transport: int) -> FakeTap:
+        if self.is_busy:
+            raise BlockingIOError
+        self.taps.append(FakeTap(transport))
+        return self.taps[-1]
 
     def _call(self, name: str, *arguments: Any, **named: Any) -> None:
         self.calls.append((name, *arguments, *named.values()))

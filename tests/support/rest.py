@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from aiohttp.test_utils import TestServer
+from aiohttp import web
 from xmppconf_bridge import colibri
 from xmppconf_bridge.io.http import Reports, make_application
 from xmppconf_bridge.io.rest import Orders
@@ -55,17 +55,31 @@ class Rig:
 
 @asynccontextmanager
 async def serving(
-    *, rest: bool = True, trusted: tuple[str, ...] = ("127.0.0.0/8",)
+    *,
+    rest: bool = True,
+    packet_headers: bool = False,
+    trusted: tuple[str, ...] = ("127.0.0.0/8",),
 ) -> AsyncIterator[Rig]:
     rig = Rig()
     reports = Reports(dict, lambda: True, dict)
     application = make_application(
-        rig.bench.bridge, reports, rig.orders, trusted, rest=rest
+        rig.bench.bridge,
+        reports,
+        rig.orders,
+        trusted,
+        rest=rest,
+        packet_headers=packet_headers,
     )
     connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
-    async with (
-        TestServer(application) as server,
-        aiohttp.ClientSession(server.make_url("/"), connector=connector) as session,
-    ):
-        rig.session = session
-        yield rig
+    # As the bridge has it; a `TestServer` cancels what was asked by who went away.
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        [(host, port)] = runner.addresses
+        base = f"http://{host}:{port}/"
+        async with aiohttp.ClientSession(base, connector=connector) as session:
+            rig.session = session
+            yield rig
+    finally:
+        await runner.cleanup()

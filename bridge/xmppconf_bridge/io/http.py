@@ -10,6 +10,7 @@ from aiohttp import web
 from xmppconf.metrics import Metrics
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.io.access import networks, only_trusted
+from xmppconf_bridge.io.packet_headers import PacketHeaders
 from xmppconf_bridge.io.rest import MAX_BODY, Orders, Route, commands, insight
 from xmppconf_bridge.io.web_socket import BRIDGE, open_channel, open_relay_channel
 from xmppconf_bridge.stats import Statistics
@@ -123,10 +124,16 @@ class Reports:
 
 
 def make_application(
-    bridge: Bridge, reports: Reports, orders: Orders, trusted: Sequence[str], *, rest: bool
+    bridge: Bridge,
+    reports: Reports,
+    orders: Orders,
+    trusted: Sequence[str],
+    *,
+    rest: bool,
+    packet_headers: bool,
 ) -> web.Application:
     """`trusted` are the networks that may see figures and drain the bridge; with `rest`
-    they command it.
+    they command it, with `packet_headers` they see those of an endpoint.
 
     Raises `SettingsError` for what is no network.
     """
@@ -171,10 +178,12 @@ def make_application(
             web.get("/health", health),
         ]
     )
+    headers = PacketHeaders(bridge, allowed=packet_headers)
     guarded: list[Route] = [
         ("GET", "/colibri/stats", statistics),
         ("GET", "/metrics", render),
         *insight(bridge, orders),
+        ("GET", "/debug/{conference}/{endpoint}/packets", headers.handle),
         *(commands(orders) if rest else ()),
     ]
     for method, path, handler in guarded:

@@ -22,6 +22,7 @@ from xmppconf.xmpp.colibri2_json import modified_to_json, modify_from_json
 from xmppconf_bridge import debug
 from xmppconf_bridge.bridge import Bridge
 from xmppconf_bridge.conference import Conference
+from xmppconf_bridge.endpoint import Endpoint
 from xmppconf_bridge.io.access import Handler
 from xmppconf_bridge.operation import Operation
 
@@ -88,11 +89,8 @@ def insight(bridge: Bridge, orders: Orders) -> list[Route]:
         )
 
     async def endpoint(request: web.Request) -> web.Response:
-        found = _conference(bridge, request)
-        for one in found.endpoints.values():
-            if debug.tag_of(one.id) == request.match_info["endpoint"]:
-                return web.json_response(debug.endpoint_state(found, one, full=True))
-        raise web.HTTPNotFound
+        found, one = find_endpoint(bridge, request)
+        return web.json_response(debug.endpoint_state(found, one, full=True))
 
     async def speakers(request: web.Request) -> web.Response:
         found = _conference(bridge, request)
@@ -174,6 +172,15 @@ def _error(error: PeerError) -> web.Response:
         "text": str(error),
     }
     return web.json_response(body, status=_STATUS.get(error.condition, 500))
+
+
+def find_endpoint(bridge: Bridge, request: web.Request) -> tuple[Conference, Endpoint]:
+    """Whom the path is about, by meeting and tag; raises `HTTPNotFound`."""
+    found = _conference(bridge, request)
+    for one in found.endpoints.values():
+        if debug.tag_of(one.id) == request.match_info["endpoint"]:
+            return found, one
+    raise web.HTTPNotFound
 
 
 def _conference(bridge: Bridge, request: web.Request) -> Conference:
