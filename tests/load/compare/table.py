@@ -17,8 +17,9 @@ servers, made by `script/compare`. Ours asks for feedback, numbers and paces, an
 as with browsers; only, it sends what was asked for though less were estimated, and takes
 no pictures away while another server uses its core. The picture of 4,000 packets/s and
 1100 octets (35 Mbit/s) is wider than any line is taken for: its receivers report nothing,
-so it is not paced. SSRCs are those of the senders, not rewritten. All servers and their participants stay connected and take turns of a
-few seconds; each number is the median of the turns, on a virtual machine whose server
+so it is not paced. SSRCs are those of the senders, not rewritten. All servers and their
+participants stay connected and take turns of a few seconds; each number is the median of
+the turns, on a virtual machine whose server
 core is shared with whatever else it does. The servers have one core, the load generator
 the other. CPU is that of the process that carries packets, with the kernel's work for it,
 which on loopback includes delivery into the receivers' sockets: "us a packet" is CPU
