@@ -34,7 +34,7 @@ from xmppconf_bridge.io.echo import answers
 MEETING = MeetingId("meeting-1")
 
 
-def make_settings(udp_port: int = 0) -> Settings:
+def make_settings(udp_port: int = 0, *, packet_headers: bool = False) -> Settings:
     """All ports from the kernel, and an XMPP server that is not there."""
     http, nobody = free_ports(2)
     return Settings(
@@ -44,6 +44,7 @@ def make_settings(udp_port: int = 0) -> Settings:
             udp_addresses=("127.0.0.1",),
             http_port=http,
             websocket_base="ws://127.0.0.1",
+            packet_headers=packet_headers,
         ),
     )
 
@@ -59,9 +60,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+async def served(
+    monkeypatch: pytest.MonkeyPatch, *, packet_headers: bool = False
+) -> AsyncIterator[Served]:
     use_loopback(monkeypatch)
-    settings = make_settings()
+    settings = make_settings(packet_headers=packet_headers)
     stopped, draining = asyncio.Event(), asyncio.Event()
     made: asyncio.Queue[Running] = asyncio.Queue()
 
@@ -113,6 +116,20 @@ async def test_an_http_port_that_is_taken_frees_the_rest() -> None:
         other.listen()
         with pytest.raises(SettingsError, match=r"bridge\.http_port"):
             await serve(settings, asyncio.Event(), asyncio.Event())
+
+
+@pytest.mark.parametrize(("is_on", "status"), [(False, 403), (True, 404)])
+async def test_headers_of_packets_are_there_by_the_setting_alone(
+    is_on: bool, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(monkeypatch, packet_headers=is_on) as bridge:
+        base = f"http://127.0.0.1:{bridge.settings.bridge.http_port}/"
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+        async with (
+            aiohttp.ClientSession(base, connector=connector) as session,
+            session.get("debug/nobody/x/packets") as response,
+        ):
+            assert response.status == status
 
 
 async def test_the_death_of_the_engine_ends_the_bridge(
