@@ -112,19 +112,17 @@ async def test_a_phone_turns_its_camera(
     await ben.open(service.url, room)
     await ben.join()
     await goes_on(ann)
-    seen = {await two_cameras.call(SENT, "video")}
+    now = f"({SENT})('video')"
+    await two_cameras.wait_for(now, what="a camera")
+    seen = [await two_cameras.call(SENT, "video")]
     for _ in range(2):
         await two_cameras.click(by_testid("more"))
         await two_cameras.click(by_testid("flip-camera"))
-        last = sorted(seen)
-        now = f"({SENT})('video')"
-        await two_cameras.wait_for(
-            f"{now} && ({last}.length > 1 || {now} !== {last[0]!r})",
-            what="the other one",
-        )
-        seen.add(await two_cameras.call(SENT, "video"))
+        other = f"{now} && {now} !== {seen[-1]!r}"
+        await two_cameras.wait_for(other, what="the other one")
+        seen.append(await two_cameras.call(SENT, "video"))
         await goes_on(ann)
-    assert len(seen) == 2
+    assert seen[0] == seen[2]
 
 
 @pytest.mark.parametrize("person", [ANN, KIM], ids=["chromium", "firefox"])
