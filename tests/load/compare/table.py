@@ -26,9 +26,10 @@ which on loopback includes delivery into the receivers' sockets: "us a packet" i
 seconds per million packets that arrived. The added delay is from before the sender's
 system call until the kernel has the packet at the receiver's socket. Memory is what the
 process grew by for each participant, before the first packet was sent until after the
-first turn. Galène and Jitsi Videobridge were built from their sources; the latter, which
-runs on a JVM, had carried packets for half a minute before.  Tracks beyond those
-expected are what mediasoup probes with.
+first turn.
+Galène and Jitsi Videobridge are built from their sources; the latter, which runs on a
+JVM, has carried packets for half a minute before. Older figures of more servers and
+smaller packets, without feedback to our bridge: [load-no-feedback](load-no-feedback.md).
 """
 
 
