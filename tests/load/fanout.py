@@ -234,7 +234,8 @@ def row(name: str, result: dict[str, Any]) -> str:
         f"{result['delay_p50_us']:>8}{result['delay_p99_us']:>8}{result['cpu_share']:>6.0%}"
         f"{result['cpu_us_per_packet']:>11.2f}"
     )
-    stages = {k: v for k, v in result["stages"].items() if k != "worker_cpu"}
+    # What the worker had or waited for in all is no stage.
+    stages = {k: v for k, v in result["stages"].items() if not k.startswith("worker_")}
     if any(stages.values()):
         text += "   " + ", ".join(f"{name} {cost:.2f}" for name, cost in stages.items())
     return text
